@@ -2,6 +2,8 @@
 //!
 //! Pure data: no I/O, no clock, no environment. The CRD YAML beside this crate is generated from these types.
 
+#![allow(unreachable_pub, reason = "the schema derives repeat each type inside a function body")]
+
 pub mod events;
 pub mod labels;
 pub mod names;

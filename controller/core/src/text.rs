@@ -1,0 +1,135 @@
+//! Text with holes: literals, references to secret values, and places that only an engine knows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+
+/// A value that is resolved inside apply; plans carry the reference only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ValueRef {
+    /// Key of a Secret of the same namespace.
+    SecretKey {
+        /// Name of the Secret.
+        name: String,
+        /// Key inside it.
+        key: String,
+    },
+    /// Key of a ConfigMap of the same namespace.
+    ConfigKey {
+        /// Name of the ConfigMap.
+        name: String,
+        /// Key inside it.
+        key: String,
+    },
+    /// Output of another `ServiceSpec`, as seen from the consumer's vantage.
+    Output {
+        /// Name of the `ServiceSpec`.
+        service: String,
+        /// Output, such as `url`.
+        output: String,
+    },
+    /// Literal credential of the manifest (`credentials.literals`).
+    Literal {
+        /// Key of the map.
+        key: String,
+    },
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// Plain text.
+    Plain(String),
+    /// A value that is resolved inside apply.
+    Value(ValueRef),
+    /// Absolute path of the data folder of a process workload, for the volume over this path.
+    DataFolder(String),
+    /// Absolute path of the private run folder (sockets, pid files) of a process workload.
+    RunFolder,
+    /// Absolute path at which a mounted file of this path lies; the path itself inside a container.
+    File(String),
+    /// Host port allocated to the port of this name; its container port inside a container.
+    Port(String),
+    /// Folder in which the engine found the program of this name (process workloads).
+    ProgramFolder(String),
+}
+
+/// A text made of parts, rendered inside an engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Text(pub Vec<Part>);
+
+impl Text {
+    /// A text without holes.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self(vec![Part::Plain(text.into())])
+    }
+
+    /// A text that is one reference.
+    pub fn value(reference: ValueRef) -> Self {
+        Self(vec![Part::Value(reference)])
+    }
+
+    /// Every value that has to be resolved before rendering.
+    pub fn references(&self) -> impl Iterator<Item = &ValueRef> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Value(reference) => Some(reference),
+            Part::Plain(_) | Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
+                None
+            }
+        })
+    }
+
+    /// Renders the text; `place` answers for every part that only the engine knows.
+    ///
+    /// # Errors
+    /// The first part that nothing could fill.
+    pub fn render(&self, values: &Values, place: impl Fn(&Part) -> Option<String>) -> Result<Secret<String>, Part> {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Plain(plain) => text.push_str(plain),
+                Part::Value(reference) => text.push_str(values.get(reference).ok_or_else(|| part.clone())?.expose()),
+                Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
+                    text.push_str(&place(part).ok_or_else(|| part.clone())?);
+                }
+            }
+        }
+        Ok(Secret::new(text))
+    }
+}
+
+/// Resolved values of one apply; lives no longer than that call.
+#[derive(Clone, Debug, Default)]
+pub struct Values(BTreeMap<ValueRef, Secret<String>>);
+
+impl Values {
+    /// Adds a value.
+    pub fn insert(&mut self, reference: ValueRef, value: Secret<String>) {
+        self.0.insert(reference, value);
+    }
+
+    /// The value of a reference.
+    pub fn get(&self, reference: &ValueRef) -> Option<&Secret<String>> {
+        self.0.get(reference)
+    }
+}
+
+/// Durations as whole milliseconds on the wire.
+pub(crate) mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
