@@ -15,7 +15,7 @@ pub trait Recipes: Send + Sync {
 }
 
 /// One product (detection.md section 8).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Recipe {
     /// Canonical id.
     pub id: &'static str,

@@ -1,1 +1,9 @@
-//! Placeholder for the first commit of the room.
+//! Engines: they run what a plan says, and report what they hold.
+//!
+//! One trait, one contract suite. No engine decides anything; values of secrets reach them only inside `apply`.
+
+mod contract;
+
+pub use contract::{
+    DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hint, Hints, LogLine, LogOptions, LogStream, Scope, Stream, Tunnel,
+};
