@@ -1,1 +1,5 @@
 //! Placeholder for the first commit of the room.
+
+pub mod codec;
+pub mod patch;
+pub mod schema;

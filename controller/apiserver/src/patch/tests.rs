@@ -1,0 +1,126 @@
+//! Patches as clients send them, against the reference's answers.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{PatchError, json as json_patch, merge};
+
+fn patched(document: Value, patch: Value) -> Result<Value, PatchError> {
+    let mut document = document;
+    json_patch::apply(&mut document, &patch).map(|()| document)
+}
+
+/// P12, API-13: kube-rs adds its finalizer behind a `test` of null; the member is absent and the patch passes.
+#[test]
+fn p12_a_test_of_null_passes_on_an_absent_path() {
+    let patch = json!([
+        {"op": "test", "path": "/metadata/finalizers", "value": null},
+        {"op": "add", "path": "/metadata/finalizers", "value": ["koan.dev/cleanup"]},
+    ]);
+    assert_eq!(
+        patched(json!({"metadata": {}}), patch.clone()).unwrap(),
+        json!({"metadata": {"finalizers": ["koan.dev/cleanup"]}})
+    );
+    let taken = patched(json!({"metadata": {"finalizers": ["other"]}}), patch).unwrap_err();
+    assert_eq!((taken.status(), taken.to_string().as_str()), (422, "testing value /metadata/finalizers failed: test failed"));
+    let parentless = patched(json!({}), json!([{"op": "test", "path": "/metadata/finalizers", "value": null}])).unwrap_err();
+    assert_eq!(parentless.to_string(), "test operation does not apply: is missing path: /metadata/finalizers: missing value");
+}
+
+/// API-13: every operation, with the reference's leniency, and nothing half applied.
+#[test]
+fn operations_apply_as_in_the_reference() {
+    let document = json!({"a": {"b": [1, 2, 3]}, "x/y": 1});
+    let cases = [
+        (json!([{"op": "add", "path": "/a/b/1", "value": 9}]), json!({"a": {"b": [1, 9, 2, 3]}, "x/y": 1})),
+        (json!([{"op": "add", "path": "/a/b/-", "value": 9}]), json!({"a": {"b": [1, 2, 3, 9]}, "x/y": 1})),
+        (json!([{"op": "remove", "path": "/a/b/-1"}]), json!({"a": {"b": [1, 2]}, "x/y": 1})),
+        (json!([{"op": "replace", "path": "/a/new", "value": 1}]), json!({"a": {"b": [1, 2, 3], "new": 1}, "x/y": 1})),
+        (json!([{"op": "move", "from": "/x~1y", "path": "/a/c"}]), json!({"a": {"b": [1, 2, 3], "c": 1}})),
+        (json!([{"op": "copy", "from": "/a/b/0", "path": "/c"}]), json!({"a": {"b": [1, 2, 3]}, "x/y": 1, "c": 1})),
+    ];
+    for (patch, expected) in cases {
+        assert_eq!(patched(document.clone(), patch).unwrap(), expected);
+    }
+    let mut kept = document.clone();
+    let patch = json!([{"op": "remove", "path": "/a"}, {"op": "remove", "path": "/nothing"}]);
+    let error = json_patch::apply(&mut kept, &patch).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "error in remove for path: '/nothing': Unable to remove nonexistent key: nothing: missing value"
+    );
+    assert_eq!(kept, document);
+    assert_eq!(patched(document.clone(), json!({})).unwrap_err().status(), 400);
+    assert_eq!(patched(document, json!([{"op": "jump", "path": "/a"}])).unwrap_err().to_string(), "Unexpected kind: jump");
+}
+
+/// Limits of section 6: 10,000 operations, 3 MiB copied.
+#[test]
+fn patches_are_bounded() {
+    let one = json!({"op": "test", "path": "/a", "value": null});
+    let many = Value::Array(vec![one; json_patch::MAX_OPERATIONS + 1]);
+    assert_eq!(patched(json!({}), many).unwrap_err().status(), 413);
+    let double = Value::Array((0..40).map(|_| json!({"op": "copy", "from": "/a", "path": "/a/0"})).collect());
+    let error = patched(json!({"a": [vec!["x"; 1000]]}), double).unwrap_err();
+    assert!(matches!(error, PatchError::TooMuchCopied { .. }), "{error}");
+}
+
+/// API-13: null removes, also inside new objects; lists are replaced; the order of what stays is kept.
+#[test]
+fn merge_patches_remove_with_null_and_replace_lists() {
+    let mut document = json!({"z": 1, "a": {"b": [1, 2], "c": 1}, "y": 2, "x": 3});
+    merge::apply(&mut document, &json!({"z": null, "a": {"b": [3], "c": null}, "new": {"n": null, "m": 1}})).unwrap();
+    assert_eq!(document.to_string(), r#"{"a":{"b":[3]},"y":2,"x":3,"new":{"m":1}}"#);
+    assert_eq!(merge::apply(&mut document, &json!([1])).unwrap_err().status(), 400);
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (0..9i64).prop_map(Value::from),
+        "[a-c]{0,2}".prop_map(Value::from)
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-c]", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn has_null_member(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| fields.values().any(|child| child.is_null() || has_null_member(child)))
+}
+
+proptest! {
+    /// API-40: merging a null-free object twice changes nothing more, and an empty document becomes the patch.
+    #[test]
+    fn a_merge_patch_is_idempotent(document in values(), patch in values()) {
+        prop_assume!(patch.is_object());
+        let mut once = document;
+        merge::apply(&mut once, &patch).unwrap();
+        let mut twice = once.clone();
+        merge::apply(&mut twice, &patch).unwrap();
+        prop_assert_eq!(&once, &twice);
+        if !has_null_member(&patch) {
+            let mut fresh = json!({});
+            merge::apply(&mut fresh, &patch).unwrap();
+            prop_assert_eq!(fresh, patch);
+        }
+    }
+
+    /// API-40: a patch that fails leaves the document as it was; one that does not, ends as well on a second copy.
+    #[test]
+    fn a_json_patch_applies_whole_or_not_at_all(
+        document in values(),
+        operations in prop::collection::vec(("add|remove|replace|move|copy|test", "(/[a-c0-3-]){0,3}", "(/[a-c0-3-]){0,3}", values()), 0..6),
+    ) {
+        let operations = operations.into_iter().map(|(op, path, from, value)| json!({"op": op, "path": path, "from": from, "value": value}));
+        let patch = Value::Array(operations.collect());
+        let mut target = document.clone();
+        if json_patch::apply(&mut target, &patch).is_err() {
+            prop_assert_eq!(target, document);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Compilation of rules, and the refusal of rules that could not run.
+
+use kube_cel::cel::Program;
+
+use super::super::node::{Node, Rule};
+use super::super::problem::Problem;
+
+/// Functions that rules may call; operators and macros beside them are part of the language.
+const FUNCTIONS: &str = " contains size max min startsWith endsWith string bytes double int uint matches duration timestamp \
+    getFullYear getMonth getDayOfYear getDayOfMonth getDate getDayOfWeek getHours getMinutes getSeconds getMilliseconds \
+    indexOf lastIndexOf isGreaterThan isLessThan compareTo ip reverse base64.decode base64.encode format isIP ip.isCanonical family \
+    isLoopback isUnspecified isLinkLocalMulticast isLinkLocalUnicast isGlobalUnicast cidr isCIDR containsIP containsCIDR prefixLength \
+    masked isSorted sum slice sort flatten distinct first last lists.range math.ceil math.floor math.round math.trunc math.abs math.sign \
+    math.isInf math.isNaN math.isFinite math.bitAnd math.bitOr math.bitXor math.bitNot math.bitShiftLeft math.bitShiftRight math.sqrt \
+    math.greatest math.least format.dns1123Label format.dns1123Subdomain format.dns1035Label format.dns1035LabelPrefix \
+    format.dns1123LabelPrefix format.dns1123SubdomainPrefix format.qualifiedName format.labelValue format.uri format.uuid format.byte \
+    format.date format.datetime format.named validate quantity isQuantity isInteger asInteger asApproximateFloat sign add sub find \
+    findAll semver isSemver major minor patch sets.contains sets.equivalent sets.intersects charAt lowerAscii upperAscii replace split \
+    substring trim join strings.quote url isURL getScheme getHost getHostname getPort getEscapedPath getQuery \
+    optional.none optional.of optional.ofNonZeroValue value hasValue or orValue type dyn ";
+/// Variables that a rule may read.
+const VARIABLES: [&str; 2] = ["self", "oldSelf"];
+/// Names that stand before a dot in function names and look like variables to the parser.
+const NAMESPACES: [&str; 10] = ["base64", "math", "sets", "strings", "lists", "format", "ip", "optional", "jsonpatch", "type"];
+
+/// The compiled rules of one node, in order.
+#[derive(Debug)]
+pub(crate) struct CompiledRules(Vec<Result<CompiledRule, String>>);
+
+#[derive(Debug)]
+pub(super) struct CompiledRule {
+    pub(super) program: Program,
+    pub(super) message: Option<Program>,
+    pub(super) reads_old: bool,
+}
+
+impl CompiledRules {
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        Self(rules.iter().map(compile).collect())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Result<CompiledRule, String>> {
+        self.0.iter()
+    }
+
+    pub(super) fn read_old(&self) -> bool {
+        self.0.iter().flatten().any(|rule| rule.reads_old || rule.message.is_some())
+    }
+}
+
+fn compile(rule: &Rule) -> Result<CompiledRule, String> {
+    let program = Program::compile(&rule.rule).map_err(|error| error.to_string())?;
+    let message = if rule.message_expression.is_empty() { None } else { Program::compile(&rule.message_expression).ok() };
+    let reads_old = program.references().has_variable("oldSelf");
+    Ok(CompiledRule { program, message, reads_old })
+}
+
+/// What a CRD's rules break: syntax, unknown names, and what this server cannot run.
+pub(crate) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
+    for (index, rule) in node.rules.iter().enumerate() {
+        let path = format!("{path}.x-kubernetes-validations[{index}]");
+        expression(&rule.rule, &format!("{path}.rule"), problems);
+        if !rule.message_expression.is_empty() {
+            expression(&rule.message_expression, &format!("{path}.messageExpression"), problems);
+        }
+        if rule.optional_old_self {
+            problems.push(Problem::forbidden(
+                &format!("{path}.optionalOldSelf"),
+                "the embedded server runs no rule with an optional oldSelf",
+            ));
+        }
+    }
+}
+
+fn expression(source: &str, path: &str, problems: &mut Vec<Problem>) {
+    let program = match Program::compile(source) {
+        Ok(program) => program,
+        Err(error) => {
+            problems.push(Problem::invalid(path, source.into(), &format!("compilation failed: {error}")));
+            return;
+        }
+    };
+    let references = program.references();
+    let unknown_function =
+        references.functions().into_iter().find(|name| is_named(name) && !FUNCTIONS.contains(&format!(" {name} ")));
+    if let Some(name) = unknown_function {
+        let detail = format!("compilation failed: the embedded server has no function or macro '{name}'");
+        problems.push(Problem::invalid(path, source.into(), &detail));
+        return;
+    }
+    let known = |name: &&str| VARIABLES.contains(name) || NAMESPACES.contains(name) || name.starts_with(['@', '_']);
+    let comprehended =
+        source.contains("all(") || source.contains("exists") || source.contains("map(") || source.contains("filter(");
+    if let Some(name) = references.variables().into_iter().find(|name| !known(name))
+        && !comprehended
+    {
+        problems.push(Problem::invalid(path, source.into(), &format!("compilation failed: undeclared reference to '{name}'")));
+    }
+}
+
+fn is_named(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+}

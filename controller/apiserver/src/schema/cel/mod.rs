@@ -1,0 +1,177 @@
+//! `x-kubernetes-validations`: rules run against new and old values, node by node.
+//!
+//! Rules are compiled at a node's first run. Old list entries are found by key in map lists only; a rule that reads `oldSelf` runs
+//! only where an old value exists. A failure that the update did not cause is forgiven, unless the rule reads `oldSelf`.
+
+mod compile;
+mod convert;
+
+use std::cell::OnceCell;
+
+use kube_cel::KubeCelExt as _;
+use kube_cel::cel::{Context, Value as CelValue};
+use serde_json::Value;
+
+pub(super) use compile::{CompiledRules, verify};
+
+use self::compile::CompiledRule;
+use super::node::{Node, Rule, Type};
+use super::problem::Problem;
+use super::validate::correlate;
+
+/// Longest message that a `messageExpression` may yield.
+const MAX_MESSAGE_BYTES: usize = 5 * 1024;
+
+thread_local! {
+    // Contexts are not shareable between threads and cost a hundred registrations: one per thread.
+    static FUNCTIONS: OnceCell<Context<'static>> = const { OnceCell::new() };
+}
+
+/// Runs every rule below `root`; appends the failures.
+pub(super) fn run(root: &Node, new: &Value, old: Option<&Value>, problems: &mut Vec<Problem>) {
+    FUNCTIONS.with(|cell| {
+        let context = cell.get_or_init(|| Context::default().with_all());
+        let mut runner = Runner { context, path: String::new(), problems };
+        runner.node(root, new, old, old, true);
+    });
+}
+
+struct Runner<'a> {
+    context: &'a Context<'static>,
+    path: String,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Runner<'_> {
+    /// `old` is what rules see, `twin` what ratcheting compares with.
+    fn node(&mut self, node: &Node, value: &Value, old: Option<&Value>, twin: Option<&Value>, root: bool) {
+        if !node.has_rules || value.is_null() {
+            return;
+        }
+        if !node.rules.is_empty() {
+            self.rules(node, value, old.filter(|old| !old.is_null()), twin, root);
+        }
+        for branch in node.all_of.iter().filter(|branch| branch.has_rules) {
+            self.node(branch, value, old, None, root);
+        }
+        let length = self.path.len();
+        match value {
+            Value::Object(fields) => {
+                for (key, child) in fields {
+                    let schema = match (node.properties.get(key), node.extra_schema()) {
+                        (Some(schema), _) if schema.has_rules => {
+                            super::prune::push_key(&mut self.path, key);
+                            schema
+                        }
+                        (None, Some(schema)) if schema.has_rules => {
+                            self.path.push_str(&format!("[{key}]"));
+                            schema
+                        }
+                        (Some(_), _) | (None, _) => continue,
+                    };
+                    self.node(schema, child, get(old, key), get(twin, key), false);
+                    self.path.truncate(length);
+                }
+            }
+            Value::Array(items) => {
+                let Some(schema) = node.items.as_ref().filter(|schema| schema.has_rules) else {
+                    return;
+                };
+                for (index, item) in items.iter().enumerate() {
+                    self.path.push_str(&format!("[{index}]"));
+                    self.node(schema, item, find(node, item, old), find(node, item, twin), false);
+                    self.path.truncate(length);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    fn rules(&mut self, node: &Node, value: &Value, old: Option<&Value>, twin: Option<&Value>, root: bool) {
+        let compiled = node.compiled.get_or_init(|| CompiledRules::new(&node.rules));
+        let mut scope = self.context.new_inner_scope();
+        scope.add_variable_from_value("self", convert::to_cel(value, node, root));
+        if let Some(old) = old.filter(|_| compiled.read_old()) {
+            scope.add_variable_from_value("oldSelf", convert::to_cel(old, node, root));
+        }
+        for (rule, outcome) in node.rules.iter().zip(compiled.iter()) {
+            let compiled = match outcome {
+                Ok(compiled) => compiled,
+                Err(error) => {
+                    self.fail_shown(node, &format!("rule compile error: {error}"));
+                    continue;
+                }
+            };
+            if compiled.reads_old && old.is_none() {
+                continue;
+            }
+            self.rule(node, value, rule, compiled, &scope, twin);
+        }
+    }
+
+    fn rule(
+        &mut self,
+        node: &Node,
+        value: &Value,
+        rule: &Rule,
+        compiled: &CompiledRule,
+        scope: &Context<'_>,
+        twin: Option<&Value>,
+    ) {
+        match compiled.program.execute(scope) {
+            Ok(CelValue::Bool(true)) => {}
+            Err(error) => {
+                let text = if rule.message.is_empty() { rule.rule.trim() } else { rule.message.trim() };
+                self.fail_shown(node, &format!("{} evaluating rule: {text}", lower_first(&error.to_string())));
+            }
+            Ok(_) => {
+                if !compiled.reads_old && twin == Some(value) {
+                    return;
+                }
+                let detail = message(rule, compiled, scope);
+                let path = format!("{}{}", self.path, rule.field_path);
+                let shown = if matches!(node.kind, Some(Type::Object | Type::Array)) { None } else { Some(value.clone()) };
+                self.problems.push(by_reason(&path, shown, &detail, &rule.reason));
+            }
+        }
+    }
+
+    fn fail_shown(&mut self, node: &Node, detail: &str) {
+        self.problems.push(Problem::invalid(&self.path, node.kind.map_or("", Type::name).into(), detail));
+    }
+}
+
+fn get<'a>(value: Option<&'a Value>, key: &str) -> Option<&'a Value> {
+    value.and_then(|value| value.get(key))
+}
+
+fn find<'a>(node: &Node, item: &Value, list: Option<&'a Value>) -> Option<&'a Value> {
+    list.and_then(Value::as_array).and_then(|list| correlate(node, item, list))
+}
+
+fn message(rule: &Rule, compiled: &CompiledRule, scope: &Context<'_>) -> String {
+    if let Some(program) = &compiled.message
+        && let Ok(CelValue::String(text)) = program.execute(scope)
+    {
+        let text = text.trim();
+        if !text.is_empty() && text.len() <= MAX_MESSAGE_BYTES && !text.contains('\n') {
+            return text.to_owned();
+        }
+    }
+    if rule.message.is_empty() { format!("failed rule: {}", rule.rule.trim()) } else { rule.message.trim().to_owned() }
+}
+
+fn by_reason(path: &str, value: Option<Value>, detail: &str, reason: &str) -> Problem {
+    match (reason, value) {
+        ("FieldValueForbidden", _) => Problem::forbidden(path, detail),
+        ("FieldValueRequired", _) => Problem::required(path, detail),
+        ("FieldValueDuplicate", Some(value)) => Problem::duplicate(path, value),
+        (_, Some(value)) => Problem::invalid(path, value, detail),
+        (_, None) => Problem::invalid_unshown(path, detail),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}

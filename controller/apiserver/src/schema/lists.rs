@@ -1,0 +1,81 @@
+//! Unique entries of `set` and `map` lists.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::node::{ListKind, Node};
+use super::problem::Problem;
+use super::render::canonical_json;
+
+/// Every repeated entry below `value`; each repeated key is reported once, at its second appearance.
+pub(super) fn duplicates(node: &Node, value: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    walk(node, value, &mut String::new(), &mut problems);
+    problems
+}
+
+fn walk(node: &Node, value: &Value, path: &mut String, problems: &mut Vec<Problem>) {
+    let length = path.len();
+    match value {
+        Value::Object(fields) => {
+            for (key, child) in fields {
+                let schema = match (node.properties.get(key), node.extra_schema()) {
+                    (Some(schema), _) => {
+                        super::prune::push_key(path, key);
+                        schema
+                    }
+                    (None, Some(schema)) => {
+                        path.push_str(&format!("[{key}]"));
+                        schema
+                    }
+                    (None, None) => continue,
+                };
+                walk(schema, child, path, problems);
+                path.truncate(length);
+            }
+        }
+        Value::Array(items) => {
+            match &node.list {
+                Some(ListKind::Set) => repeated(items, path, Clone::clone, problems),
+                Some(ListKind::Map(keys)) => map_list(items, keys, path, problems),
+                Some(ListKind::Atomic) | None => {}
+            }
+            let Some(schema) = &node.items else { return };
+            for (index, item) in items.iter().enumerate() {
+                path.push_str(&format!("[{index}]"));
+                walk(schema, item, path, problems);
+                path.truncate(length);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn map_list(items: &[Value], keys: &[String], path: &str, problems: &mut Vec<Problem>) {
+    if let Some((index, item)) = items.iter().enumerate().find(|(_, item)| !item.is_object() && !item.is_null()) {
+        let detail = "must be an object for an array of list-type map";
+        problems.push(Problem::invalid(&format!("{path}[{index}]"), item.clone(), detail));
+        return;
+    }
+    let key_of = |item: &Value| {
+        let present = keys.iter().filter_map(|key| item.get(key).map(|value| (key.clone(), value.clone())));
+        Value::Object(present.collect::<Map<String, Value>>())
+    };
+    repeated(items, path, key_of, problems);
+}
+
+fn repeated(items: &[Value], path: &str, key_of: impl Fn(&Value) -> Value, problems: &mut Vec<Problem>) {
+    if items.len() < 2 {
+        return;
+    }
+    let mut seen: HashMap<String, u32> = HashMap::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let key = key_of(item);
+        let times = seen.entry(canonical_json(&key)).or_default();
+        *times += 1;
+        if *times == 2 {
+            problems.push(Problem::duplicate(&format!("{path}[{index}]"), key));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Structural schemas: a custom resource is pruned, defaulted and validated exactly as the reference does it.
+//!
+//! [`Schema::parse`] reads an `openAPIV3Schema`; [`Schema::verify`] compiles its patterns and rules (when a CRD is written);
+//! [`Schema::prune`], [`Schema::drop_nulls`], [`Schema::default`] and [`Schema::validate`] are the steps of the write path.
+//! Pure: no clock, no I/O. Patterns and CEL rules are compiled once, at their first use.
+
+mod cel;
+mod defaulting;
+mod embedded;
+mod formats;
+mod lists;
+mod node;
+mod parse;
+mod problem;
+mod prune;
+mod render;
+mod structural;
+mod validate;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use node::{Bounds, Extra, ListKind, Node, Rule, Schema, Type};
+pub use problem::{Problem, ProblemKind};
+pub use render::{canonical_json, go_quote};

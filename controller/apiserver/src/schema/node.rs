@@ -1,0 +1,185 @@
+//! The parsed form of a structural schema.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::cel::CompiledRules;
+
+/// A parsed `openAPIV3Schema`. Cheap to share behind an `Arc`; immutable after parsing.
+#[derive(Debug)]
+pub struct Schema {
+    pub(crate) root: Node,
+}
+
+impl Schema {
+    /// The root node of the schema.
+    pub fn root(&self) -> &Node {
+        &self.root
+    }
+}
+
+/// The declared JSON type of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// A JSON object.
+    Object,
+    /// A JSON array.
+    Array,
+    /// A string.
+    String,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+impl Type {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "object" => Self::Object,
+            "array" => Self::Array,
+            "string" => Self::String,
+            "integer" => Self::Integer,
+            "number" => Self::Number,
+            "boolean" => Self::Boolean,
+            _ => return None,
+        })
+    }
+
+    /// The type's name as schemas and messages spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Array => "array",
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+        }
+    }
+}
+
+/// What `additionalProperties` says.
+#[derive(Debug)]
+pub enum Extra {
+    /// `additionalProperties: true`.
+    Any,
+    /// `additionalProperties: {…}`.
+    Schema(Box<Node>),
+}
+
+/// `x-kubernetes-list-type`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListKind {
+    /// One value, replaced as a whole.
+    Atomic,
+    /// Unique scalars.
+    Set,
+    /// Unique objects, identified by these fields.
+    Map(Vec<String>),
+}
+
+/// Value validations beside the type.
+#[derive(Debug, Default)]
+pub struct Bounds {
+    pub(crate) values: Vec<Value>,
+    pub(crate) minimum: Option<f64>,
+    pub(crate) maximum: Option<f64>,
+    pub(crate) exclusive_minimum: bool,
+    pub(crate) exclusive_maximum: bool,
+    pub(crate) multiple_of: Option<f64>,
+    pub(crate) min_length: Option<u64>,
+    pub(crate) max_length: Option<u64>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) format: Option<String>,
+    pub(crate) min_items: Option<u64>,
+    pub(crate) max_items: Option<u64>,
+    pub(crate) unique_items: bool,
+    pub(crate) min_properties: Option<u64>,
+    pub(crate) max_properties: Option<u64>,
+    pub(crate) required: Vec<String>,
+}
+
+/// A regular expression, compiled at its first use.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) text: String,
+    compiled: OnceLock<Result<Regex, String>>,
+}
+
+impl Pattern {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), compiled: OnceLock::new() }
+    }
+
+    /// The compiled expression, or why it is none.
+    pub(crate) fn regex(&self) -> Result<&Regex, &str> {
+        let compiled = self.compiled.get_or_init(|| Regex::new(&self.text).map_err(|error| error.to_string()));
+        compiled.as_ref().map_err(String::as_str)
+    }
+}
+
+/// One entry of `x-kubernetes-validations`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// The CEL expression.
+    pub rule: String,
+    /// What to say when it is false.
+    pub message: String,
+    /// A CEL expression that yields the message.
+    pub message_expression: String,
+    /// Cause reason, `FieldValueInvalid` where empty.
+    pub reason: String,
+    /// Path of the field to blame, relative to the node.
+    pub field_path: String,
+    /// Whether a transition rule also runs without an old value.
+    pub optional_old_self: bool,
+}
+
+/// One schema node.
+#[derive(Debug, Default)]
+pub struct Node {
+    pub(crate) kind: Option<Type>,
+    pub(crate) properties: BTreeMap<String, Node>,
+    pub(crate) extra: Option<Extra>,
+    pub(crate) items: Option<Box<Node>>,
+    pub(crate) nullable: bool,
+    pub(crate) default: Option<Value>,
+    pub(crate) preserve_unknown: bool,
+    pub(crate) int_or_string: bool,
+    pub(crate) embedded: bool,
+    pub(crate) list: Option<ListKind>,
+    pub(crate) map_atomic: bool,
+    pub(crate) bounds: Bounds,
+    pub(crate) all_of: Vec<Node>,
+    pub(crate) any_of: Vec<Node>,
+    pub(crate) one_of: Vec<Node>,
+    pub(crate) not: Option<Box<Node>>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) compiled: OnceLock<CompiledRules>,
+    /// Whether this node or one below it has rules: walks skip all others.
+    pub(crate) has_rules: bool,
+}
+
+impl Node {
+    /// The schema of `key` below this node, if it is declared or covered by `additionalProperties`.
+    pub(crate) fn child(&self, key: &str) -> Option<&Node> {
+        self.properties.get(key).or(match &self.extra {
+            Some(Extra::Schema(node)) => Some(node),
+            Some(Extra::Any) | None => None,
+        })
+    }
+
+    /// The schema of the values of undeclared keys.
+    pub(crate) fn extra_schema(&self) -> Option<&Node> {
+        match &self.extra {
+            Some(Extra::Schema(node)) => Some(node),
+            Some(Extra::Any) | None => None,
+        }
+    }
+}
