@@ -3,6 +3,7 @@
 //! Pure data: no I/O, no clock, no environment. The CRD YAML beside this crate is generated from these types.
 
 #![allow(unreachable_pub, reason = "the schema derives repeat each type inside a function body")]
+#![allow(clippy::duplicated_attributes, reason = "each printer column repeats the keys of its neighbours")]
 
 pub mod events;
 pub mod labels;
@@ -13,9 +14,39 @@ pub mod vocabulary;
 
 mod schema;
 
+use kube::CustomResourceExt;
+use serde_json::Value;
+
 /// API group of every Koan kind.
 pub const GROUP: &str = "koan.dev";
 /// API version of every Koan kind.
 pub const VERSION: &str = "v1alpha1";
 /// `apiVersion` of every Koan object and document.
 pub const API_VERSION: &str = "koan.dev/v1alpha1";
+
+/// A CRD as it is committed, applied and seeded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneratedCrd {
+    /// File name below `crds/`.
+    pub file_name: String,
+    /// The CustomResourceDefinition.
+    pub document: Value,
+}
+
+/// Every CRD of Koan, polished, sorted by file name.
+///
+/// # Errors
+/// A derived CRD that does not serialise, which no input can cause.
+pub fn generated() -> Result<Vec<GeneratedCrd>, serde_json::Error> {
+    // Stack names share 62 characters with a service's name (K-1); a ServiceSpec's name is what the two give together.
+    let kinds = [(v1alpha1::DevStack::crd(), (2, 32)), (v1alpha1::ServiceSpec::crd(), (2, 63))];
+    kinds
+        .into_iter()
+        .map(|(crd, name_length)| {
+            let file_name = format!("{GROUP}_{}.yaml", crd.spec.names.plural);
+            let mut document = serde_json::to_value(crd)?;
+            schema::polish(&mut document, name_length);
+            Ok(GeneratedCrd { file_name, document })
+        })
+        .collect()
+}

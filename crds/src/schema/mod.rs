@@ -1,6 +1,10 @@
 //! JSON schemas that the derives cannot express; each follows a row of the CRD notes.
 
+mod polish;
+
 use schemars::{Schema, SchemaGenerator, json_schema};
+
+pub(crate) use polish::polish;
 
 /// Pattern of a Go-style duration, and of the `hh:mm:ss` form that the seed used.
 pub(crate) const DURATION_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^[0-9]{1,3}:[0-5][0-9]:[0-5][0-9]$";
@@ -24,6 +28,24 @@ pub(crate) fn port_ref(_: &mut SchemaGenerator) -> Schema {
         "maxLength": 15,
         "minimum": 1,
         "maximum": 65535,
+    })
+}
+
+/// Build arguments: at most 64 entries.
+pub(crate) fn build_args(_: &mut SchemaGenerator) -> Schema {
+    string_map(64)
+}
+
+/// Literal credentials: at most 16 entries.
+pub(crate) fn literals(_: &mut SchemaGenerator) -> Schema {
+    string_map(16)
+}
+
+fn string_map(most: u32) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": most,
+        "additionalProperties": {"type": "string", "maxLength": 1024},
     })
 }
 

@@ -46,6 +46,7 @@ pub struct StackService {
     namespaced,
     status = "DevStackStatus",
     derive = "PartialEq",
+    cel,
     shortname = "stack",
     shortname = "dst",
     category = "koan",
@@ -57,7 +58,6 @@ pub struct StackService {
     printcolumn(name = "Services", type_ = "string", json_path = ".status.ready"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("size(self.metadata.name) >= 2").message("metadata.name: at least 2 characters"),
     validation = Rule::new("!has(self.spec.services) || self.spec.services.all(s, size(self.metadata.name) + size(s.name) <= 62)").message("spec.services: the stack's name and a service's name together exceed 62 characters")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

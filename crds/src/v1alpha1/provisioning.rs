@@ -110,7 +110,7 @@ pub struct Credentials {
     pub secret_ref: Option<LocalReference>,
     /// Values in clear text; refused in staging and prod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 1024)))]
+    #[schemars(schema_with = "crate::schema::literals")]
     pub literals: Option<BTreeMap<String, String>>,
     /// False forbids the adapter's well-known default credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -120,6 +120,7 @@ pub struct ServiceFields {
     namespaced,
     status = "ServiceSpecStatus",
     derive = "PartialEq",
+    cel,
     shortname = "svcspec",
     category = "koan",
     category = "all",

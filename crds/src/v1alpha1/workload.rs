@@ -34,7 +34,7 @@ pub struct Build {
     pub target: Option<String>,
     /// Build arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 64), inner(length(max = 1024)))]
+    #[schemars(schema_with = "crate::schema::build_args")]
     pub args: Option<BTreeMap<String, String>>,
 }
 
