@@ -1,0 +1,181 @@
+//! Types of the built-in kinds, field by field, as the reference publishes them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::types::{Atom, Field, ListType, MapType, Relation, Scalar, Type};
+
+static OBJECT_META: LazyLock<Type> = LazyLock::new(object_meta);
+
+/// The root type of a built-in kind.
+pub(super) fn root(api_version: &str, kind: &str) -> Option<Type> {
+    let fields = match (api_version, kind) {
+        ("v1", "Secret") => {
+            vec![("data", map_of(text())), ("immutable", flag()), ("stringData", map_of(text())), ("type", text())]
+        }
+        ("v1", "ConfigMap") => vec![("binaryData", map_of(text())), ("data", map_of(text())), ("immutable", flag())],
+        ("v1", "Namespace") => namespace(),
+        ("v1", "ServiceAccount") => vec![
+            ("automountServiceAccountToken", flag()),
+            ("imagePullSecrets", keyed("name", atomic(&[("name", text())]))),
+            ("secrets", keyed("name", reference())),
+        ],
+        ("v1", "Event") => event(),
+        ("events.k8s.io/v1", "Event") => new_event(),
+        ("coordination.k8s.io/v1", "Lease") => vec![("spec", lease_spec())],
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition") => custom_resource_definition(),
+        _ => return None,
+    };
+    Some(object(fields.into_iter().chain(resource_fields()), false))
+}
+
+/// The fields that every resource has.
+pub(super) fn resource_fields() -> [(&'static str, Type); 3] {
+    [("apiVersion", text()), ("kind", text()), ("metadata", OBJECT_META.clone())]
+}
+
+fn text() -> Type {
+    Type::scalar(Scalar::String)
+}
+
+fn number() -> Type {
+    Type::scalar(Scalar::Numeric)
+}
+
+fn flag() -> Type {
+    Type::scalar(Scalar::Boolean)
+}
+
+fn time() -> Type {
+    Type::scalar(Scalar::Untyped)
+}
+
+fn map_of(element: Type) -> Type {
+    Type::inline(Atom { map: Some(MapType { element: Some(element), ..MapType::default() }), ..Atom::default() })
+}
+
+fn object(fields: impl IntoIterator<Item = (&'static str, Type)>, atomic: bool) -> Type {
+    let fields: BTreeMap<String, Field> =
+        fields.into_iter().map(|(name, ty)| (name.to_owned(), Field { ty, default: None })).collect();
+    Type::inline(Atom { map: Some(MapType { fields, element: None, atomic }), ..Atom::default() })
+}
+
+fn granular(fields: &[(&'static str, Type)]) -> Type {
+    object(fields.iter().cloned(), false)
+}
+
+fn atomic(fields: &[(&'static str, Type)]) -> Type {
+    object(fields.iter().cloned(), true)
+}
+
+fn list(element: Type, relation: Relation) -> Type {
+    Type::inline(Atom { list: Some(ListType { element, relation }), ..Atom::default() })
+}
+
+fn atomic_list(element: Type) -> Type {
+    list(element, Relation::Atomic)
+}
+
+fn keyed(key: &str, element: Type) -> Type {
+    list(element, Relation::Keyed(vec![key.to_owned()]))
+}
+
+fn conditions() -> Type {
+    let fields = ["message", "reason", "status", "type"].map(|name| (name, text()));
+    keyed("type", object(fields.into_iter().chain([("lastTransitionTime", time()), ("observedGeneration", number())]), false))
+}
+
+fn object_meta() -> Type {
+    let owner = ["apiVersion", "kind", "name", "uid"].map(|name| (name, text()));
+    let owner = object(owner.into_iter().chain([("blockOwnerDeletion", flag()), ("controller", flag())]), true);
+    let entry = ["apiVersion", "fieldsType", "manager", "operation", "subresource"].map(|name| (name, text()));
+    let entry = object(entry.into_iter().chain([("fieldsV1", map_of(Type::Deduced)), ("time", time())]), false);
+    let texts = ["generateName", "name", "namespace", "resourceVersion", "selfLink", "uid"].map(|name| (name, text()));
+    let others = [
+        ("annotations", map_of(text())),
+        ("creationTimestamp", time()),
+        ("deletionGracePeriodSeconds", number()),
+        ("deletionTimestamp", time()),
+        ("finalizers", list(text(), Relation::Set)),
+        ("generation", number()),
+        ("labels", map_of(text())),
+        ("managedFields", atomic_list(entry)),
+        ("ownerReferences", keyed("uid", owner)),
+    ];
+    object(texts.into_iter().chain(others), false)
+}
+
+fn reference() -> Type {
+    let names = ["apiVersion", "fieldPath", "kind", "name", "namespace", "resourceVersion", "uid"];
+    object(names.map(|name| (name, text())), true)
+}
+
+fn namespace() -> Vec<(&'static str, Type)> {
+    vec![
+        ("spec", granular(&[("finalizers", atomic_list(text()))])),
+        ("status", granular(&[("conditions", conditions()), ("phase", text())])),
+    ]
+}
+
+fn event() -> Vec<(&'static str, Type)> {
+    let texts = ["action", "message", "reason", "reportingComponent", "reportingInstance", "type"].map(|name| (name, text()));
+    let times = ["eventTime", "firstTimestamp", "lastTimestamp"].map(|name| (name, time()));
+    let others = [
+        ("count", number()),
+        ("involvedObject", reference()),
+        ("related", reference()),
+        ("series", series()),
+        ("source", source()),
+    ];
+    texts.into_iter().chain(times).chain(others).collect()
+}
+
+fn new_event() -> Vec<(&'static str, Type)> {
+    let texts = ["action", "note", "reason", "reportingController", "reportingInstance", "type"].map(|name| (name, text()));
+    let times = ["eventTime", "deprecatedFirstTimestamp", "deprecatedLastTimestamp"].map(|name| (name, time()));
+    let others = [
+        ("deprecatedCount", number()),
+        ("deprecatedSource", source()),
+        ("regarding", reference()),
+        ("related", reference()),
+        ("series", series()),
+    ];
+    texts.into_iter().chain(times).chain(others).collect()
+}
+
+fn series() -> Type {
+    granular(&[("count", number()), ("lastObservedTime", time())])
+}
+
+fn source() -> Type {
+    granular(&[("component", text()), ("host", text())])
+}
+
+fn lease_spec() -> Type {
+    let texts = ["holderIdentity", "preferredHolder", "strategy"].map(|name| (name, text()));
+    let others =
+        [("acquireTime", time()), ("leaseDurationSeconds", number()), ("leaseTransitions", number()), ("renewTime", time())];
+    object(texts.into_iter().chain(others), false)
+}
+
+fn custom_resource_definition() -> Vec<(&'static str, Type)> {
+    let names = || {
+        let texts = ["kind", "listKind", "plural", "singular"].map(|name| (name, text()));
+        let lists = ["categories", "shortNames"].map(|name| (name, atomic_list(text())));
+        object(texts.into_iter().chain(lists), false)
+    };
+    let texts = ["group", "scope"].map(|name| (name, text()));
+    let others = [
+        ("conversion", Type::Deduced),
+        ("names", names()),
+        ("preserveUnknownFields", flag()),
+        ("versions", atomic_list(Type::Deduced)),
+    ];
+    let status = [
+        ("acceptedNames", names()),
+        ("conditions", conditions()),
+        ("observedGeneration", number()),
+        ("storedVersions", atomic_list(text())),
+    ];
+    vec![("spec", object(texts.into_iter().chain(others), false)), ("status", granular(&status))]
+}

@@ -1,0 +1,223 @@
+//! Apply and update of whole objects.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::errors::{ApplyError, Conflict};
+use super::managed::{Identity, Managed, ResetFields, is_reset, put_into, remove_from, shown};
+use super::typed::{Fault, faults_text, validate};
+use super::types::{Type, Types};
+use super::updater::{Context, Stop};
+use super::{legacy, value};
+
+/// Who owns what was there before the first apply.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+/// The identity under which an update's changes are collected.
+const CURRENT: &str = "current-operation";
+
+/// One apply request.
+#[derive(Clone, Copy, Debug)]
+pub struct ApplyOptions<'a> {
+    /// The field manager, never empty.
+    pub manager: &'a str,
+    /// Whether conflicts are taken over.
+    pub force: bool,
+    /// The subresource, empty on the main path.
+    pub subresource: &'a str,
+    /// `group/version` of the request.
+    pub api_version: &'a str,
+    /// What the request cannot set.
+    pub reset: ResetFields,
+    /// The time of the entry if something changes.
+    pub now: Timestamp,
+}
+
+/// One create, update or patch other than apply.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateOptions<'a> {
+    /// The field manager; empty counts as `unknown`.
+    pub manager: &'a str,
+    /// The subresource, empty on the main path.
+    pub subresource: &'a str,
+    /// `group/version` of the request.
+    pub api_version: &'a str,
+    /// What the request cannot set.
+    pub reset: ResetFields,
+    /// The time of the entry if something changes.
+    pub now: Timestamp,
+}
+
+/// Applies `applied` to `live` (`None` creates): the whole new object with its managedFields, or `None` where nothing changes.
+///
+/// The result is not yet defaulted or validated.
+///
+/// # Errors
+/// [`ApplyError::Conflicts`] unless forced, [`ApplyError::Type`] for undeclared fields and wrong types, [`ApplyError::BadRequest`].
+pub fn apply(
+    types: &Types,
+    live: Option<&Value>,
+    applied: &Value,
+    options: ApplyOptions<'_>,
+) -> Result<Option<Value>, ApplyError> {
+    let bad = |message: String| ApplyError::BadRequest { message };
+    let version = applied.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let ty = types.get(options.api_version).filter(|_| version == options.api_version).ok_or_else(|| {
+        let expected = options.api_version;
+        bad(format!("Incorrect version specified in apply patch. Specified patch version: {version}, expected: {expected}"))
+    })?;
+    if applied.pointer("/metadata/managedFields").is_some_and(|list| !list.is_null()) {
+        return Err(bad("metadata.managedFields must be nil".to_owned()));
+    }
+    conform(ty, applied, false, "patch")?;
+    let empty = empty_of(applied);
+    let mut base = live.unwrap_or(&empty).clone();
+    let before = Managed::of(&base).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
+    remove_from(&mut base);
+    if let (Some(fields), Some(version)) = (base.as_object_mut(), applied.get("apiVersion")) {
+        fields.insert("apiVersion".to_owned(), version.clone());
+    }
+    conform(ty, &base, true, "live")?;
+    let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
+    let mut managed = before.clone();
+    if managed.owners.is_empty() {
+        managed = first_owner(&context, &empty, &base, options)?;
+    }
+    let key = Identity { manager: options.manager, applied: true, api_version: "", subresource: options.subresource }.key();
+    let (new, owners) = run(&context, &base, applied, (&managed, &key), options)?;
+    managed.owners = owners;
+    managed.strip(&key);
+    if new.is_some() {
+        managed.times.insert(key, options.now);
+    }
+    Ok(finish(live, &base, new, (&before, &managed), (applied, options.manager)))
+}
+
+/// Records the ownership of a write that is no apply: sets `new`'s managedFields. `old` is `None` on create.
+///
+/// Never fails: an object that does not fit its type loses its managedFields, as in the reference.
+pub fn update(types: &Types, old: Option<&Value>, new: &mut Value, options: UpdateOptions<'_>) {
+    let managed = requested(old, new, options.subresource);
+    remove_from(new);
+    let is_update = old.and_then(|old| old.pointer("/metadata/uid")).and_then(Value::as_str).is_some_and(|uid| !uid.is_empty());
+    if managed.owners.is_empty() && is_update {
+        return;
+    }
+    let Some(ty) = types.get(options.api_version) else { return };
+    let mut old = old.cloned().unwrap_or_else(|| empty_of(new));
+    remove_from(&mut old);
+    if !validate(ty, &old, true).is_empty() || !validate(ty, new, true).is_empty() {
+        return;
+    }
+    let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
+    if let Some(mut managed) = record(&context, &old, new, managed, options) {
+        managed.cap();
+        put_into(new, &managed);
+    }
+}
+
+/// What one operation changed goes to its manager; the time is set only then.
+fn record(context: &Context<'_>, old: &Value, new: &Value, mut managed: Managed, options: UpdateOptions<'_>) -> Option<Managed> {
+    managed.owners = context.update(old, new, managed.owners, CURRENT).ok()?;
+    managed.strip(CURRENT);
+    if let Some(mut changed) = managed.owners.remove(CURRENT) {
+        let UpdateOptions { manager, subresource, api_version, .. } = options;
+        let key = Identity { manager, applied: false, api_version, subresource }.key();
+        if let Some(previous) = managed.owners.get(&key) {
+            changed.set = changed.set.union(&previous.set);
+        }
+        managed.owners.insert(key.clone(), changed);
+        managed.times.insert(key, options.now);
+    }
+    Some(managed)
+}
+
+/// The managers an update starts from: those it asks for, else the old object's.
+fn requested(old: Option<&Value>, new: &Value, subresource: &str) -> Managed {
+    let of_old = || old.and_then(|old| Managed::of(old).ok()).unwrap_or_default();
+    if !subresource.is_empty() {
+        return of_old();
+    }
+    if is_reset(new) {
+        return Managed::default();
+    }
+    Managed::of(new).ok().filter(|managed| !managed.owners.is_empty()).unwrap_or_else(of_old)
+}
+
+fn first_owner(context: &Context<'_>, empty: &Value, base: &Value, options: ApplyOptions<'_>) -> Result<Managed, ApplyError> {
+    let ApplyOptions { subresource, api_version, reset, now, .. } = options;
+    let options = UpdateOptions { manager: BEFORE_FIRST_APPLY, subresource, api_version, reset, now };
+    let mut managed = record(context, empty, base, Managed::default(), options).unwrap_or_default();
+    managed.cap();
+    Ok(managed)
+}
+
+type Ran = (Option<Value>, super::updater::Managers);
+
+fn run(
+    context: &Context<'_>,
+    base: &Value,
+    applied: &Value,
+    (managed, key): (&Managed, &str),
+    options: ApplyOptions<'_>,
+) -> Result<Ran, ApplyError> {
+    let attempt = |force| context.apply(base, applied, managed.owners.clone(), (key, force));
+    let stop = match attempt(options.force) {
+        Ok(ran) => return Ok(ran),
+        Err(stop) => stop,
+    };
+    let conflicts = match stop {
+        Stop::Faults(faults) => return Err(type_error(&format!("failed to merge config: {}", faults_text(&faults)))),
+        Stop::Conflicts(conflicts) => conflicts,
+    };
+    let owned = if options.manager == legacy::MANAGER { legacy::owned(context.ty, base, options.api_version) } else { None };
+    let conflicts = owned.map_or_else(|| conflicts.clone(), |owned| legacy::remaining(conflicts.clone(), &owned));
+    if conflicts.is_empty() {
+        return attempt(true).map_err(|_| type_error("failed to take over from client-side apply"));
+    }
+    let conflicts = conflicts.into_iter().map(|(manager, path)| Conflict { manager: shown(&manager), path }).collect();
+    Err(ApplyError::Conflicts { conflicts })
+}
+
+fn finish(
+    live: Option<&Value>,
+    base: &Value,
+    new: Option<Value>,
+    (before, managed): (&Managed, &Managed),
+    (applied, manager): (&Value, &str),
+) -> Option<Value> {
+    let unchanged = new.is_none() && live.is_some();
+    let mut object = new.unwrap_or_else(|| base.clone());
+    if manager == legacy::MANAGER {
+        legacy::refresh(&mut object, applied);
+    }
+    if unchanged && before.same_owners(managed) && value::equal(&object, base) {
+        return None;
+    }
+    put_into(&mut object, managed);
+    Some(object)
+}
+
+fn conform(ty: &Type, object: &Value, allow_duplicates: bool, what: &str) -> Result<(), ApplyError> {
+    let faults: Vec<Fault> = validate(ty, object, allow_duplicates);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(type_error(&format!("failed to create typed {what} object ({}): {}", describe(object), faults_text(&faults))))
+}
+
+fn type_error(message: &str) -> ApplyError {
+    ApplyError::Type { message: message.to_owned() }
+}
+
+/// `namespace/name; group/version, Kind=Kind`.
+fn describe(object: &Value) -> String {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let version = text("/apiVersion");
+    let slash = if version.contains('/') { "" } else { "/" };
+    format!("{}/{}; {slash}{version}, Kind={}", text("/metadata/namespace"), text("/metadata/name"), text("/kind"))
+}
+
+fn empty_of(object: &Value) -> Value {
+    let field = |name: &str| object.get(name).cloned().unwrap_or_default();
+    json!({"apiVersion": field("apiVersion"), "kind": field("kind")})
+}

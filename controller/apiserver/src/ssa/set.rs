@@ -1,0 +1,248 @@
+//! Sets of field paths: a trie whose members and children are sorted.
+
+use std::cmp::Ordering;
+
+use super::element::{Element, Path};
+use super::types::Type;
+
+/// A set of paths. Membership of a path says nothing about its parents or children.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Set {
+    pub(crate) members: Vec<Element>,
+    pub(crate) children: Vec<(Element, Set)>,
+}
+
+static EMPTY: Set = Set { members: Vec::new(), children: Vec::new() };
+
+/// Where two sorted lists meet: an entry of the left one, of the right one, or of both.
+enum Pair<L, R> {
+    Left(L),
+    Right(R),
+    Both(L, R),
+}
+
+/// Walks two sorted lists side by side.
+fn zip<'a, T, F>(left: &'a [T], right: &'a [T], key: F, mut visit: impl FnMut(Pair<&'a T, &'a T>))
+where
+    F: Fn(&T) -> &Element,
+{
+    let (mut i, mut j) = (0, 0);
+    while i < left.len() || j < right.len() {
+        let order = match (left.get(i), right.get(j)) {
+            (Some(left), Some(right)) => key(left).cmp(key(right)),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        match order {
+            Ordering::Less => visit(Pair::Left(&left[i])),
+            Ordering::Greater => visit(Pair::Right(&right[j])),
+            Ordering::Equal => visit(Pair::Both(&left[i], &right[j])),
+        }
+        i += usize::from(order.is_le());
+        j += usize::from(order.is_ge());
+    }
+}
+
+impl Set {
+    /// A set of these paths.
+    pub fn of(paths: &[&[Element]]) -> Self {
+        let mut set = Self::default();
+        for path in paths {
+            set.insert(path);
+        }
+        set
+    }
+
+    /// Whether the set has no member at any depth.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.children.iter().all(|(_, child)| child.is_empty())
+    }
+
+    /// Number of members at all depths.
+    pub fn len(&self) -> usize {
+        self.members.len() + self.children.iter().map(|(_, child)| child.len()).sum::<usize>()
+    }
+
+    /// Adds a path; its parents are not added. The empty path is ignored: nobody owns a whole object.
+    pub fn insert(&mut self, path: &[Element]) {
+        match path {
+            [] => {}
+            [last] => {
+                if let Err(place) = self.members.binary_search(last) {
+                    self.members.insert(place, last.clone());
+                }
+            }
+            [first, rest @ ..] => self.descend(first).insert(rest),
+        }
+    }
+
+    pub(crate) fn descend(&mut self, element: &Element) -> &mut Set {
+        let place = match self.children.binary_search_by(|(key, _)| key.cmp(element)) {
+            Ok(place) => place,
+            Err(place) => {
+                self.children.insert(place, (element.clone(), Set::default()));
+                place
+            }
+        };
+        &mut self.children[place].1
+    }
+
+    /// Whether `path` is a member.
+    pub fn has(&self, path: &[Element]) -> bool {
+        match path {
+            [] => false,
+            [last] => self.has_member(last),
+            [first, rest @ ..] => self.child(first).is_some_and(|child| child.has(rest)),
+        }
+    }
+
+    pub(crate) fn has_member(&self, element: &Element) -> bool {
+        self.members.binary_search(element).is_ok()
+    }
+
+    pub(crate) fn child(&self, element: &Element) -> Option<&Set> {
+        let place = self.children.binary_search_by(|(key, _)| key.cmp(element)).ok()?;
+        Some(&self.children[place].1)
+    }
+
+    /// The members below `element`, relative to it.
+    pub(crate) fn with_prefix(&self, element: &Element) -> &Set {
+        self.child(element).unwrap_or(&EMPTY)
+    }
+
+    /// Paths of either set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut out = Self::default();
+        zip(
+            &self.members,
+            &other.members,
+            |element| element,
+            |pair| match pair {
+                Pair::Left(element) | Pair::Right(element) | Pair::Both(element, _) => out.members.push(element.clone()),
+            },
+        );
+        zip(
+            &self.children,
+            &other.children,
+            |child| &child.0,
+            |pair| match pair {
+                Pair::Left(child) | Pair::Right(child) => out.children.push(child.clone()),
+                Pair::Both(left, right) => out.children.push((left.0.clone(), left.1.union(&right.1))),
+            },
+        );
+        out
+    }
+
+    /// Paths of both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut out = Self::default();
+        zip(
+            &self.members,
+            &other.members,
+            |element| element,
+            |pair| {
+                if let Pair::Both(element, _) = pair {
+                    out.members.push(element.clone());
+                }
+            },
+        );
+        zip(
+            &self.children,
+            &other.children,
+            |child| &child.0,
+            |pair| {
+                if let Pair::Both(left, right) = pair {
+                    out.push_child(&left.0, left.1.intersection(&right.1));
+                }
+            },
+        );
+        out
+    }
+
+    /// Paths of this set that are not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        let mut out = Self { members: self.members_without(other), children: Vec::new() };
+        zip(
+            &self.children,
+            &other.children,
+            |child| &child.0,
+            |pair| match pair {
+                Pair::Left(child) => out.children.push(child.clone()),
+                Pair::Both(left, right) => out.push_child(&left.0, left.1.difference(&right.1)),
+                Pair::Right(_) => {}
+            },
+        );
+        out
+    }
+
+    /// Paths of this set that neither are in `other` nor lie below one that is.
+    #[must_use]
+    pub fn recursive_difference(&self, other: &Self) -> Self {
+        let mut out = Self { members: self.members_without(other), children: Vec::new() };
+        for (element, child) in self.children.iter().filter(|(element, _)| !other.has_member(element)) {
+            match other.child(element) {
+                Some(removed) => out.push_child(element, child.recursive_difference(removed)),
+                None => out.children.push((element.clone(), child.clone())),
+            }
+        }
+        out
+    }
+
+    fn members_without(&self, other: &Self) -> Vec<Element> {
+        self.members.iter().filter(|element| !other.has_member(element)).cloned().collect()
+    }
+
+    fn push_child(&mut self, element: &Element, child: Set) {
+        if !child.is_empty() {
+            self.children.push((element.clone(), child));
+        }
+    }
+
+    /// The set with every declared field that has members below it added as a member.
+    #[must_use]
+    pub(crate) fn with_named_fields(&self, ty: &Type) -> Self {
+        let atom = ty.resolve();
+        let mut out = Self { members: self.members.clone(), children: Vec::with_capacity(self.children.len()) };
+        for (element, child) in &self.children {
+            let declared = match (element, &atom.map) {
+                (Element::Field(name), Some(map)) => map.fields.get(name),
+                _ => None,
+            };
+            if declared.is_some()
+                && let Err(place) = out.members.binary_search(element)
+            {
+                out.members.insert(place, element.clone());
+            }
+            let below = match (element, &atom.map, &atom.list) {
+                (Element::Field(_), Some(map), _) => declared.map(|field| &field.ty).or(map.element.as_ref()),
+                (Element::Key(_), _, Some(list)) => Some(&list.element),
+                _ => None,
+            };
+            out.children.push((element.clone(), child.with_named_fields(below.unwrap_or(Type::none()))));
+        }
+        out
+    }
+
+    /// Every member's path, members before the children of a level, each sorted.
+    pub fn paths(&self) -> Vec<Path> {
+        let mut out = Vec::new();
+        self.collect(&mut Vec::new(), &mut out);
+        out
+    }
+
+    fn collect(&self, prefix: &mut Path, out: &mut Vec<Path>) {
+        for member in &self.members {
+            prefix.push(member.clone());
+            out.push(prefix.clone());
+            prefix.pop();
+        }
+        for (element, child) in &self.children {
+            prefix.push(element.clone());
+            child.collect(prefix, out);
+            prefix.pop();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The walks over typed values: validate, list fields, merge, compare, remove, reconcile.
+
+mod compare;
+mod merge;
+mod reconcile;
+mod remove;
+mod to_set;
+mod validate;
+
+pub(super) use compare::{Comparison, compare};
+pub(super) use merge::merge;
+pub(super) use reconcile::reconcile;
+pub(super) use remove::remove;
+pub(super) use to_set::to_set;
+pub(super) use validate::validate;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::element::Element;
+use super::types::{Atom, ListType, Relation, Scalar, Type};
+use super::value::in_error;
+
+/// One violation of a type, with the path below the walked value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) path: String,
+    pub(crate) detail: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            write!(formatter, "{}", self.detail)
+        } else {
+            write!(formatter, "{}: {}", self.path, self.detail)
+        }
+    }
+}
+
+pub(crate) fn faults_text(faults: &[Fault]) -> String {
+    match faults {
+        [one] => one.to_string(),
+        many => many.iter().fold("errors:".to_owned(), |text, fault| format!("{text}\n  {fault}")),
+    }
+}
+
+pub(super) fn fault(detail: String) -> Fault {
+    Fault { path: String::new(), detail }
+}
+
+/// Puts `prefix` before the path of every fault.
+pub(super) fn below(prefix: &impl fmt::Display, faults: Vec<Fault>) -> Vec<Fault> {
+    faults.into_iter().map(|fault| Fault { path: format!("{prefix}{}", fault.path), detail: fault.detail }).collect()
+}
+
+/// The forms of an atom that stay open once a value is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) scalar: bool,
+    pub(super) list: bool,
+    pub(super) map: bool,
+}
+
+/// Which form is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Map,
+    Scalar,
+    List,
+}
+
+impl Shape {
+    /// The form that fits `value`, or all forms of `atom` where none does.
+    pub(super) fn deduce(atom: &Atom, value: Option<&Value>) -> Self {
+        let all = Self { scalar: atom.scalar.is_some(), list: atom.list.is_some(), map: atom.map.is_some() };
+        let none = Self { scalar: false, list: false, map: false };
+        match value {
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) if all.scalar => Self { scalar: true, ..none },
+            Some(Value::Array(_)) if all.list => Self { list: true, ..none },
+            Some(Value::Object(_)) if all.map => Self { map: true, ..none },
+            _ => all,
+        }
+    }
+
+    pub(super) fn form(self) -> Result<Form, Fault> {
+        match self {
+            Self { map: true, .. } => Ok(Form::Map),
+            Self { scalar: true, .. } => Ok(Form::Scalar),
+            Self { list: true, .. } => Ok(Form::List),
+            Self { .. } => Err(fault("schema error: invalid atom: inlined".to_owned())),
+        }
+    }
+}
+
+pub(super) fn check_scalar(scalar: Scalar, value: Option<&Value>, prefix: &str) -> Option<Fault> {
+    let value = value.filter(|value| !value.is_null())?;
+    let (fits, detail) = match scalar {
+        Scalar::Numeric => (value.is_number(), format!("expected numeric (int or float), got {}", go_type(value))),
+        Scalar::String => {
+            (value.is_string(), format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(value)))
+        }
+        Scalar::Boolean => (value.is_boolean(), format!("expected boolean, got &{{{}}}", in_error(value))),
+        Scalar::Untyped => {
+            (!value.is_array() && !value.is_object(), format!("expected any scalar, got &{{{}}}", in_error(value)))
+        }
+    };
+    if fits { None } else { Some(fault(format!("{prefix}{detail}"))) }
+}
+
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
+/// A value in Go's own syntax (`%#v`).
+fn go_syntax(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            format!("[]interface {{}}{{{}}}", items.iter().map(go_syntax).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(fields) => {
+            let mut keys: Vec<&String> = fields.keys().collect();
+            keys.sort();
+            let shown: Vec<String> =
+                keys.into_iter().map(|key| format!("{}:{}", crate::schema::go_quote(key), go_syntax(&fields[key]))).collect();
+            format!("map[string]interface {{}}{{{}}}", shown.join(", "))
+        }
+        Value::String(text) => crate::schema::go_quote(text),
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// The entries of a list value; null counts as an absent list.
+pub(super) fn list_of(value: &Value) -> Result<Option<&Vec<Value>>, Fault> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(items) => Ok(Some(items)),
+        other => Err(fault(format!("expected list, got &{{{}}}", in_error(other)))),
+    }
+}
+
+/// The members of a map value; null counts as an absent map.
+pub(super) fn map_of(value: &Value) -> Result<Option<&serde_json::Map<String, Value>>, Fault> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Object(fields) => Ok(Some(fields)),
+        other => Err(fault(format!("expected map, got &{{{}}}", in_error(other)))),
+    }
+}
+
+/// How an entry of an associative list is addressed.
+pub(super) fn entry_element(list: &ListType, entry: &Value) -> Result<Element, String> {
+    match &list.relation {
+        Relation::Atomic => Err("invalid indexing of non-associative list".to_owned()),
+        Relation::Set => match entry {
+            Value::Object(_) => Err("associative list without keys has an element that's a map type".to_owned()),
+            Value::Array(_) => Err("not supported: associative list with lists as elements".to_owned()),
+            Value::Null => Err("associative list without keys has an element that's an explicit null".to_owned()),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(Element::Value(entry.clone())),
+        },
+        Relation::Keyed(keys) => keyed_element(list, keys, entry),
+    }
+}
+
+fn keyed_element(list: &ListType, keys: &[String], entry: &Value) -> Result<Element, String> {
+    let fields = match entry {
+        Value::Null => return Err("associative list with keys may not have a null element".to_owned()),
+        Value::Object(fields) => fields,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Err("associative list with keys may not have non-map elements".to_owned());
+        }
+    };
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let value = match fields.get(key) {
+            Some(value) => Some(value.clone()),
+            None => key_default(&list.element, key)?,
+        };
+        found.extend(value.map(|value| (key.clone(), value)));
+    }
+    if found.is_empty() {
+        let quoted: Vec<String> = keys.iter().map(|key| crate::schema::go_quote(key)).collect();
+        let omitted = format!("associative list with keys has an element that omits all key fields [{}]", quoted.join(" "));
+        return Err(format!("{omitted} (and doesn't have default values for any key fields)"));
+    }
+    found.sort_by(|left, right| left.0.cmp(&right.0));
+    Ok(Element::Key(found))
+}
+
+fn key_default(element: &Type, key: &str) -> Result<Option<Value>, String> {
+    let Some(map) = &element.resolve().map else {
+        return Err(format!("couldn't find default value for {key}: associative list may not have non-map types"));
+    };
+    Ok(map.fields.get(key).and_then(|field| field.default.clone()))
+}

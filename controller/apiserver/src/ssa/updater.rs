@@ -1,0 +1,157 @@
+//! Merge, prune and ownership: the core of apply and update, on values and named field sets.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::element::Path;
+use super::set::Set;
+use super::typed::{Comparison, Fault, compare, merge, reconcile, remove, to_set};
+use super::types::{Type, Types};
+use super::value::equal;
+
+/// What one manager owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owned {
+    pub(super) set: Set,
+    pub(super) api_version: String,
+    pub(super) applied: bool,
+}
+
+/// Managers by identity.
+pub(super) type Managers = BTreeMap<String, Owned>;
+
+/// Why an apply stopped.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Conflicts(Vec<(String, Path)>),
+    Faults(Vec<Fault>),
+}
+
+/// The version that an operation speaks, its type, and the fields that it cannot set.
+pub(super) struct Context<'a> {
+    pub(super) types: &'a Types,
+    pub(super) api_version: &'a str,
+    pub(super) ty: &'a Type,
+    pub(super) reset: &'a Set,
+}
+
+impl Context<'_> {
+    /// Records an update: what changed leaves its former owners and goes to `manager`.
+    pub(super) fn update(&self, old: &Value, new: &Value, managers: Managers, manager: &str) -> Result<Managers, Vec<Fault>> {
+        let mut managers = self.reconciled(managers);
+        let comparison = match self.transfer(old, new, &mut managers, manager, true) {
+            Ok(comparison) => comparison,
+            Err(Stop::Faults(faults)) => return Err(faults),
+            Err(Stop::Conflicts(_)) => return Ok(managers),
+        };
+        let before = managers.get(manager).map(|owned| owned.set.clone()).unwrap_or_default();
+        let set = before.difference(&comparison.removed).union(&comparison.modified).union(&comparison.added);
+        let set = set.recursive_difference(self.reset);
+        if set.is_empty() {
+            managers.remove(manager);
+        } else {
+            managers.insert(manager.to_owned(), Owned { set, api_version: self.api_version.to_owned(), applied: false });
+        }
+        Ok(managers)
+    }
+
+    /// Applies `config`: the new object, `None` where it equals `live`, and the new managers.
+    pub(super) fn apply(
+        &self,
+        live: &Value,
+        config: &Value,
+        managers: Managers,
+        (manager, force): (&str, bool),
+    ) -> Result<(Option<Value>, Managers), Stop> {
+        let mut managers = self.reconciled(managers);
+        let merged = merge(self.ty, live, config).map_err(Stop::Faults)?;
+        let set = to_set(self.ty, config).recursive_difference(self.reset);
+        let owned = Owned { set, api_version: self.api_version.to_owned(), applied: true };
+        let last = managers.insert(manager.to_owned(), owned);
+        let new = self.prune(merged, &managers, last.as_ref());
+        self.transfer(live, &new, &mut managers, manager, force)?;
+        let unchanged = equal(live, &new);
+        Ok((if unchanged { None } else { Some(new) }, managers))
+    }
+
+    /// Managers of versions that are still served, fitted to the present schema.
+    fn reconciled(&self, managers: Managers) -> Managers {
+        let fit = |(name, owned): (String, Owned)| {
+            let ty = self.types.get(&owned.api_version)?;
+            let set = reconcile(ty, &owned.set).unwrap_or(owned.set);
+            Some((name, Owned { set, ..owned }))
+        };
+        managers.into_iter().filter_map(fit).collect()
+    }
+
+    /// Takes what changed away from every other manager, or lists the conflicts.
+    fn transfer(
+        &self,
+        old: &Value,
+        new: &Value,
+        managers: &mut Managers,
+        manager: &str,
+        force: bool,
+    ) -> Result<Comparison, Stop> {
+        let full = compare(self.ty, old, new).map_err(Stop::Faults)?;
+        let mut versions = BTreeMap::from([(self.api_version.to_owned(), full.without(self.reset))]);
+        let mut conflicts: BTreeMap<String, Set> = BTreeMap::new();
+        for (name, owned) in managers.iter().filter(|(name, _)| *name != manager) {
+            if !versions.contains_key(&owned.api_version) {
+                let Some(ty) = self.types.get(&owned.api_version) else { continue };
+                versions.insert(owned.api_version.clone(), compare(ty, old, new).map_err(Stop::Faults)?);
+            }
+            let changed = &versions[&owned.api_version];
+            let taken = owned.set.intersection(&changed.modified.union(&changed.added));
+            if !taken.is_empty() {
+                conflicts.insert(name.clone(), taken);
+            }
+        }
+        if !force && !conflicts.is_empty() {
+            let all = conflicts.iter().flat_map(|(name, set)| set.paths().into_iter().map(move |path| (name.clone(), path)));
+            return Err(Stop::Conflicts(all.collect()));
+        }
+        for (name, owned) in managers.iter_mut().filter(|(name, _)| *name != manager) {
+            if let Some(taken) = conflicts.get(name) {
+                owned.set = owned.set.difference(taken);
+            }
+            if let Some(changed) = versions.get(&owned.api_version) {
+                owned.set = owned.set.difference(&changed.removed);
+            }
+        }
+        managers.retain(|_, owned| !owned.set.is_empty());
+        Ok(full)
+    }
+
+    /// Removes what this manager applied last time, not this time, and nobody else owns.
+    fn prune(&self, merged: Value, managers: &Managers, last: Option<&Owned>) -> Value {
+        let Some(last) = last.filter(|last| !last.set.is_empty()) else { return merged };
+        let Some(ty) = self.types.get(&last.api_version) else { return merged };
+        let last_set = last.set.with_named_fields(ty);
+        let pruned = remove(ty, &merged, &last_set);
+        let pruned = self.add_back_owned(&merged, pruned, &last.api_version, managers);
+        add_back_dangling(ty, &merged, &pruned, &last_set)
+    }
+
+    fn add_back_owned(&self, merged: &Value, pruned: Value, first: &str, managers: &Managers) -> Value {
+        let mut by_version: BTreeMap<&str, Set> = BTreeMap::new();
+        for owned in managers.values() {
+            let set = by_version.entry(&owned.api_version).or_default();
+            *set = set.union(&owned.set);
+        }
+        let own = by_version.remove_entry(first);
+        own.into_iter().chain(by_version).fold(pruned, |pruned, (version, managed)| {
+            let Some(ty) = self.types.get(version) else { return pruned };
+            let named = |value: &Value| to_set(ty, value).with_named_fields(ty);
+            let kept = named(&pruned).union(&managed.with_named_fields(ty));
+            remove(ty, merged, &named(merged).difference(&kept))
+        })
+    }
+}
+
+/// Keeps what the applying manager did not own: unowned fields stay.
+fn add_back_dangling(ty: &Type, merged: &Value, pruned: &Value, last: &Set) -> Value {
+    let named = |value: &Value| to_set(ty, value).with_named_fields(ty);
+    remove(ty, merged, &named(merged).difference(&named(pruned)).intersection(last))
+}
