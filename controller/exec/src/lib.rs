@@ -1,1 +1,11 @@
-//! Placeholder for the first commit of the room.
+//! Bounded child processes: an argument list, an exact environment, a deadline and an output limit; a child that is given up goes
+//! with its whole process group. There is no shell, and nothing is inherited.
+
+mod account;
+mod error;
+mod group;
+mod run;
+
+pub use account::{Account, AccountError, find_account};
+pub use error::ExecError;
+pub use run::{Ending, Report, Request, run};
