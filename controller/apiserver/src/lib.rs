@@ -4,3 +4,4 @@ pub mod codec;
 pub mod patch;
 pub mod schema;
 pub mod ssa;
+pub mod table;
