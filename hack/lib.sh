@@ -87,3 +87,33 @@ stop_pid() {
 process_gone() {
   [ ! -e "/proc/$1/stat" ] || [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1)" = Z ]
 }
+
+# rust_environment: what cargo needs on a fresh machine, and where it builds. Never committed as configuration: a
+# developer's own linker and target directory win.
+rust_environment() {
+  debian gcc libc6-dev mold git ca-certificates curl
+  export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+  export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS=${CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS:--C link-arg=-fuse-ld=mold}
+  export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+}
+
+# system_account: the account under which servers of the process engine run when Koan is root (ENG-17).
+system_account() {
+  getent passwd koan >/dev/null || useradd --system --home-dir /var/lib/koan --no-create-home --shell /usr/sbin/nologin koan
+}
+
+# Steps of a check: each runs to its end, so that one run shows every failure. `step NAME COMMAND...`, then `steps_done`.
+FAILED_STEPS=()
+step() {
+  local name=$1 started=$SECONDS
+  shift
+  say "── $name"
+  if "$@"; then say "── $name: ok ($((SECONDS - started)) s)"; else
+    say "── $name: FAILED ($((SECONDS - started)) s)"
+    FAILED_STEPS+=("$name")
+  fi
+}
+
+steps_done() {
+  [ ${#FAILED_STEPS[@]} -eq 0 ] || { say "failed: $(printf '%s, ' "${FAILED_STEPS[@]}" | sed 's/, $//')" && return 1; }
+}
