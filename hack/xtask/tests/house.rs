@@ -1,0 +1,52 @@
+//! The scripts of the house keep their promises.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).expect("a file of the repository")
+}
+
+/// SEC-19: every CI run checks bans, licences and sources of the locked dependencies, and nothing is exempted.
+#[test]
+fn sec_19_supply_chain_is_checked_without_exemptions() {
+    let check = text(".ci/check");
+    assert!(check.lines().any(|line| line == "step deny cargo deny --locked check bans licenses sources"));
+    for command in ["cargo clippy ", "cargo nextest run ", "cargo doc "] {
+        let line = check.lines().find(|line| line.contains(command)).expect("the command is a step");
+        assert!(line.contains("--locked"), "{line}");
+    }
+    let rules = text("deny.toml");
+    let keys: Vec<&str> = rules.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim()).collect();
+    for exemption in ["ignore", "skip", "skip-tree", "exceptions", "clarify"] {
+        assert!(!keys.contains(&exemption), "{exemption}");
+    }
+    assert!(rules.contains("unknown-registry = \"deny\"") && rules.contains("unknown-git = \"deny\""));
+}
+
+/// REL-25: the tests' engines refuse the default sockets, whatever way they are spelled, and start nothing.
+#[test]
+fn engines_that_people_use_are_refused() {
+    for (variable, socket) in [
+        ("KOAN_TEST_DOCKER_SOCKET", "/var/run/docker.sock"),
+        ("KOAN_TEST_DOCKER_SOCKET", "/run/../run/docker.sock"),
+        ("KOAN_TEST_PODMAN_SOCKET", "/run/podman/podman.sock"),
+        ("KOAN_TEST_PODMAN_SOCKET", "/run/user/1000/podman/podman.sock"),
+    ] {
+        for command in ["up", "down", "env", "status"] {
+            let output = Command::new(repository().join("hack/engines"))
+                .arg(command)
+                .env(variable, socket)
+                .env("XDG_RUNTIME_DIR", "/run/user/1000")
+                .output()
+                .expect("the script runs");
+            assert!(!output.status.success(), "{command} with {socket}");
+            assert!(output.stdout.is_empty(), "{command} with {socket}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("is the socket of an engine that people use"));
+        }
+    }
+}
