@@ -46,6 +46,8 @@ pub enum Part {
     Plain(String),
     /// A value that is resolved inside apply.
     Value(ValueRef),
+    /// The same inside a configuration file: in double quotes, each byte beside `A–Z a–z 0–9` as `\xHH`, so that no value ends its line.
+    Quoted(ValueRef),
     /// Absolute path of the data folder of a process workload, for the volume over this path.
     DataFolder(String),
     /// Absolute path of the private run folder (sockets, pid files) of a process workload.
@@ -77,7 +79,7 @@ impl Text {
     /// Every value that has to be resolved before rendering.
     pub fn references(&self) -> impl Iterator<Item = &ValueRef> {
         self.0.iter().filter_map(|part| match part {
-            Part::Value(reference) => Some(reference),
+            Part::Value(reference) | Part::Quoted(reference) => Some(reference),
             Part::Plain(_) | Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
                 None
             }
@@ -94,6 +96,7 @@ impl Text {
             match part {
                 Part::Plain(plain) => text.push_str(plain),
                 Part::Value(reference) => text.push_str(values.get(reference).ok_or_else(|| part.clone())?.expose()),
+                Part::Quoted(reference) => text.push_str(&quoted(values.get(reference).ok_or_else(|| part.clone())?.expose())),
                 Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
                     text.push_str(&place(part).ok_or_else(|| part.clone())?);
                 }
@@ -101,6 +104,20 @@ impl Text {
         }
         Ok(Secret::new(text))
     }
+}
+
+/// A value between double quotes, free of anything that could end them.
+fn quoted(value: &str) -> String {
+    let mut text = String::from("\"");
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text.push('"');
+    text
 }
 
 /// Resolved values of one apply; lives no longer than that call.
@@ -131,5 +148,21 @@ pub(crate) mod millis {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P6: a password with quotes and line ends cannot leave its place in a configuration file.
+    #[test]
+    fn p6_a_quoted_value_cannot_end_its_line() {
+        let reference = ValueRef::SecretKey { name: "shop".to_owned(), key: "password".to_owned() };
+        let mut values = Values::default();
+        values.insert(reference.clone(), Secret::new("a\"\nb".to_owned()));
+        let text = Text(vec![Part::Plain("requirepass ".to_owned()), Part::Quoted(reference)]);
+        let rendered = text.render(&values, |_part| None).unwrap();
+        assert_eq!(rendered.expose(), r#"requirepass "a\x22\x0ab""#);
     }
 }
