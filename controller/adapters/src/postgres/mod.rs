@@ -1,0 +1,8 @@
+//! PostgreSQL.
+
+mod recipe;
+
+pub(crate) use recipe::recipe;
+
+#[cfg(test)]
+mod tests;
