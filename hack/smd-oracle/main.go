@@ -2,8 +2,8 @@
 // sigs.k8s.io/structured-merge-diff's merge.Updater and prints what came out.
 //
 // One JSON request per line on stdin, one JSON answer per line on stdout.
-// A request carries the schemas of the versions, the live object, the managers
-// and one operation, so the process keeps no state.
+// The first request carries the schemas of the versions, each one the live object,
+// the managers and one operation: between requests only the schemas are kept.
 package main
 
 import (
@@ -66,7 +66,10 @@ func (c converter) Convert(object *typed.TypedValue, version fieldpath.APIVersio
 	if !ok {
 		return nil, missingVersion{version}
 	}
-	return parseable.FromUnstructured(object.AsValue().Unstructured(), typed.AllowDuplicates)
+	if parseable.Schema == object.Schema() {
+		return object, nil
+	}
+	return parseable.FromUnstructured(object.AsValue().Unstructured())
 }
 
 func (c converter) IsMissingVersionError(err error) bool {
@@ -74,19 +77,12 @@ func (c converter) IsMissingVersionError(err error) bool {
 	return ok
 }
 
-// parsed schemas by their text: every request repeats them.
-var schemas = map[string]typed.ParseableType{}
-
 func parse(text json.RawMessage) (typed.ParseableType, error) {
-	if known, ok := schemas[string(text)]; ok {
-		return known, nil
-	}
 	parser, err := typed.NewParser(typed.YAMLObject(text))
 	if err != nil {
 		return typed.ParseableType{}, err
 	}
-	schemas[string(text)] = parser.Type("root")
-	return schemas[string(text)], nil
+	return parser.Type("root"), nil
 }
 
 func decode(text json.RawMessage) (any, error) {
@@ -97,8 +93,7 @@ func decode(text json.RawMessage) (any, error) {
 	return decoded.Unstructured(), nil
 }
 
-func run(req request) (answer, error) {
-	types := converter{types: map[string]typed.ParseableType{}}
+func run(req request, types converter) (answer, error) {
 	for version, text := range req.Schemas {
 		parseable, err := parse(text)
 		if err != nil {
@@ -188,12 +183,13 @@ func main() {
 	in.Buffer(make([]byte, 1<<16), maxLine)
 	out := bufio.NewWriter(os.Stdout)
 	encoder := json.NewEncoder(out)
+	types := converter{types: map[string]typed.ParseableType{}}
 	for in.Scan() {
 		var req request
 		var reply answer
 		err := json.Unmarshal(in.Bytes(), &req)
 		if err == nil {
-			reply, err = run(req)
+			reply, err = run(req, types)
 		}
 		if err != nil {
 			reply = answer{Error: err.Error()}

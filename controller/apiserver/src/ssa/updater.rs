@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::element::Path;
 use super::set::Set;
-use super::typed::{Comparison, Fault, compare, merge, reconcile, remove, to_set};
+use super::typed::{Comparison, Fault, compare, merge, reconcile, remove, to_set, validate};
 use super::types::{Type, Types};
 use super::value::equal;
 
@@ -39,7 +39,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// Records an update: what changed leaves its former owners and goes to `manager`.
     pub(super) fn update(&self, old: &Value, new: &Value, managers: Managers, manager: &str) -> Result<Managers, Vec<Fault>> {
-        let mut managers = self.reconciled(managers);
+        let mut managers = self.reconciled(old, managers)?;
         let comparison = match self.transfer(old, new, &mut managers, manager, true) {
             Ok(comparison) => comparison,
             Err(Stop::Faults(faults)) => return Err(faults),
@@ -64,25 +64,42 @@ impl Context<'_> {
         managers: Managers,
         (manager, force): (&str, bool),
     ) -> Result<(Option<Value>, Managers), Stop> {
-        let mut managers = self.reconciled(managers);
+        let mut managers = self.reconciled(live, managers).map_err(Stop::Faults)?;
         let merged = merge(self.ty, live, config).map_err(Stop::Faults)?;
         let set = to_set(self.ty, config).recursive_difference(self.reset);
         let owned = Owned { set, api_version: self.api_version.to_owned(), applied: true };
         let last = managers.insert(manager.to_owned(), owned);
-        let new = self.prune(merged, &managers, last.as_ref());
+        let new = self.prune(merged, &managers, last.as_ref()).map_err(Stop::Faults)?;
         self.transfer(live, &new, &mut managers, manager, force)?;
         let unchanged = equal(live, &new);
         Ok((if unchanged { None } else { Some(new) }, managers))
     }
 
+    /// The type of a version, `None` where it is no longer served. Values of version `from` that it does not allow stop the operation.
+    fn converted(&self, from: &str, to: &str, values: &[&Value]) -> Result<Option<&Type>, Vec<Fault>> {
+        let Some(ty) = self.types.get(to) else { return Ok(None) };
+        if from == to {
+            return Ok(Some(ty));
+        }
+        let faults: Vec<Fault> = values.iter().flat_map(|value| validate(ty, value, false)).collect();
+        if faults.is_empty() { Ok(Some(ty)) } else { Err(faults) }
+    }
+
+    /// [`Self::converted`] from the version of the request.
+    fn at(&self, version: &str, values: &[&Value]) -> Result<Option<&Type>, Vec<Fault>> {
+        self.converted(self.api_version, version, values)
+    }
+
     /// Managers of versions that are still served, fitted to the present schema.
-    fn reconciled(&self, managers: Managers) -> Managers {
-        let fit = |(name, owned): (String, Owned)| {
-            let ty = self.types.get(&owned.api_version)?;
-            let set = reconcile(ty, &owned.set).unwrap_or(owned.set);
-            Some((name, Owned { set, ..owned }))
-        };
-        managers.into_iter().filter_map(fit).collect()
+    fn reconciled(&self, live: &Value, managers: Managers) -> Result<Managers, Vec<Fault>> {
+        let mut fitted = Managers::new();
+        for (name, owned) in managers {
+            if let Some(ty) = self.at(&owned.api_version, &[live])? {
+                let set = reconcile(ty, &owned.set).unwrap_or(owned.set);
+                fitted.insert(name, Owned { set, ..owned });
+            }
+        }
+        Ok(fitted)
     }
 
     /// Takes what changed away from every other manager, or lists the conflicts.
@@ -99,7 +116,7 @@ impl Context<'_> {
         let mut conflicts: BTreeMap<String, Set> = BTreeMap::new();
         for (name, owned) in managers.iter().filter(|(name, _)| *name != manager) {
             if !versions.contains_key(&owned.api_version) {
-                let Some(ty) = self.types.get(&owned.api_version) else { continue };
+                let Some(ty) = self.at(&owned.api_version, &[old, new]).map_err(Stop::Faults)? else { continue };
                 versions.insert(owned.api_version.clone(), compare(ty, old, new).map_err(Stop::Faults)?);
             }
             let changed = &versions[&owned.api_version];
@@ -125,28 +142,35 @@ impl Context<'_> {
     }
 
     /// Removes what this manager applied last time, not this time, and nobody else owns.
-    fn prune(&self, merged: Value, managers: &Managers, last: Option<&Owned>) -> Value {
-        let Some(last) = last.filter(|last| !last.set.is_empty()) else { return merged };
-        let Some(ty) = self.types.get(&last.api_version) else { return merged };
+    fn prune(&self, merged: Value, managers: &Managers, last: Option<&Owned>) -> Result<Value, Vec<Fault>> {
+        let Some(last) = last.filter(|last| !last.set.is_empty()) else { return Ok(merged) };
+        let Some(ty) = self.at(&last.api_version, &[&merged])? else { return Ok(merged) };
         let last_set = last.set.with_named_fields(ty);
         let pruned = remove(ty, &merged, &last_set);
-        let pruned = self.add_back_owned(&merged, pruned, &last.api_version, managers);
-        add_back_dangling(ty, &merged, &pruned, &last_set)
+        let pruned = self.add_back_owned(&merged, pruned, &last.api_version, managers)?;
+        let pruned = add_back_dangling(ty, &merged, &pruned, &last_set);
+        self.converted(&last.api_version, self.api_version, &[&pruned])?;
+        Ok(pruned)
     }
 
-    fn add_back_owned(&self, merged: &Value, pruned: Value, first: &str, managers: &Managers) -> Value {
+    /// Version by version, the one that was pruned at first; the values wander through all of them and back.
+    fn add_back_owned(&self, merged: &Value, pruned: Value, first: &str, managers: &Managers) -> Result<Value, Vec<Fault>> {
         let mut by_version: BTreeMap<&str, Set> = BTreeMap::new();
         for owned in managers.values() {
             let set = by_version.entry(&owned.api_version).or_default();
             *set = set.union(&owned.set);
         }
         let own = by_version.remove_entry(first);
-        own.into_iter().chain(by_version).fold(pruned, |pruned, (version, managed)| {
-            let Some(ty) = self.types.get(version) else { return pruned };
+        let (mut pruned, mut current) = (pruned, first);
+        for (version, managed) in own.into_iter().chain(by_version) {
+            let Some(ty) = self.converted(current, version, &[merged, &pruned])? else { continue };
             let named = |value: &Value| to_set(ty, value).with_named_fields(ty);
             let kept = named(&pruned).union(&managed.with_named_fields(ty));
-            remove(ty, merged, &named(merged).difference(&kept))
-        })
+            pruned = remove(ty, merged, &named(merged).difference(&kept));
+            current = version;
+        }
+        self.converted(current, first, &[&pruned])?;
+        Ok(pruned)
     }
 }
 

@@ -1,10 +1,14 @@
-//! Ownership as users see it; the random comparison with the Go implementation is `tests/smd.rs`.
+//! Ownership as users see it; the random comparison with the Go implementation is `smd`.
+
+mod oracle;
+mod random;
+mod smd;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ApplyError, ApplyOptions, ResetFields, Set, TypeInfo, Types, UpdateOptions, apply, update};
 use crate::schema::Schema;
+use crate::ssa::{ApplyError, ApplyOptions, ResetFields, Set, TypeInfo, Types, UpdateOptions, apply, update};
 
 const VERSION: &str = "example.com/v1";
 
