@@ -1,7 +1,36 @@
-//! Placeholder for the first commit of the room.
+//! A Kubernetes-compatible API server for one machine: durable, loopback only, and for the kinds it serves not to be
+//! told from a real one by a stock client.
+//!
+//! It runs no workload and knows no kind by itself: besides a few core kinds, everything it serves comes from
+//! CustomResourceDefinitions that the embedding process hands to the [`Server`]'s builder, together with the clock, the
+//! source of ids and randomness, and the journal. It imports no other crate of this workspace.
 
+mod auth;
 pub mod codec;
+mod crds;
+mod deletion;
+mod discovery;
+mod handlers;
+mod http;
+mod journal;
+mod kinds;
+mod kubeconfig;
+mod paging;
 pub mod patch;
+mod ports;
 pub mod schema;
+mod selectors;
+mod server;
 pub mod ssa;
+mod status;
+mod store;
 pub mod table;
+mod tls;
+
+pub use self::http::Body;
+pub use journal::{Change, Journal, JournalError, Loaded, Memory, Row, Sqlite};
+pub use kubeconfig::KubeconfigError;
+pub use ports::{Clock, Ids, OsRandom, Random, RandomIds, SystemClock};
+pub use server::{Builder, ListenOptions, Listening, Server, ServerError, Service, SnapshotReader, Stored};
+pub use status::{Class, Failure};
+pub use tls::TlsError;

@@ -1,0 +1,169 @@
+//! Who may call over the socket: the holder of this run's token, under the server's own name, and no web page.
+
+use http::header;
+use http::request::Parts;
+
+use crate::ports::Random;
+use crate::status::Failure;
+
+/// Random bytes of a token.
+const TOKEN_BYTES: usize = 32;
+
+/// The token of one run. It has no Display and shows nothing in Debug.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Token(hidden)")
+    }
+}
+
+impl Token {
+    /// 256 fresh bits, in hex.
+    pub(crate) fn random(random: &dyn Random) -> std::io::Result<Self> {
+        let mut bytes = [0_u8; TOKEN_BYTES];
+        random.fill(&mut bytes)?;
+        Ok(Self(bytes.iter().fold(String::with_capacity(TOKEN_BYTES * 2), |mut text, byte| {
+            for nibble in [byte >> 4, byte & 0xf] {
+                text.extend(char::from_digit(u32::from(nibble), 16));
+            }
+            text
+        })))
+    }
+
+    /// The text, for the files that hand it to its user.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Compares in a time that depends on the lengths alone.
+fn equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let difference = left.iter().zip(right).fold(0_u8, |sum, (left, right)| sum | (left ^ right));
+    std::hint::black_box(difference) == 0
+}
+
+/// Checks every request that comes over the socket.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    token: Token,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Guard {
+    /// A guard for the loopback names on `port`; `origins` are exact foreign origins that the user allowed.
+    pub(crate) fn new(token: &Token, port: u16, origins: Vec<String>) -> Self {
+        let hosts: Vec<String> = ["127.0.0.1", "localhost", "[::1]"].iter().map(|name| format!("{name}:{port}")).collect();
+        let mut allowed: Vec<String> = hosts.iter().map(|host| format!("https://{host}")).collect();
+        allowed.extend(origins);
+        Self { token: token.clone(), hosts, origins: allowed }
+    }
+
+    /// Lets the request pass or says why not.
+    ///
+    /// # Errors
+    /// 403 for a foreign host, origin or site and for a missing token; 401 for a wrong one.
+    pub(crate) fn check(&self, parts: &Parts) -> Result<(), Failure> {
+        let text = |name: &header::HeaderName| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let host = parts.uri.authority().map(http::uri::Authority::as_str).or_else(|| text(&header::HOST)).unwrap_or_default();
+        if !self.hosts.iter().any(|known| known == host) {
+            return Err(Failure::forbidden_plain(format!(
+                "forbidden: header Host {host:?} is not this server; use one of {}",
+                self.hosts.join(", ")
+            )));
+        }
+        if let Some(origin) = text(&header::ORIGIN)
+            && !self.origins.iter().any(|known| known == origin)
+        {
+            return Err(Failure::forbidden_plain(format!("forbidden: header Origin {origin:?} is not allowed here")));
+        }
+        let site = parts.headers.get("sec-fetch-site").map(|value| value.to_str().unwrap_or_default());
+        if matches!(site, Some("cross-site" | "same-site")) && text(&header::ORIGIN).is_none() {
+            return Err(Failure::forbidden_plain("forbidden: header Sec-Fetch-Site says that another site sent this request"));
+        }
+        if is_health(parts.uri.path()) {
+            return Ok(());
+        }
+        match text(&header::AUTHORIZATION) {
+            None => Err(Failure::forbidden_plain(format!(
+                "forbidden: User \"system:anonymous\" cannot {} path \"{}\"",
+                verb(parts.method.as_str()),
+                parts.uri.path()
+            ))),
+            Some(value) => match value.split_once(' ') {
+                Some((scheme, token))
+                    if scheme.eq_ignore_ascii_case("bearer") && equal(token.trim().as_bytes(), self.token.0.as_bytes()) =>
+                {
+                    Ok(())
+                }
+                _ => Err(Failure::unauthorized()),
+            },
+        }
+    }
+}
+
+fn is_health(path: &str) -> bool {
+    ["/healthz", "/livez", "/readyz"]
+        .iter()
+        .any(|known| path == *known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/')))
+}
+
+fn verb(method: &str) -> String {
+    method.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::ports::OsRandom;
+
+    fn guard() -> (Guard, String) {
+        let token = Token::random(&OsRandom).unwrap();
+        (Guard::new(&token, 6443, vec!["https://allowed.example".to_owned()]), format!("Bearer {}", token.reveal()))
+    }
+
+    fn code(guard: &Guard, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        guard.check(&request.body(()).unwrap().into_parts().0).err().map(|failure| failure.code())
+    }
+
+    /// SEC-4, API-30: only the exact host names with the port, only the server's own origin or a listed one, no other
+    /// site, and a token on everything but the health checks.
+    #[test]
+    fn sec_4_a_web_page_cannot_call() {
+        let (guard, bearer) = guard();
+        let good = [("host", "127.0.0.1:6443"), ("authorization", bearer.as_str())];
+        assert_eq!(code(&guard, "/api", &good), None);
+        for host in ["127.0.0.1", "evil.example:6443", "127.0.0.1:6444", "localhost.evil.example:6443", ""] {
+            assert_eq!(code(&guard, "/api", &[("host", host), good[1]]), Some(403), "{host}");
+        }
+        assert_eq!(code(&guard, "/api", &[good[0], good[1], ("origin", "https://evil.example")]), Some(403));
+        assert_eq!(code(&guard, "/api", &[good[0], good[1], ("origin", "null")]), Some(403));
+        assert_eq!(code(&guard, "/api", &[good[0], good[1], ("origin", "https://127.0.0.1:6443")]), None);
+        assert_eq!(code(&guard, "/api", &[good[0], good[1], ("origin", "https://allowed.example")]), None);
+        assert_eq!(code(&guard, "/api", &[good[0], good[1], ("sec-fetch-site", "cross-site")]), Some(403));
+        assert_eq!(code(&guard, "/api", &[good[0]]), Some(403));
+        assert_eq!(code(&guard, "/readyz", &[good[0]]), None);
+        assert_eq!(code(&guard, "/readyzx", &[good[0]]), Some(403));
+    }
+
+    /// SEC-22, API-30: a token of another run is refused with 401, whatever its length.
+    #[test]
+    fn sec_22_a_wrong_token_is_refused() {
+        let (guard, bearer) = guard();
+        let (_, other) = self::guard();
+        for token in [other.as_str(), &bearer[..bearer.len() - 1], "Bearer ", "Basic x"] {
+            assert_eq!(code(&guard, "/api", &[("host", "localhost:6443"), ("authorization", token)]), Some(401), "{token}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! First contents: the namespaces that clients expect and the definitions of the embedder.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::check::check;
+use crate::handlers::Internal;
+use crate::kinds::Resource;
+use crate::server::{Core, ServerError};
+use crate::status::Failure;
+
+/// The field manager of seeded definitions.
+const MANAGER: &str = "koan.dev/crds";
+/// The field manager of what the server itself writes.
+const SERVER: &str = "koan-apiserver";
+/// The namespaces that exist from the start.
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+fn resource(core: &Core, group: &str, plural: &str) -> Result<Arc<Resource>, ServerError> {
+    core.registry().find(group, "v1", plural).cloned().ok_or_else(|| ServerError::Store(format!("{plural} are not served")))
+}
+
+/// Makes the namespaces that are missing.
+///
+/// # Errors
+/// The store refused one.
+pub(crate) async fn seed_namespaces(core: &Arc<Core>) -> Result<(), ServerError> {
+    let namespaces = resource(core, "", "namespaces")?;
+    for name in NAMESPACES {
+        let internal = Internal::new(core, &namespaces, "", name);
+        if internal.get().is_none() {
+            let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            internal.create(value, SERVER).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies `definitions` and establishes them.
+///
+/// # Errors
+/// One of them is refused.
+pub(crate) async fn seed(core: &Arc<Core>, definitions: &[Value]) -> Result<(), ServerError> {
+    let resource = resource(core, "apiextensions.k8s.io", "customresourcedefinitions")?;
+    for definition in definitions {
+        let name = definition["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        one(core, &resource, &name, completed(definition))
+            .await
+            .map_err(|failure| ServerError::Definition { name, failure: Box::new(failure) })?;
+    }
+    Ok(())
+}
+
+async fn one(core: &Arc<Core>, resource: &Arc<Resource>, name: &str, definition: Value) -> Result<(), Failure> {
+    check(&definition)?;
+    let internal = Internal::new(core, resource, "", name);
+    let stored = internal.apply(definition, MANAGER).await?.value();
+    let status = status(&stored, &internal.now());
+    if stored["status"] != status {
+        let mut next = stored;
+        next["status"] = status;
+        internal.write_status(next, SERVER).await?;
+    }
+    Ok(())
+}
+
+/// `definition` with the names and the conversion that the reference fills in.
+fn completed(definition: &Value) -> Value {
+    let mut definition = definition.clone();
+    if let Some(map) = definition.as_object_mut() {
+        map.remove("status");
+    }
+    let spec = &mut definition["spec"];
+    let kind = spec["names"]["kind"].as_str().unwrap_or_default().to_owned();
+    if spec["names"]["singular"].is_null() {
+        spec["names"]["singular"] = json!(kind.to_lowercase());
+    }
+    if spec["names"]["listKind"].is_null() {
+        spec["names"]["listKind"] = json!(format!("{kind}List"));
+    }
+    if spec["conversion"].is_null() {
+        spec["conversion"] = json!({"strategy": "None"});
+    }
+    definition
+}
+
+/// The status of an established definition; an unchanged one keeps its times.
+fn status(definition: &Value, now: &str) -> Value {
+    let condition = |kind: &str, reason: &str, message: &str| {
+        let old = definition["status"]["conditions"].as_array().into_iter().flatten().find(|condition| condition["type"] == kind);
+        let since = old.filter(|old| old["status"] == "True").and_then(|old| old["lastTransitionTime"].as_str()).unwrap_or(now);
+        json!({"lastTransitionTime": since, "message": message, "reason": reason, "status": "True", "type": kind})
+    };
+    let spec = &definition["spec"];
+    let storage = spec["versions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|version| version["storage"] == Value::Bool(true))
+        .map(|version| version["name"].clone())
+        .unwrap_or_default();
+    let mut stored: Vec<Value> = definition["status"]["storedVersions"].as_array().cloned().unwrap_or_default();
+    if !stored.contains(&storage) {
+        stored.push(storage);
+    }
+    json!({
+        "acceptedNames": spec["names"],
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+        "storedVersions": stored,
+    })
+}

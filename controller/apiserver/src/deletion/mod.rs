@@ -1,0 +1,126 @@
+//! What happens after a delete: dependents follow their owner, or are let go, and namespaces are emptied.
+//!
+//! A background task works off a list that publications fill; it holds no memory of its own, so that a restart begins
+//! with one look at everything and at rest nothing is written.
+
+mod collector;
+mod namespace;
+mod worklist;
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+pub(crate) use worklist::{Task, Worklist};
+
+use crate::handlers::{FOREGROUND, ORPHAN};
+use crate::server::{Core, stopped};
+use crate::store::{Event, EventKind, Key, Observer, Scope};
+
+/// Tasks worked on at a time; their writes share syncs.
+const CONCURRENCY: usize = 256;
+/// Pause before failed tasks are tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The store's observer that fills `work`.
+pub(crate) fn observer(work: Arc<Worklist>) -> Observer {
+    Box::new(move |key, event| note(&work, key, event))
+}
+
+fn note(work: &Worklist, key: &Key, event: &Event) {
+    let meta = &event.object.meta;
+    if event.kind == EventKind::Deleted {
+        work.add(Task::Orphaned(meta.uid.clone()));
+        if !meta.namespace.is_empty() {
+            work.add(Task::Namespace(meta.namespace.clone()));
+        }
+        for owner in &meta.owner_references {
+            work.add(Task::Finish(owner.uid.clone()));
+        }
+        return;
+    }
+    let owners_changed = event.previous.as_ref().is_none_or(|previous| previous.meta.owner_references != meta.owner_references);
+    if owners_changed {
+        if !meta.owner_references.is_empty() {
+            work.add(Task::Check(key.clone()));
+        }
+        for owner in event.previous.iter().flat_map(|previous| &previous.meta.owner_references) {
+            work.add(Task::Finish(owner.uid.clone()));
+        }
+    }
+    if event.object.deleting() {
+        if meta.finalizers.iter().any(|finalizer| finalizer == ORPHAN || finalizer == FOREGROUND) {
+            work.add(Task::Finish(meta.uid.clone()));
+        }
+        if &*key.kind == crate::kinds::NAMESPACES {
+            work.add(Task::Namespace(meta.name.clone()));
+        }
+    }
+}
+
+/// Everything that may have been left undone when the last server ended.
+fn recover(core: &Core) {
+    for keys in core.store.owned().into_values() {
+        for key in keys {
+            core.work.add(Task::Check(key));
+        }
+    }
+    for resource in core.registry().by_storage().into_values() {
+        let (_, deleting) = core.store.list(&resource.storage, &Scope::All, &|object| object.deleting());
+        for object in deleting {
+            core.work.add(Task::Finish(object.meta.uid.clone()));
+            if &*resource.storage == crate::kinds::NAMESPACES {
+                core.work.add(Task::Namespace(object.meta.name.clone()));
+            }
+        }
+    }
+}
+
+/// Starts the background task on the current runtime; it ends with the server.
+pub(crate) fn start(core: &Arc<Core>) {
+    recover(core);
+    let work = Arc::clone(&core.work);
+    let stopping = core.stopping();
+    let core = Arc::downgrade(core);
+    tokio::spawn(run(core, work, stopping));
+}
+
+async fn run(core: Weak<Core>, work: Arc<Worklist>, mut stopping: tokio::sync::watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stopping) => return,
+            () = work.filled() => {}
+        }
+        let tasks = work.take(CONCURRENCY);
+        let Some(core) = core.upgrade() else { return };
+        let outcomes = futures::future::join_all(tasks.iter().map(|task| perform(&core, task))).await;
+        drop(core);
+        let failed: Vec<Task> = tasks.into_iter().zip(outcomes).filter(|(_, done)| !done).map(|(task, _)| task).collect();
+        if !failed.is_empty() {
+            tokio::select! {
+                () = stopped(&mut stopping) => return,
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
+            for task in failed {
+                work.add(task);
+            }
+        }
+    }
+}
+
+/// Works on one task; false when it must be tried again.
+async fn perform(core: &Arc<Core>, task: &Task) -> bool {
+    let outcome = match task {
+        Task::Check(key) => collector::check(core, key).await,
+        Task::Orphaned(uid) => {
+            collector::release(core, uid);
+            Ok(())
+        }
+        Task::Finish(uid) => collector::finish(core, uid).await,
+        Task::Namespace(name) => namespace::empty(core, name).await,
+    };
+    if let Err(failure) = &outcome {
+        tracing::warn!(?task, %failure, "clean-up is tried again");
+    }
+    outcome.is_ok()
+}

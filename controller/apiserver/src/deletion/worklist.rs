@@ -1,0 +1,57 @@
+//! What the collector still has to look at. Each task stands in it once, so that it never outgrows the store.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::store::Key;
+
+/// One thing to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Task {
+    /// Whether the owners of this object still live.
+    Check(Key),
+    /// Look at the dependents of this uid, which is gone.
+    Orphaned(String),
+    /// Whether the object with this uid has let its dependents go and may end.
+    Finish(String),
+    /// Whether this namespace is to be emptied.
+    Namespace(String),
+}
+
+/// The tasks, in a fixed order.
+#[derive(Debug, Default)]
+pub(crate) struct Worklist {
+    tasks: Mutex<BTreeSet<Task>>,
+    filled: Notify,
+}
+
+impl Worklist {
+    pub(crate) fn add(&self, task: Task) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
+        self.filled.notify_one();
+    }
+
+    /// Waits until there is a task.
+    pub(super) async fn filled(&self) {
+        loop {
+            if !self.tasks.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+                return;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Takes up to `count` tasks.
+    pub(super) fn take(&self, count: usize) -> Vec<Task> {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Vec::new();
+        while taken.len() < count
+            && let Some(task) = tasks.pop_first()
+        {
+            taken.push(task);
+        }
+        taken
+    }
+}

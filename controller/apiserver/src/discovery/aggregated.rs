@@ -1,0 +1,65 @@
+//! `APIGroupDiscoveryList`: everything in one document.
+
+use serde_json::{Value, json};
+
+use super::legacy::SUB_VERBS;
+use crate::kinds::{Registry, Resource};
+
+/// The list for the core group, or for all others.
+pub(super) fn list(registry: &Registry, core_group: bool, version: &str) -> Value {
+    let items: Vec<Value> = registry
+        .groups()
+        .into_iter()
+        .filter(|(group, _)| group.is_empty() == core_group)
+        .map(|(group, versions)| {
+            let versions: Vec<Value> = versions
+                .into_iter()
+                .map(|version| {
+                    let resources: Vec<Value> = registry.of(group, version).map(|resource| entry(resource)).collect();
+                    json!({"version": version, "resources": resources, "freshness": "Current"})
+                })
+                .collect();
+            if group.is_empty() {
+                json!({"metadata": {}, "versions": versions})
+            } else {
+                json!({"metadata": {"name": group}, "versions": versions})
+            }
+        })
+        .collect();
+    json!({
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": format!("apidiscovery.k8s.io/{version}"),
+        "metadata": {},
+        "items": items,
+    })
+}
+
+fn entry(resource: &Resource) -> Value {
+    let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    let own = kind(&resource.group, &resource.version, &resource.kind);
+    let mut entry = json!({
+        "resource": resource.plural,
+        "responseKind": own,
+        "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": resource.singular,
+        "verbs": resource.verbs,
+    });
+    if !resource.short_names.is_empty() {
+        entry["shortNames"] = json!(resource.short_names);
+    }
+    if !resource.categories.is_empty() {
+        entry["categories"] = json!(resource.categories);
+    }
+    let subresources: Vec<Value> = resource
+        .subresources()
+        .into_iter()
+        .map(|name| {
+            let verbs: &[&str] = if name == "finalize" { &["update"] } else { &SUB_VERBS };
+            json!({"subresource": name, "responseKind": own, "verbs": verbs})
+        })
+        .collect();
+    if !subresources.is_empty() {
+        entry["subresources"] = json!(subresources);
+    }
+    entry
+}

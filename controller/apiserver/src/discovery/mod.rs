@@ -1,0 +1,146 @@
+//! What is served, as clients look it up: both forms of discovery, versions, health and the OpenAPI documents, with
+//! entity tags.
+
+mod aggregated;
+mod legacy;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::http::{Body, Incoming, Route, respond, text};
+use crate::kinds::Registry;
+use crate::server::Core;
+use crate::status::Failure;
+
+/// The release of the reference whose behaviour is followed.
+const REFERENCE_VERSION: &str = "v1.36.0";
+
+/// Answers a request that is about no object.
+pub(crate) fn answer(
+    core: &Arc<Core>,
+    registry: &Arc<Registry>,
+    route: &Route,
+    incoming: &Incoming,
+) -> Result<Response<Body>, Failure> {
+    if !matches!(incoming.method, Method::GET | Method::HEAD) {
+        return Err(Failure::method_not_allowed());
+    }
+    match route {
+        Route::Root => Ok(document(incoming, "application/json", &legacy::paths(registry))),
+        Route::Health(path) => Ok(health(core, path, incoming)),
+        Route::Version => Ok(respond(200, "application/json", version().to_string())),
+        Route::CoreVersions | Route::Groups => Ok(groups(registry, matches!(route, Route::CoreVersions), incoming)),
+        Route::Group(group) => legacy::group(registry, group)
+            .map(|value| document(incoming, "application/json", &value))
+            .ok_or_else(Failure::no_such_path)
+            .or_else(|_| Ok(text(404, "404 page not found\n"))),
+        Route::Resources { group, version } => Ok(legacy::resources(registry, group, version)
+            .map_or_else(|| text(404, "404 page not found\n"), |value| document(incoming, "application/json", &value))),
+        Route::OpenApiV2 | Route::OpenApiIndex | Route::OpenApiGroup { .. } | Route::Object(_) | Route::Unknown => {
+            Err(Failure::no_such_path())
+        }
+    }
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1",
+        "minor": "36",
+        "gitVersion": format!("{REFERENCE_VERSION}+koan.{}", env!("CARGO_PKG_VERSION")),
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "rustc",
+        "platform": format!("{}/{}", std::env::consts::OS, architecture()),
+    })
+}
+
+/// The processor under the name that Kubernetes uses.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn health(core: &Core, path: &str, incoming: &Incoming) -> Response<Body> {
+    let ready = !core.is_stopping();
+    if incoming.query.flag("verbose") {
+        let mark = if ready { "[+]ping ok\n[+]store ok\n" } else { "[+]ping ok\n[-]shutdown failed: reason withheld\n" };
+        let end = if ready { "passed" } else { "failed" };
+        return text(if ready { 200 } else { 500 }, format!("{mark}{path} check {end}\n"));
+    }
+    if ready { text(200, "ok") } else { text(500, "shutting down") }
+}
+
+/// The form of discovery that the client prefers.
+fn groups(registry: &Registry, core_group: bool, incoming: &Incoming) -> Response<Body> {
+    for version in accepted_discovery(&incoming.headers) {
+        let media = match version {
+            "v2" => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+            "v2beta1" => "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+            _ => break,
+        };
+        return document(incoming, media, &aggregated::list(registry, core_group, version));
+    }
+    let value = if core_group { legacy::core_versions() } else { legacy::groups(registry) };
+    document(incoming, "application/json", &value)
+}
+
+/// The discovery versions in `Accept`, in order; anything else that is JSON is an empty name.
+fn accepted_discovery(headers: &HeaderMap) -> Vec<&'static str> {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            let parameters: Vec<&str> = parts.collect();
+            if media != "application/json" {
+                return None;
+            }
+            let aggregated = parameters.contains(&"as=APIGroupDiscoveryList") && parameters.contains(&"g=apidiscovery.k8s.io");
+            match aggregated {
+                true if parameters.contains(&"v=v2") => Some("v2"),
+                true if parameters.contains(&"v=v2beta1") => Some("v2beta1"),
+                true => None,
+                false => Some(""),
+            }
+        })
+        .collect()
+}
+
+/// The entity tag of `bytes`, quoted.
+fn etag(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// A JSON document with its entity tag, or 304 for a client that has it.
+fn document(incoming: &Incoming, media: &'static str, value: &Value) -> Response<Body> {
+    tagged(incoming, media, value.to_string())
+}
+
+fn tagged(incoming: &Incoming, media: &'static str, mut text: String) -> Response<Body> {
+    let tag = etag(text.as_bytes());
+    text.push('\n');
+    let mut response = respond(200, media, text);
+    if incoming.has(&tag) {
+        *response.body_mut() = Body::full(Vec::new());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public"));
+    response
+}

@@ -1,0 +1,113 @@
+//! The middle of every write: defaults, the server's own fields, validation.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::call::{Call, stored_as};
+use super::meta;
+use super::options::WriteOptions;
+use crate::kinds::{self, Compiled, Draft, encode};
+use crate::schema::Schema;
+use crate::ssa::{self, ResetFields, Types, UpdateOptions};
+use crate::status::{Cause, Failure};
+use crate::store::Object;
+
+impl Call<'_> {
+    /// The compiled schema of the resource.
+    ///
+    /// # Errors
+    /// 500: a stored definition has a schema that cannot be read.
+    pub(super) fn schema(&self) -> Result<&Schema, Failure> {
+        self.compiled().map(|compiled| &compiled.schema)
+    }
+
+    /// The field types of the resource.
+    ///
+    /// # Errors
+    /// 500, as for the schema.
+    pub(super) fn types(&self) -> Result<&Types, Failure> {
+        self.compiled().map(|compiled| &compiled.types)
+    }
+
+    fn compiled(&self) -> Result<&Compiled, Failure> {
+        self.resource()
+            .compiled()
+            .map_err(|error| Failure::internal(format!("schema of {}: {error}", self.resource().qualified())))
+    }
+
+    /// The current version in the shape that the path serves.
+    pub(super) fn current(&self, object: &Object) -> Value {
+        let mut value = object.value();
+        kinds::from_storage(self.resource(), &mut value);
+        value
+    }
+
+    /// The time as metadata carries it: whole seconds.
+    pub(super) fn now(&self) -> String {
+        timestamp(self.core.clock.now())
+    }
+
+    /// Fills defaults, after dropping nulls that stand where a default belongs.
+    pub(super) fn default(&self, value: &mut Value) -> Result<(), Failure> {
+        let schema = self.schema()?;
+        schema.drop_nulls(value);
+        schema.default(value);
+        Ok(())
+    }
+
+    /// Notes in `managedFields` what this update changed, as `manager`'s.
+    pub(super) fn own(&self, old: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), Failure> {
+        let version = self.resource().api_version();
+        let options = UpdateOptions {
+            manager: &options.manager,
+            subresource: self.subresource(),
+            api_version: &version,
+            reset: self.reset(),
+            now: self.core.clock.now(),
+        };
+        ssa::update(self.types()?, old, new, options);
+        Ok(())
+    }
+
+    /// What this path cannot set, and so nobody owns through it.
+    pub(super) fn reset(&self) -> ResetFields {
+        match (self.subresource(), self.resource().status) {
+            ("status", _) => ResetFields::AllButStatus,
+            (_, true) => ResetFields::Status,
+            (_, false) => ResetFields::Nothing,
+        }
+    }
+
+    /// All violations of `new` at once.
+    ///
+    /// # Errors
+    /// 422 with one cause for each.
+    pub(super) fn validate(&self, new: &Value, old: Option<&Value>) -> Result<(), Failure> {
+        let mut causes = meta::validate(self.resource(), new, old);
+        let problems = self.schema()?.validate(new, old);
+        causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
+        causes.extend(kinds::validate(self.resource(), new, old));
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let name = new["metadata"]["name"].as_str().unwrap_or_default();
+        Err(Failure::invalid(&self.resource().group, &self.resource().kind, name, causes))
+    }
+
+    /// The bytes to store for `value`, which is in the shape that the path serves.
+    pub(super) fn encode(&self, mut value: Value) -> Draft {
+        kinds::to_storage(self.resource(), &mut value);
+        encode(&stored_as(self.core, &self.target.resource), &value)
+    }
+
+    /// An object that is answered but not stored.
+    pub(super) fn unstored(&self, draft: &Draft, revision: u64) -> Result<Arc<Object>, Failure> {
+        Object::parse(draft.finish(revision), revision).map(Arc::new).map_err(|error| Failure::internal(error.to_string()))
+    }
+}
+
+/// `2025-01-02T03:04:05Z`.
+pub(super) fn timestamp(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

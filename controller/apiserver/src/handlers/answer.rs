@@ -1,0 +1,160 @@
+//! Objects and lists as the client asked to see them: whole, as a Table, or their metadata alone.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{HeaderValue, Response, header};
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::call::stored_as;
+use crate::http::{Body, Form, json, negotiate};
+use crate::kinds::{self, Resource, encode};
+use crate::status::Failure;
+use crate::store::Object;
+
+/// The metadata of a list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ListMeta {
+    pub(super) revision: u64,
+    pub(super) token: String,
+    pub(super) remaining: Option<usize>,
+}
+
+/// The bytes of `object` in the shape of the path's resource.
+pub(super) fn bytes<'a>(call: &Call<'_>, object: &'a Object) -> Cow<'a, [u8]> {
+    let resource = &call.target.resource;
+    if kinds::is_stored_shape(resource) {
+        return Cow::Borrowed(&object.bytes);
+    }
+    let mut value = object.value();
+    kinds::from_storage(resource, &mut value);
+    Cow::Owned(encode(resource, &value).finish(object.revision).to_vec())
+}
+
+/// Only the metadata of `object`.
+fn metadata(call: &Call<'_>, object: &Object, version: &str) -> Bytes {
+    let mut value = call.current(object);
+    let metadata = value.get_mut("metadata").map(Value::take).unwrap_or_default();
+    let partial = json!({"kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata});
+    let layout = call.core.registry().find("", "v1", "configmaps").cloned();
+    let layout = layout.unwrap_or_else(|| stored_as(call.core, &call.target.resource));
+    encode(&layout, &partial).finish(object.revision)
+}
+
+/// One object in `form`, for an answer or a watch line; `first` says whether a Table shows its columns.
+pub(super) fn shaped(call: &Call<'_>, object: &Object, form: &Form, first: bool) -> Bytes {
+    match form {
+        Form::Object | Form::Table(_) => match bytes(call, object) {
+            Cow::Borrowed(_) => object.bytes.clone(),
+            Cow::Owned(bytes) => Bytes::from(bytes),
+        },
+        Form::Metadata(version) => metadata(call, object, version),
+    }
+}
+
+/// A response with one object.
+pub(super) fn one(call: &Call<'_>, object: &Arc<Object>, code: u16, warnings: Vec<String>) -> Result<Response<Body>, Failure> {
+    let form = negotiate(&call.incoming.headers)?;
+    let bytes = shaped(call, object, &form, true);
+    let mut line = BytesMut::with_capacity(bytes.len() + 1);
+    line.extend_from_slice(&bytes);
+    line.put_u8(b'\n');
+    let mut response = json(code, line.freeze());
+    warn(&mut response, warnings);
+    deprecation(call, &mut response);
+    Ok(response)
+}
+
+/// A response with a list of objects.
+pub(super) fn all(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> Result<Response<Body>, Failure> {
+    let form = negotiate(&call.incoming.headers)?;
+    let mut response = match form {
+        Form::Object | Form::Table(_) => json(200, list_bytes(call, objects, meta)),
+        Form::Metadata(version) => {
+            let head = format!(
+                "{{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/{version}\",\"metadata\":{},\"items\":[",
+                list_meta(meta)
+            );
+            let mut out = BytesMut::from(head.as_bytes());
+            join(&mut out, objects.iter().map(|object| Cow::Owned(metadata(call, object, version).to_vec())));
+            out.extend_from_slice(b"]}\n");
+            json(200, out.freeze())
+        }
+    };
+    deprecation(call, &mut response);
+    Ok(response)
+}
+
+fn list_meta(meta: &ListMeta) -> Value {
+    let mut value = json!({"resourceVersion": meta.revision.to_string()});
+    if !meta.token.is_empty() {
+        value["continue"] = json!(meta.token);
+    }
+    if let Some(remaining) = meta.remaining {
+        value["remainingItemCount"] = json!(remaining);
+    }
+    value
+}
+
+fn join<'a>(out: &mut BytesMut, items: impl Iterator<Item = Cow<'a, [u8]>>) {
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.put_u8(b',');
+        }
+        out.extend_from_slice(&item);
+    }
+}
+
+/// Built-in kinds list their items without type; custom kinds with it, alphabetically and with an empty `continue`.
+fn list_bytes(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> Bytes {
+    let resource = call.resource();
+    let (kind, version) = (&resource.list_kind, resource.api_version());
+    let total: usize = objects.iter().map(|object| object.bytes.len() + 1).sum();
+    /// Room for the list's own fields.
+    const FRAME_BYTES: usize = 512;
+    let mut out = BytesMut::with_capacity(total + FRAME_BYTES);
+    if resource.is_custom() {
+        out.extend_from_slice(format!("{{\"apiVersion\":\"{version}\",\"items\":[").as_bytes());
+        join(&mut out, objects.iter().map(|object| bytes(call, object)));
+        let mut metadata = json!({"continue": meta.token});
+        if let Some(remaining) = meta.remaining {
+            metadata["remainingItemCount"] = json!(remaining);
+        }
+        metadata["resourceVersion"] = json!(meta.revision.to_string());
+        out.extend_from_slice(format!("],\"kind\":\"{kind}\",\"metadata\":{metadata}}}\n").as_bytes());
+        return out.freeze();
+    }
+    let metadata = list_meta(meta);
+    out.extend_from_slice(
+        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",\"metadata\":{metadata},\"items\":[").as_bytes(),
+    );
+    let typed = format!("\"kind\":\"{}\",\"apiVersion\":\"{version}\",", resource.kind);
+    join(
+        &mut out,
+        objects.iter().map(|object| {
+            let whole = bytes(call, object);
+            match whole.strip_prefix(b"{").and_then(|rest| rest.strip_prefix(typed.as_bytes())) {
+                Some(rest) => Cow::Owned([b"{".as_slice(), rest].concat()),
+                None => whole,
+            }
+        }),
+    );
+    out.extend_from_slice(b"]}\n");
+    out.freeze()
+}
+
+/// Adds one `Warning` header for each text.
+pub(super) fn warn(response: &mut Response<Body>, warnings: Vec<String>) {
+    for warning in warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+}
+
+fn deprecation(call: &Call<'_>, response: &mut Response<Body>) {
+    warn(response, call.resource().deprecation.iter().cloned().collect());
+}

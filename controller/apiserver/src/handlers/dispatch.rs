@@ -1,0 +1,76 @@
+//! From a path to the handler of its verb.
+
+use std::sync::Arc;
+
+use http::{Method, Response};
+
+use super::call::Call;
+use super::{create, delete, patch, read, update, watch};
+use crate::discovery;
+use crate::http::{Body, Incoming, Route, Target, parse, text};
+use crate::server::Core;
+use crate::status::Failure;
+
+/// Answers one request.
+pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<Body> {
+    let registry = core.registry();
+    let route = parse(&incoming.path, &registry);
+    match route {
+        Route::Unknown => text(404, "404 page not found\n"),
+        Route::Object(target) => {
+            let call = Call { core, target: &target, incoming };
+            // One box per request keeps the futures of the callers small.
+            Box::pin(object(call)).await.unwrap_or_else(Response::from)
+        }
+        other => discovery::answer(core, &registry, &other, incoming).unwrap_or_else(Response::from),
+    }
+}
+
+fn served_subresource(target: &Target) -> bool {
+    match target.subresource.as_deref() {
+        None => true,
+        Some("status") => target.resource.status,
+        Some("finalize") => target.resource.storage.as_ref() == crate::kinds::NAMESPACES,
+        Some(_) => false,
+    }
+}
+
+async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
+    if !served_subresource(call.target) {
+        return Err(Failure::no_such_path());
+    }
+    let named = call.target.name.is_some();
+    let sub = call.target.subresource.is_some();
+    let allow = |verb: &str| {
+        if call.resource().allows(verb) { Ok(()) } else { Err(Failure::not_supported(call.resource(), verb)) }
+    };
+    match (call.incoming.method.clone(), named) {
+        (Method::GET | Method::HEAD, _) if call.incoming.query.flag("watch") && !sub => {
+            allow("watch")?;
+            watch::watch(call)
+        }
+        (Method::GET | Method::HEAD, true) => read::get(call).await,
+        (Method::GET | Method::HEAD, false) => read::list(call).await,
+        (Method::POST, false) => {
+            allow("create")?;
+            create::create(call).await
+        }
+        (Method::PUT, true) => {
+            allow("update")?;
+            update::update(call).await
+        }
+        (Method::PATCH, true) => {
+            allow("patch")?;
+            patch::patch(call).await
+        }
+        (Method::DELETE, true) if !sub => {
+            allow("delete")?;
+            delete::delete(call).await
+        }
+        (Method::DELETE, false) => {
+            allow("deletecollection")?;
+            delete::delete_collection(call).await
+        }
+        _ => Err(Failure::method_not_allowed()),
+    }
+}

@@ -1,0 +1,190 @@
+//! PATCH: JSON patch, merge patch, strategic merge patch and server-side apply.
+
+use std::sync::Arc;
+
+use http::Response;
+use serde_json::Value;
+
+use super::answer;
+use super::call::Call;
+use super::create;
+use super::decode::{self, Draft};
+use super::meta;
+use super::options::{Strictness, WriteOptions};
+use super::update::{self, ATTEMPTS, Attempt};
+use crate::codec;
+use crate::http::{Body, PatchType, patch_type};
+use crate::patch;
+use crate::ssa::{self, ApplyError, ApplyOptions};
+use crate::status::{Cause, Failure};
+use crate::store::Object;
+
+/// Answers a PATCH to an object or to one of its subresources.
+pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
+    let kind = patch_type(&call.incoming.headers, false)?;
+    let options = WriteOptions::parse(call.incoming, "PatchOptions", Some(kind))?;
+    if kind == PatchType::Apply {
+        return apply(call, &options).await;
+    }
+    let document = decode::plain(codec::json(&call.incoming.body))?;
+    for _ in 0..ATTEMPTS {
+        let old = call.core.store.get(&call.key(call.name())).ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
+        let before = call.current(&old);
+        let patched = patched(&call, kind, &before, &document.value)?;
+        let mut draft = Draft { value: patched, duplicates: document.duplicates.clone() };
+        let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&call, &failure))?;
+        decode::check_type(&call, &mut draft.value)?;
+        let named = based_on(&before, &draft.value);
+        update::check_identity(&call, &draft.value, &old)?;
+        check_name(&call, &draft.value)?;
+        match update::finish(&call, &old, draft.value, &options, true).await? {
+            Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
+            Attempt::Outrun if named => return Err(Failure::modified(call.resource(), call.name())),
+            Attempt::Outrun => {}
+        }
+    }
+    Err(Failure::modified(call.resource(), call.name()))
+}
+
+fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -> Result<Value, Failure> {
+    let mut after = before.clone();
+    let outcome = match kind {
+        PatchType::Json => patch::json::apply(&mut after, document),
+        PatchType::Merge | PatchType::Apply | PatchType::Strategic => patch::merge::apply(&mut after, document),
+    };
+    outcome.map(|()| after).map_err(|error| match error.status() {
+        400 => Failure::bad_request(error.to_string()),
+        413 => Failure::too_large_because(error.to_string()),
+        _ => Failure::unprocessable(error.to_string()),
+    })
+}
+
+/// Whether the patch names a version, so that it must not be tried again on a newer one.
+fn based_on(before: &Value, after: &Value) -> bool {
+    let version = |value: &Value| value["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+    version(after) != version(before)
+}
+
+fn check_name(call: &Call<'_>, value: &Value) -> Result<(), Failure> {
+    let found = value["metadata"]["name"].as_str().unwrap_or_default();
+    if found == call.name() {
+        return Ok(());
+    }
+    Err(Failure::bad_request(format!("the name of the object ({found}) does not match the name on the URL ({})", call.name())))
+}
+
+/// Unknown fields in a patch are reported as a wrong value of the patch itself.
+fn strict(call: &Call<'_>, failure: &Failure) -> Failure {
+    let text = String::from_utf8_lossy(&call.incoming.body).into_owned();
+    let cause = Cause::invalid("patch", &format!("{text:?}"), &failure.message);
+    Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause])
+}
+
+async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>, Failure> {
+    let decoded = decode::plain(codec::yaml(&call.incoming.body))?;
+    let mut warnings = Vec::new();
+    match options.strictness {
+        Strictness::Strict => {
+            if let Some(text) = codec::apply_strict_error(&decoded.duplicates) {
+                return Err(Failure::bad_request(text));
+            }
+        }
+        Strictness::Warn => warnings = codec::warnings(&decoded.duplicates, &[]),
+        Strictness::Ignore => {}
+    }
+    let applied = checked(&call, decoded.value)?;
+    let (object, code) = apply_value(&call, &applied, options).await?;
+    answer::one(&call, &object, code, warnings)
+}
+
+/// Merges `applied` into the object, or makes it; says whether it was made by the code.
+pub(super) async fn apply_value(call: &Call<'_>, applied: &Value, options: &WriteOptions) -> Result<(Arc<Object>, u16), Failure> {
+    for _ in 0..ATTEMPTS {
+        let old = call.core.store.get(&call.key(call.name()));
+        if let (Attempt::Done(object), code) = merged(call, old.as_ref(), applied, options).await? {
+            return Ok((object, code));
+        }
+    }
+    Err(Failure::modified(call.resource(), call.name()))
+}
+
+/// Checks what an apply body must and must not have.
+fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
+    for field in ["apiVersion", "kind"] {
+        if applied[field].as_str().unwrap_or_default().is_empty() {
+            return Err(Failure::bad_request(format!("invalid object type: {field} is required in an apply configuration")));
+        }
+    }
+    decode::check_type(call, &mut applied)?;
+    if applied["metadata"].get("managedFields").is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())) {
+        return Err(Failure::bad_request("metadata.managedFields must be nil"));
+    }
+    let metadata = meta::of(&mut applied)?;
+    let namespace = call.target.namespace.clone();
+    match metadata.get("name").and_then(Value::as_str) {
+        None | Some("") => {
+            metadata.insert("name".to_owned(), Value::String(call.name().to_owned()));
+        }
+        Some(_) => {}
+    }
+    if !namespace.is_empty() {
+        let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+        if !given.is_empty() && given != namespace {
+            return Err(Failure::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+    }
+    check_name(call, &applied)?;
+    Ok(applied)
+}
+
+async fn merged(
+    call: &Call<'_>,
+    old: Option<&Arc<Object>>,
+    applied: &Value,
+    options: &WriteOptions,
+) -> Result<(Attempt, u16), Failure> {
+    let before = old.map(|old| call.current(old));
+    if let Some(old) = old {
+        update::check_identity(call, applied, old)?;
+    } else if !call.subresource().is_empty() {
+        return Err(Failure::not_found(call.resource(), call.name()));
+    } else if applied["metadata"].get("uid").is_some() {
+        let why = "uid mismatch: the provided object specified uid but no existing object was found";
+        return Err(Failure::conflict(call.resource(), call.name(), why));
+    }
+    let version = call.resource().api_version();
+    let apply = ApplyOptions {
+        manager: &options.manager,
+        force: options.force,
+        subresource: call.subresource(),
+        api_version: &version,
+        reset: call.reset(),
+        now: call.core.clock.now(),
+    };
+    let outcome = ssa::apply(call.types()?, before.as_ref(), applied, apply).map_err(|error| refused(&error))?;
+    match (old, outcome) {
+        (Some(old), None) => Ok((Attempt::Done(Arc::clone(old)), 200)),
+        (Some(old), Some(next)) => Ok((update::finish(call, old, next, options, false).await?, 200)),
+        (None, next) => {
+            let next = next.unwrap_or_else(|| applied.clone());
+            match create::insert(*call, next, options, false).await {
+                Ok(object) => Ok((Attempt::Done(object), 201)),
+                Err(failure) if failure.reason == "AlreadyExists" => Ok((Attempt::Outrun, 201)),
+                Err(failure) => Err(failure),
+            }
+        }
+    }
+}
+
+fn refused(error: &ApplyError) -> Failure {
+    match error {
+        ApplyError::Conflicts { conflicts } => Failure::apply_conflict(
+            error.to_string(),
+            conflicts.iter().map(|conflict| Cause::new("FieldManagerConflict", conflict.field(), conflict.message())).collect(),
+        ),
+        ApplyError::Type { message } => Failure::internal_plain(message),
+        ApplyError::BadRequest { message } => Failure::bad_request(message),
+    }
+}

@@ -1,0 +1,225 @@
+//! PUT, and the common end of every change of an existing object.
+
+use std::sync::Arc;
+
+use http::Response;
+use serde_json::{Value, json};
+
+use super::answer;
+use super::call::Call;
+use super::create;
+use super::decode;
+use super::meta;
+use super::options::WriteOptions;
+use crate::http::Body;
+use crate::kinds::{self, CoreKind};
+use crate::status::Failure;
+use crate::store::{CommitError, Expected, Object, Write};
+
+/// How often a change without a version is worked out again on a newer object.
+pub(super) const ATTEMPTS: usize = 16;
+
+/// How an attempt ended that can be made again.
+pub(super) enum Attempt {
+    Done(Arc<Object>),
+    /// Somebody else was faster.
+    Outrun,
+}
+
+/// Answers a PUT to an object or to one of its subresources.
+pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
+    let options = WriteOptions::parse(call.incoming, "UpdateOptions", None)?;
+    let mut draft = decode::body(&call)?;
+    let warnings = decode::prune(&call, &mut draft, options.strictness)?;
+    let metadata = meta::of(&mut draft.value)?;
+    let named = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+    if named != call.name() {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({named}) does not match the name on the URL ({})",
+            call.name()
+        )));
+    }
+    let namespace = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+    if !namespace.is_empty() && namespace != call.target.namespace {
+        return Err(Failure::bad_request(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the URL ({})",
+            call.target.namespace
+        )));
+    }
+    let version = version_of(metadata);
+    if version.is_none() && !call.resource().updates_unconditionally() && call.core.store.get(&call.key(call.name())).is_some() {
+        let cause = crate::status::Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
+        return Err(Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause]));
+    }
+    for _ in 0..ATTEMPTS {
+        let Some(old) = call.core.store.get(&call.key(call.name())) else {
+            return absent(call, draft.value, &options, warnings).await;
+        };
+        check_identity(&call, &draft.value, &old)?;
+        match finish(&call, &old, draft.value.clone(), &options, true).await? {
+            Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
+            Attempt::Outrun if version.is_some() => return Err(Failure::modified(call.resource(), call.name())),
+            Attempt::Outrun => {}
+        }
+    }
+    Err(Failure::modified(call.resource(), call.name()))
+}
+
+async fn absent(call: Call<'_>, value: Value, options: &WriteOptions, warnings: Vec<String>) -> Result<Response<Body>, Failure> {
+    if !call.resource().creates_on_update() || !call.subresource().is_empty() {
+        return Err(Failure::not_found(call.resource(), call.name()));
+    }
+    let object = create::insert(call, value, options, true).await?;
+    answer::one(&call, &object, 201, warnings)
+}
+
+/// The version that a body names; `None` when it names none.
+pub(super) fn version_of(metadata: &serde_json::Map<String, Value>) -> Option<String> {
+    metadata
+        .get("resourceVersion")
+        .and_then(Value::as_str)
+        .filter(|version| !version.is_empty() && *version != "0")
+        .map(str::to_owned)
+}
+
+/// Refuses a body that names another version or another object than `old`.
+pub(super) fn check_identity(call: &Call<'_>, new: &Value, old: &Object) -> Result<(), Failure> {
+    let metadata = &new["metadata"];
+    if let Some(uid) = metadata["uid"].as_str()
+        && !uid.is_empty()
+        && uid != old.meta.uid
+    {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", old.meta.uid);
+        return Err(Failure::conflict(call.resource(), call.name(), &why));
+    }
+    match metadata["resourceVersion"].as_str() {
+        None | Some("" | "0") => Ok(()),
+        Some(version) if version == old.revision.to_string() => Ok(()),
+        Some(_) => Err(Failure::modified(call.resource(), call.name())),
+    }
+}
+
+/// Turns `new`, which is based on `old`, into the next version; `manage` is false when field owners are already noted.
+pub(super) async fn finish(
+    call: &Call<'_>,
+    old: &Arc<Object>,
+    mut new: Value,
+    options: &WriteOptions,
+    manage: bool,
+) -> Result<Attempt, Failure> {
+    let before = call.current(old);
+    restrict(call, &before, &mut new)?;
+    call.default(&mut new)?;
+    kinds::prepare(call.resource(), &mut new, Some(&before));
+    if call.subresource() == "finalize" {
+        // `prepare` put the old finalizers back; this is the one request that may change them.
+        call.incoming_finalizers(&mut new)?;
+    }
+    count_generation(call, &before, &mut new);
+    if manage {
+        call.own(Some(&before), &mut new, options)?;
+    }
+    if same(&before, &new) {
+        return Ok(Attempt::Done(Arc::clone(old)));
+    }
+    call.validate(&new, Some(&before))?;
+    let gone = !before["metadata"]["deletionTimestamp"].is_null() && unheld(call, &new);
+    let draft = call.encode(new);
+    if options.dry_run {
+        return call.unstored(&draft, old.revision).map(Attempt::Done);
+    }
+    let write = Write { key: call.key(call.name()), expected: Expected::Revision(old.revision), draft, delete: gone };
+    match call.core.store.commit(write).await {
+        Ok(object) => Ok(Attempt::Done(object)),
+        Err(CommitError::Stale) => Ok(Attempt::Outrun),
+        Err(error) => Err(call.refused(call.name(), error)),
+    }
+}
+
+/// Whether nothing keeps a deleted object any longer.
+pub(super) fn unheld(call: &Call<'_>, new: &Value) -> bool {
+    let none = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
+    none(&new["metadata"]["finalizers"])
+        && (call.resource().core() != Some(CoreKind::Namespace) || none(&new["spec"]["finalizers"]))
+}
+
+/// Limits a change to what its path may change, and puts back what only the server writes.
+fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Failure> {
+    let managed = meta::of(new)?.get("managedFields").cloned();
+    if call.subresource().is_empty() {
+        if call.resource().status {
+            carry(new, before, "status");
+        }
+    } else {
+        let mut base = before.clone();
+        if call.subresource() == "status" {
+            carry(&mut base, new, "status");
+        }
+        let metadata = meta::of(&mut base)?;
+        if let Some(managed) = managed {
+            metadata.insert("managedFields".to_owned(), managed);
+        }
+        *new = base;
+    }
+    meta::keep(meta::of(new)?, &before["metadata"]);
+    meta::of(new)?.remove("resourceVersion");
+    Ok(())
+}
+
+/// Makes `field` of `to` what it is in `from`.
+fn carry(to: &mut Value, from: &Value, field: &str) {
+    let Some(map) = to.as_object_mut() else { return };
+    match from.get(field) {
+        Some(value) => {
+            map.insert(field.to_owned(), value.clone());
+        }
+        None => {
+            map.remove(field);
+        }
+    }
+}
+
+fn count_generation(call: &Call<'_>, before: &Value, new: &mut Value) {
+    if !call.resource().counts_generation() {
+        return;
+    }
+    let status = call.resource().status;
+    let rest = |value: &Value| -> Option<serde_json::Map<String, Value>> {
+        let mut map = value.as_object()?.clone();
+        map.remove("metadata");
+        if status {
+            map.remove("status");
+        }
+        Some(map)
+    };
+    let generation = before["metadata"]["generation"].as_i64().unwrap_or(1);
+    if rest(before) != rest(new) {
+        new["metadata"]["generation"] = json!(generation + 1);
+    }
+}
+
+/// Whether nothing changed but the times at which managers last wrote.
+fn same(before: &Value, new: &Value) -> bool {
+    let stripped = |value: &Value| {
+        let mut value = value.clone();
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+            for entry in metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(entry) = entry.as_object_mut() {
+                    entry.remove("time");
+                }
+            }
+        }
+        value
+    };
+    stripped(before) == stripped(new)
+}
+
+impl Call<'_> {
+    /// Takes the finalizers of a Namespace from the body of `/finalize`.
+    fn incoming_finalizers(&self, new: &mut Value) -> Result<(), Failure> {
+        let draft = decode::body(self)?;
+        new["spec"]["finalizers"] = draft.value["spec"]["finalizers"].as_array().cloned().map_or_else(|| json!([]), Value::Array);
+        Ok(())
+    }
+}

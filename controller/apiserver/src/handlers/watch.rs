@@ -1,0 +1,263 @@
+//! GET with `watch=true`: every version in order, as one stream.
+//!
+//! A watcher reads the ring of its resource at its own pace; a slow one costs the writers nothing, and when the ring has
+//! forgotten what it still needs it gets an in-stream 410 and is closed. A watch never starts with an HTTP status about
+//! its version: clients wedge on that.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream;
+use http::Response;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::answer::{shaped, warn};
+use super::call::Call;
+use super::read::scope;
+use crate::http::{Body, Form, Incoming, Target, negotiate, respond_stream};
+use crate::kinds;
+use crate::paging;
+use crate::selectors::Selector;
+use crate::server::{Core, Permit};
+use crate::status::Failure;
+use crate::store::{Event, EventKind, Object, Scope, watch_line};
+
+/// Time between two bookmarks.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// The shortest life of a watch that names none.
+const LIFE_MIN: Duration = Duration::from_secs(30 * 60);
+/// How much longer it may live.
+const LIFE_SPREAD_SECONDS: u64 = 30 * 60;
+/// Events taken from the ring at a time.
+const CHUNK: usize = 256;
+
+/// Answers a watch.
+pub(super) fn watch(call: Call<'_>) -> Result<Response<Body>, Failure> {
+    paging::check_match(&call.incoming.query, true)?;
+    let version = paging::version(&call.incoming.query)?;
+    let mut selector = Selector::parse(&call.incoming.query, call.resource())?;
+    if let Some(name) = &call.target.name {
+        selector = selector.named(name);
+    }
+    let form = negotiate(&call.incoming.headers)?;
+    let permit = call.core.admit_watch()?;
+    let query = &call.incoming.query;
+    let bookmarks = query.flag("allowWatchBookmarks");
+    let initial = query.get("sendInitialEvents").map(|text| text == "true");
+    let core = Arc::clone(call.core);
+    let mut watcher = Watcher {
+        changed: core.store.subscribe(&call.resource().storage),
+        stopping: core.stopping(),
+        scope: scope(&call),
+        ends: Instant::now() + life(&core, query.get("timeoutSeconds"))?,
+        bookmark: bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
+        position: 0,
+        waiting: VecDeque::new(),
+        columns_shown: false,
+        over: false,
+        target: call.target.clone(),
+        incoming: call.incoming.clone(),
+        selector,
+        form,
+        core,
+        _permit: permit,
+    };
+    watcher.start(version, initial, bookmarks);
+    let mut response = respond_stream(stream::unfold(watcher, |mut watcher| async move {
+        let line = watcher.next().await?;
+        Some((line, watcher))
+    }));
+    warn(&mut response, call.resource().deprecation.iter().cloned().collect());
+    Ok(response)
+}
+
+fn life(core: &Core, asked: Option<&str>) -> Result<Duration, Failure> {
+    if let Some(seconds) = asked.and_then(|text| text.parse::<u64>().ok()).filter(|seconds| *seconds > 0) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut bytes = [0_u8; 8];
+    core.random.fill(&mut bytes).map_err(|error| Failure::internal(format!("no randomness: {error}")))?;
+    Ok(LIFE_MIN + Duration::from_secs(u64::from_le_bytes(bytes) % LIFE_SPREAD_SECONDS))
+}
+
+struct Watcher {
+    core: Arc<Core>,
+    target: Target,
+    incoming: Incoming,
+    scope: Scope,
+    selector: Selector,
+    form: Form,
+    changed: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    /// The revision up to which everything has been sent.
+    position: u64,
+    waiting: VecDeque<Bytes>,
+    bookmark: Option<Instant>,
+    ends: Instant,
+    columns_shown: bool,
+    over: bool,
+    _permit: Permit,
+}
+
+impl Watcher {
+    fn start(&mut self, version: Option<u64>, initial: Option<bool>, bookmarks: bool) {
+        let current = self.core.store.revision();
+        let version = version.unwrap_or_default();
+        if version > current {
+            return self.expire(version, current);
+        }
+        if initial == Some(true) || (initial.is_none() && version == 0) {
+            let (revision, objects) =
+                self.core.store.list(&self.target.resource.storage, &self.scope, &|object| self.selector.matches(object));
+            self.position = revision;
+            for object in objects {
+                let line = self.line("ADDED", &object);
+                self.waiting.push_back(line);
+            }
+            if bookmarks && initial == Some(true) {
+                let mark = self.mark(true);
+                self.waiting.push_back(mark);
+            }
+            return;
+        }
+        self.position = if version == 0 { current } else { version };
+        if self.core.store.events(&self.target.resource.storage, self.position, 1).is_none() {
+            self.expire(version, self.core.store.compacted(&self.target.resource.storage));
+        }
+    }
+
+    fn expire(&mut self, asked: u64, known: u64) {
+        let failure = Failure::expired(format!("too old resource version: {asked} ({known})"));
+        self.waiting.push_back(watch_line("ERROR", &failure.to_bytes()));
+        self.over = true;
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.waiting.pop_front() {
+                return Some(self.gather(line));
+            }
+            if self.over || *self.stopping.borrow() {
+                return None;
+            }
+            self.changed.mark_unchanged();
+            if self.read() {
+                continue;
+            }
+            let wake = self.bookmark.map_or(self.ends, |bookmark| bookmark.min(self.ends));
+            tokio::select! {
+                biased;
+                changed = self.changed.changed() => if changed.is_err() { return None },
+                _ = self.stopping.changed() => return None,
+                () = tokio::time::sleep_until(wake) => {
+                    if wake == self.ends {
+                        return None;
+                    }
+                    self.bookmark = Some(wake + BOOKMARK_EVERY);
+                    return Some(self.mark(false));
+                }
+            }
+        }
+    }
+
+    /// Joins what else is ready, so that a burst travels in few frames.
+    fn gather(&mut self, first: Bytes) -> Bytes {
+        /// The most bytes of one frame.
+        const FRAME_BYTES: usize = 64 * 1024;
+        if self.waiting.is_empty() || first.len() >= FRAME_BYTES {
+            return first;
+        }
+        let mut frame = Vec::from(first);
+        while frame.len() < FRAME_BYTES
+            && let Some(line) = self.waiting.pop_front()
+        {
+            frame.extend_from_slice(&line);
+        }
+        Bytes::from(frame)
+    }
+
+    /// Takes the next events from the ring; whether there were any.
+    fn read(&mut self) -> bool {
+        let storage = Arc::clone(&self.target.resource.storage);
+        let Some((revision, events)) = self.core.store.events(&storage, self.position, CHUNK) else {
+            self.expire(self.position, self.core.store.compacted(&storage));
+            return true;
+        };
+        let full = events.len() == CHUNK;
+        for event in &events {
+            if let Some(line) = self.event(event) {
+                self.waiting.push_back(line);
+            }
+        }
+        let last = events.last().map_or(self.position, |event| event.revision());
+        self.position = if full { last } else { revision.max(last) };
+        !events.is_empty()
+    }
+
+    /// The line of `event` for this watcher, if it concerns it.
+    fn event(&mut self, event: &Arc<Event>) -> Option<Bytes> {
+        if !self.scope.contains(&event.path) {
+            return None;
+        }
+        if self.selector.is_empty() {
+            if self.form == Form::Object && kinds::is_stored_shape(&self.target.resource) {
+                return Some(event.line());
+            }
+            let object = Arc::clone(&event.object);
+            return Some(self.line(event.kind.word(), &object));
+        }
+        let was =
+            event.kind != EventKind::Added && event.previous.as_ref().is_some_and(|previous| self.selector.matches(previous));
+        let is = event.kind != EventKind::Deleted && self.selector.matches(&event.object);
+        match (was, is) {
+            (false, false) => None,
+            (false, true) => Some(self.line("ADDED", &Arc::clone(&event.object))),
+            (true, true) => Some(self.line("MODIFIED", &Arc::clone(&event.object))),
+            (true, false) if event.kind == EventKind::Deleted => Some(self.line("DELETED", &Arc::clone(&event.object))),
+            (true, false) => {
+                // The last matching state, under the version that ended it.
+                let previous = event.previous.as_ref()?;
+                let mut value = previous.value();
+                value["metadata"]["resourceVersion"] = json!(event.revision().to_string());
+                let call = Call { core: &self.core, target: &self.target, incoming: &self.incoming };
+                let layout = super::call::stored_as(call.core, &self.target.resource);
+                let bytes = kinds::encode(&layout, &value).finish(event.revision());
+                let object = Object { meta: previous.meta.clone(), revision: event.revision(), bytes };
+                Some(self.line("DELETED", &object))
+            }
+        }
+    }
+
+    fn line(&mut self, word: &str, object: &Object) -> Bytes {
+        let first = !std::mem::replace(&mut self.columns_shown, true);
+        let call = Call { core: &self.core, target: &self.target, incoming: &self.incoming };
+        watch_line(word, &shaped(&call, object, &self.form, first))
+    }
+
+    /// A bookmark at the current position; `end` closes the initial events.
+    fn mark(&self, end: bool) -> Bytes {
+        let resource = &self.target.resource;
+        let mut metadata = json!({"resourceVersion": self.position.to_string()});
+        if end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object: Value = match &self.form {
+            Form::Object => json!({"kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata}),
+            Form::Metadata(version) => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata})
+            }
+            Form::Table(version) => json!({
+                "kind": "Table", "apiVersion": format!("meta.k8s.io/{version}"),
+                "metadata": {"resourceVersion": self.position.to_string()}, "columnDefinitions": null,
+                "rows": [{"cells": [], "object": {
+                    "kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata,
+                }}],
+            }),
+        };
+        watch_line("BOOKMARK", object.to_string().as_bytes())
+    }
+}

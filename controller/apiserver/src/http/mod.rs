@@ -1,0 +1,17 @@
+//! HTTP as Kubernetes clients speak it: paths, queries, media types and bodies, all read by hand, since stock extractors
+//! refuse what real clients send.
+
+mod body;
+mod listener;
+mod media;
+mod query;
+mod request;
+mod route;
+
+pub use body::Body;
+pub(crate) use body::{json, read_limited, respond, respond_stream, text};
+pub(crate) use listener::serve;
+pub(crate) use media::{BODY_TYPES, BodyType, Form, PatchType, body_type, negotiate, patch_type};
+pub(crate) use query::Query;
+pub(crate) use request::Incoming;
+pub(crate) use route::{Route, Target, parse};

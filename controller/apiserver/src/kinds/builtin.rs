@@ -1,0 +1,151 @@
+//! The table of built-in kinds: names, verbs and subresources. One line per kind.
+
+use std::sync::{Arc, OnceLock};
+
+use super::core_schema;
+use super::resource::{CoreKind, Origin, Resource};
+
+/// The storage key of namespaces.
+pub(crate) const NAMESPACES: &str = "/namespaces";
+/// The storage key of CustomResourceDefinitions.
+pub(crate) const CRDS: &str = "apiextensions.k8s.io/customresourcedefinitions";
+
+/// Every verb of a fully served resource, in the reference's order.
+pub(super) const ALL_VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+struct Line {
+    core: CoreKind,
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    short_names: &'static [&'static str],
+    namespaced: bool,
+    status: bool,
+    storage: &'static str,
+    without: &'static [&'static str],
+}
+
+const LINES: [Line; 7] = [
+    Line {
+        core: CoreKind::ConfigMap,
+        group: "",
+        version: "v1",
+        kind: "ConfigMap",
+        plural: "configmaps",
+        singular: "configmap",
+        short_names: &["cm"],
+        namespaced: true,
+        status: false,
+        storage: "/configmaps",
+        without: &[],
+    },
+    Line {
+        core: CoreKind::Event,
+        group: "",
+        version: "v1",
+        kind: "Event",
+        plural: "events",
+        singular: "event",
+        short_names: &["ev"],
+        namespaced: true,
+        status: false,
+        storage: "/events",
+        without: &[],
+    },
+    Line {
+        core: CoreKind::Namespace,
+        group: "",
+        version: "v1",
+        kind: "Namespace",
+        plural: "namespaces",
+        singular: "namespace",
+        short_names: &["ns"],
+        namespaced: false,
+        status: true,
+        storage: NAMESPACES,
+        without: &["deletecollection"],
+    },
+    Line {
+        core: CoreKind::Secret,
+        group: "",
+        version: "v1",
+        kind: "Secret",
+        plural: "secrets",
+        singular: "secret",
+        short_names: &[],
+        namespaced: true,
+        status: false,
+        storage: "/secrets",
+        without: &[],
+    },
+    Line {
+        core: CoreKind::CustomResourceDefinition,
+        group: "apiextensions.k8s.io",
+        version: "v1",
+        kind: "CustomResourceDefinition",
+        plural: "customresourcedefinitions",
+        singular: "customresourcedefinition",
+        short_names: &["crd", "crds"],
+        namespaced: false,
+        status: true,
+        storage: CRDS,
+        without: &["create", "delete", "deletecollection", "patch", "update"],
+    },
+    Line {
+        core: CoreKind::Lease,
+        group: "coordination.k8s.io",
+        version: "v1",
+        kind: "Lease",
+        plural: "leases",
+        singular: "lease",
+        short_names: &[],
+        namespaced: true,
+        status: false,
+        storage: "coordination.k8s.io/leases",
+        without: &[],
+    },
+    Line {
+        core: CoreKind::EventV1,
+        group: "events.k8s.io",
+        version: "v1",
+        kind: "Event",
+        plural: "events",
+        singular: "event",
+        short_names: &["ev"],
+        namespaced: true,
+        status: false,
+        storage: "/events",
+        without: &[],
+    },
+];
+
+/// All built-in resources, in the order of discovery.
+pub(super) fn resources() -> Vec<Arc<Resource>> {
+    LINES.iter().map(|line| Arc::new(resource(line))).collect()
+}
+
+fn resource(line: &Line) -> Resource {
+    Resource {
+        group: line.group.to_owned(),
+        version: line.version.to_owned(),
+        kind: line.kind.to_owned(),
+        list_kind: format!("{}List", line.kind),
+        plural: line.plural.to_owned(),
+        singular: line.singular.to_owned(),
+        short_names: line.short_names.iter().map(|&name| name.to_owned()).collect(),
+        categories: if line.core == CoreKind::CustomResourceDefinition { vec!["api-extensions".to_owned()] } else { Vec::new() },
+        namespaced: line.namespaced,
+        verbs: ALL_VERBS.iter().copied().filter(|verb| !line.without.contains(verb)).collect(),
+        storage: Arc::from(line.storage),
+        origin: Origin::Core(line.core),
+        status: line.status,
+        scale: None,
+        columns: Vec::new(),
+        selectable: Vec::new(),
+        schema: core_schema::of(line.core),
+        deprecation: None,
+        compiled: OnceLock::new(),
+    }
+}

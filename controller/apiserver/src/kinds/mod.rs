@@ -1,0 +1,19 @@
+//! What is served: one [`Resource`] per group, version and plural, from the built-in table or from a stored
+//! CustomResourceDefinition, gathered in a [`Registry`].
+
+mod builtin;
+mod canonical;
+mod core_rules;
+mod core_schema;
+mod definition;
+mod event;
+mod registry;
+mod resource;
+
+pub(crate) use builtin::{CRDS, NAMESPACES};
+pub(crate) use canonical::{Draft, encode};
+pub(crate) use core_rules::{prepare, validate};
+pub(crate) use definition::resources_of;
+pub(crate) use event::{from_storage, is_stored_shape, to_storage};
+pub(crate) use registry::Registry;
+pub(crate) use resource::{Compiled, CoreKind, Origin, Resource, Scale};

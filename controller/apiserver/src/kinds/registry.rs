@@ -1,0 +1,88 @@
+//! Everything that is served at one moment, looked up by path.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::builtin;
+use super::resource::Resource;
+
+/// All served resources; replaced as a whole when a definition changes.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    ordered: Vec<Arc<Resource>>,
+    by_path: HashMap<(String, String, String), Arc<Resource>>,
+}
+
+impl Registry {
+    /// The built-in kinds and, behind them, `custom` ones.
+    pub(crate) fn new(custom: Vec<Resource>) -> Self {
+        let mut ordered = builtin::resources();
+        ordered.extend(custom.into_iter().map(Arc::new));
+        let by_path = ordered
+            .iter()
+            .map(|resource| ((resource.group.clone(), resource.version.clone(), resource.plural.clone()), Arc::clone(resource)))
+            .collect();
+        Self { ordered, by_path }
+    }
+
+    pub(crate) fn all(&self) -> &[Arc<Resource>] {
+        &self.ordered
+    }
+
+    pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
+        // A tuple of owned strings is what the map can look up; paths are short.
+        self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
+    }
+
+    /// One resource for each storage key, the first that serves it.
+    pub(crate) fn by_storage(&self) -> BTreeMap<&str, &Arc<Resource>> {
+        let mut found = BTreeMap::new();
+        for resource in &self.ordered {
+            found.entry(&*resource.storage).or_insert(resource);
+        }
+        found
+    }
+
+    /// The resource of an owner reference, whatever its version.
+    pub(crate) fn find_kind(&self, api_version: &str, kind: &str) -> Option<&Arc<Resource>> {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        self.ordered.iter().find(|resource| resource.group == group && resource.kind == kind)
+    }
+
+    /// The versions of each group in the order of discovery: the group's preferred version first.
+    pub(crate) fn groups(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for resource in &self.ordered {
+            match groups.iter_mut().find(|(group, _)| *group == resource.group) {
+                Some((_, versions)) => {
+                    if !versions.contains(&resource.version.as_str()) {
+                        versions.push(&resource.version);
+                    }
+                }
+                None => groups.push((&resource.group, vec![&resource.version])),
+            }
+        }
+        for (_, versions) in &mut groups {
+            versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
+        }
+        groups
+    }
+
+    pub(crate) fn of<'a>(&'a self, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Arc<Resource>> {
+        self.ordered.iter().filter(move |resource| resource.group == group && resource.version == version)
+    }
+}
+
+/// Kubernetes version order: stable over beta over alpha, higher numbers first.
+fn priority(version: &str) -> (u8, u32, u32) {
+    let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0) };
+    let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+    let (major, stage) = rest.split_at(digits);
+    let major = major.parse().unwrap_or(0);
+    for (name, rank) in [("beta", 2), ("alpha", 1)] {
+        if let Some(minor) = stage.strip_prefix(name) {
+            return (rank, major, minor.parse().unwrap_or(0));
+        }
+    }
+    if stage.is_empty() { (3, major, 0) } else { (0, 0, 0) }
+}

@@ -1,0 +1,156 @@
+//! One served resource: its names, its verbs, its schema and where its objects are stored.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use crate::schema::Schema;
+use crate::ssa::{TypeInfo, Types};
+
+/// Which hand-written rules apply to a built-in kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CoreKind {
+    ConfigMap,
+    CustomResourceDefinition,
+    Event,
+    /// `events.k8s.io/v1`: the other shape of the same stored event.
+    EventV1,
+    Lease,
+    Namespace,
+    Secret,
+}
+
+/// Where a resource comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Core(CoreKind),
+    /// A stored CustomResourceDefinition; objects are stored under `storage_version`.
+    Custom {
+        storage_version: String,
+    },
+}
+
+/// The paths of a `/scale` subresource, as the definition gives them (`.spec.replicas`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scale {
+    pub(crate) spec_path: String,
+    pub(crate) status_path: String,
+    pub(crate) selector_path: Option<String>,
+}
+
+/// What is made from a schema on first use and kept.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) schema: Schema,
+    pub(crate) types: Types,
+}
+
+/// One served resource.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    pub(crate) list_kind: String,
+    pub(crate) plural: String,
+    pub(crate) singular: String,
+    pub(crate) short_names: Vec<String>,
+    pub(crate) categories: Vec<String>,
+    pub(crate) namespaced: bool,
+    pub(crate) verbs: Vec<&'static str>,
+    /// The key of the objects in the store: `group/plural`, shared by all versions and by both shapes of an event.
+    pub(crate) storage: Arc<str>,
+    pub(crate) origin: Origin,
+    pub(crate) status: bool,
+    pub(crate) scale: Option<Scale>,
+    /// `additionalPrinterColumns` as the definition gives them.
+    pub(crate) columns: Vec<Value>,
+    /// `selectableFields[].jsonPath` as the definition gives them.
+    pub(crate) selectable: Vec<String>,
+    /// The `openAPIV3Schema`.
+    pub(crate) schema: Value,
+    /// The warning of a deprecated version.
+    pub(crate) deprecation: Option<String>,
+    pub(crate) compiled: OnceLock<Result<Compiled, String>>,
+}
+
+impl Resource {
+    /// `group/version`, or the bare version of the core group.
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// `plural.group`, or the bare plural of the core group: how messages name a resource.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// The rules of a built-in kind, if it is one.
+    pub(crate) fn core(&self) -> Option<CoreKind> {
+        match &self.origin {
+            Origin::Core(kind) => Some(*kind),
+            Origin::Custom { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_custom(&self) -> bool {
+        self.core().is_none()
+    }
+
+    pub(crate) fn allows(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
+    }
+
+    /// The subresources, in the order of discovery.
+    pub(crate) fn subresources(&self) -> Vec<&'static str> {
+        let finalize = (self.core() == Some(CoreKind::Namespace)).then_some("finalize");
+        finalize.into_iter().chain(self.status.then_some("status")).collect()
+    }
+
+    /// Whether `generation` is counted; the reference leaves it out of plain-data kinds.
+    pub(crate) fn counts_generation(&self) -> bool {
+        match self.core() {
+            None | Some(CoreKind::CustomResourceDefinition) => true,
+            Some(
+                CoreKind::ConfigMap
+                | CoreKind::Event
+                | CoreKind::EventV1
+                | CoreKind::Lease
+                | CoreKind::Namespace
+                | CoreKind::Secret,
+            ) => false,
+        }
+    }
+
+    /// Whether a PUT on an absent name creates it.
+    pub(crate) fn creates_on_update(&self) -> bool {
+        matches!(self.core(), Some(CoreKind::Lease | CoreKind::Event | CoreKind::EventV1))
+    }
+
+    /// Whether a PUT may leave out the resourceVersion.
+    pub(crate) fn updates_unconditionally(&self) -> bool {
+        match self.core() {
+            None | Some(CoreKind::Lease | CoreKind::CustomResourceDefinition) => false,
+            Some(CoreKind::ConfigMap | CoreKind::Event | CoreKind::EventV1 | CoreKind::Namespace | CoreKind::Secret) => true,
+        }
+    }
+
+    /// The compiled schema and types, built on first use and kept.
+    ///
+    /// # Errors
+    /// The text of the first problem; definitions are checked when they are stored, so this is a bug.
+    pub(crate) fn compiled(&self) -> Result<&Compiled, &str> {
+        self.compiled
+            .get_or_init(|| {
+                let schema = Schema::parse(&self.schema).map_err(|problems| {
+                    problems.first().map_or_else(|| "unreadable schema".to_owned(), |problem| problem.message.clone())
+                })?;
+                let version = self.api_version();
+                let builtin = self.core().and_then(|_| TypeInfo::builtin(&version, &self.kind));
+                let info = builtin.unwrap_or_else(|| TypeInfo::from_schema(&schema));
+                Ok(Compiled { types: Types::single(&version, info), schema })
+            })
+            .as_ref()
+            .map_err(String::as_str)
+    }
+}

@@ -1,0 +1,116 @@
+//! What all requests share.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::deletion::Worklist;
+use crate::kinds::Registry;
+use crate::ports::{Clock, Ids, Random};
+use crate::status::Failure;
+use crate::store::Store;
+
+/// Watches that may be open at a time.
+const WATCH_LIMIT: usize = 1_000;
+/// Other requests that may be in flight at a time.
+const REQUEST_LIMIT: usize = 400;
+
+/// The right to one request or watch, given back when dropped.
+pub(crate) struct Permit {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What all requests share.
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) instance: String,
+    pub(crate) work: Arc<Worklist>,
+    registry: RwLock<Arc<Registry>>,
+    watches: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+}
+
+/// The outside world and the store of a new core.
+pub(super) struct Parts {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) instance: String,
+    pub(super) work: Arc<Worklist>,
+}
+
+impl Core {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { store, clock, ids, random, instance, work } = parts;
+        Self {
+            store,
+            clock,
+            ids,
+            random,
+            instance,
+            work,
+            registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
+            watches: Arc::new(Semaphore::new(WATCH_LIMIT)),
+            requests: Arc::new(Semaphore::new(REQUEST_LIMIT)),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// What is served now.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves `registry` from now on.
+    pub(crate) fn serve(&self, registry: Registry) {
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+    }
+
+    /// Lets one more watch in.
+    ///
+    /// # Errors
+    /// 429 when the limit is reached.
+    pub(crate) fn admit_watch(&self) -> Result<Permit, Failure> {
+        admit(&self.watches, &format!("{WATCH_LIMIT} watches are open, please try again later"))
+    }
+
+    /// Lets one more request in.
+    ///
+    /// # Errors
+    /// 429 when the limit is reached.
+    pub(crate) fn admit_request(&self) -> Result<Permit, Failure> {
+        admit(&self.requests, &format!("{REQUEST_LIMIT} requests are in flight, please try again later"))
+    }
+
+    /// A receiver that turns true when the server stops.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Ends watches and background work, and refuses new requests.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+/// Waits until the server stops.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // A server that is gone has stopped.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+fn admit(semaphore: &Arc<Semaphore>, message: &str) -> Result<Permit, Failure> {
+    Arc::clone(semaphore)
+        .try_acquire_owned()
+        .map(|permit| Permit { _permit: permit })
+        .map_err(|_| Failure::too_many_requests(message))
+}

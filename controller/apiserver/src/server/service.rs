@@ -1,0 +1,92 @@
+//! The tower service: the same handlers behind a socket's guard or, in process, without one.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Body as HttpBody;
+
+use super::core::Core;
+use crate::auth::Guard;
+use crate::handlers;
+use crate::http::{Body, Incoming, Query, read_limited};
+use crate::status::Failure;
+
+/// How long one request may take; watches live by their own rule.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+
+/// The API as a `tower::Service`; clones share the server.
+#[derive(Clone)]
+pub struct Service {
+    core: Arc<Core>,
+    guard: Option<Arc<Guard>>,
+}
+
+impl Service {
+    /// Everything is allowed: the caller is this process.
+    pub(super) fn inside(core: Arc<Core>) -> Self {
+        Self { core, guard: None }
+    }
+
+    /// Every request passes `guard` first.
+    pub(super) fn guarded(core: Arc<Core>, guard: Arc<Guard>) -> Self {
+        Self { core, guard: Some(guard) }
+    }
+
+    async fn answer<B>(self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
+        let (parts, body) = request.into_parts();
+        if let Some(guard) = &self.guard
+            && let Err(failure) = guard.check(&parts)
+        {
+            return failure.into();
+        }
+        if self.core.is_stopping() {
+            return Failure::unavailable("the server is stopping").into();
+        }
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let permit = if query.flag("watch") { Ok(None) } else { self.core.admit_request().map(Some) };
+        let _permit = match permit {
+            Ok(permit) => permit,
+            Err(failure) => return failure.into(),
+        };
+        let work = async {
+            let body = match read_limited(body).await {
+                Ok(body) => body,
+                Err(failure) => return failure.into(),
+            };
+            let path = parts.uri.path().to_owned();
+            let incoming = Incoming { method: parts.method, path, query, headers: parts.headers, body };
+            handlers::dispatch(&self.core, &incoming).await
+        };
+        tokio::time::timeout(REQUEST_TIME, work)
+            .await
+            .unwrap_or_else(|_| Failure::timeout("the request took longer than 60 seconds").into())
+    }
+}
+
+impl<B> tower::Service<Request<B>> for Service
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}

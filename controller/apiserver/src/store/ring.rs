@@ -1,0 +1,127 @@
+//! The recent past of one resource, in order, for watches, page snapshots and resumption.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Object;
+
+/// A ring keeps at least this many events, memory allowing.
+const KEPT_EVENTS: usize = 10_000;
+/// A ring keeps at least the events of this time, memory allowing.
+const KEPT_TIME: SignedDuration = SignedDuration::from_mins(5);
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    Added,
+    Modified,
+    Deleted,
+}
+
+impl EventKind {
+    /// The word on the wire.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            EventKind::Added => "ADDED",
+            EventKind::Modified => "MODIFIED",
+            EventKind::Deleted => "DELETED",
+        }
+    }
+}
+
+/// One change of one object.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) kind: EventKind,
+    pub(crate) path: String,
+    /// The new version; of a deletion the last state under the revision of the removal.
+    pub(crate) object: Arc<Object>,
+    pub(crate) previous: Option<Arc<Object>>,
+    pub(crate) at: Timestamp,
+    line: OnceLock<Bytes>,
+}
+
+impl Event {
+    pub(crate) fn new(kind: EventKind, object: Arc<Object>, previous: Option<Arc<Object>>, at: Timestamp) -> Self {
+        Self { kind, path: object.path(), object, previous, at, line: OnceLock::new() }
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.object.revision
+    }
+
+    /// The watch line of this event as it is, made once for all watchers.
+    pub(crate) fn line(&self) -> Bytes {
+        self.line.get_or_init(|| watch_line(self.kind.word(), &self.object.bytes)).clone()
+    }
+
+    fn weight(&self) -> usize {
+        self.object.bytes.len()
+    }
+}
+
+/// `{"type":…,"object":…}` and a line feed around an object's bytes.
+pub(crate) fn watch_line(word: &str, object: &[u8]) -> Bytes {
+    let mut line = Vec::with_capacity(object.len() + word.len() + 24);
+    line.extend_from_slice(b"{\"type\":\"");
+    line.extend_from_slice(word.as_bytes());
+    line.extend_from_slice(b"\",\"object\":");
+    line.extend_from_slice(object.trim_ascii_end());
+    line.extend_from_slice(b"}\n");
+    Bytes::from(line)
+}
+
+/// The events of one resource, oldest first.
+#[derive(Debug)]
+pub(super) struct Ring {
+    events: VecDeque<Arc<Event>>,
+    /// Events up to and including this revision are forgotten.
+    compacted: u64,
+    weight: usize,
+}
+
+impl Ring {
+    /// An empty ring that knows nothing up to `revision`.
+    pub(super) fn new(revision: u64) -> Self {
+        Self { events: VecDeque::new(), compacted: revision, weight: 0 }
+    }
+
+    pub(super) fn compacted(&self) -> u64 {
+        self.compacted
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    pub(super) fn push(&mut self, event: Arc<Event>) {
+        let now = event.at;
+        self.weight += event.weight();
+        self.events.push_back(event);
+        while self.events.len() > KEPT_EVENTS
+            && self.events.front().is_some_and(|oldest| now.duration_since(oldest.at) > KEPT_TIME)
+        {
+            self.forget_oldest();
+        }
+    }
+
+    /// Drops the oldest event; a watcher that has not read it is expired.
+    pub(super) fn forget_oldest(&mut self) {
+        if let Some(event) = self.events.pop_front() {
+            self.compacted = event.revision();
+            self.weight -= event.weight();
+        }
+    }
+
+    /// The events after `revision`, at most `limit`; `None` when some of them are forgotten.
+    pub(super) fn after(&self, revision: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
+        if revision < self.compacted {
+            return None;
+        }
+        let start = self.events.partition_point(|event| event.revision() <= revision);
+        Some(self.events.range(start..).take(limit).cloned().collect())
+    }
+}
