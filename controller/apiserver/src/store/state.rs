@@ -92,7 +92,15 @@ pub(super) struct State {
 impl State {
     /// A state that starts at `revision`, after a last one at `known`.
     pub(super) fn new(revision: u64, known: u64) -> Self {
-        Self { revision, opened: known, kinds: HashMap::new(), uids: HashMap::new(), dependents: HashMap::new(), objects: 0 }
+        Self {
+            revision,
+            opened: revision,
+            resumed: known,
+            kinds: HashMap::new(),
+            uids: HashMap::new(),
+            dependents: HashMap::new(),
+            objects: 0,
+        }
     }
 
     pub(super) fn kind(&mut self, kind: &Arc<str>) -> &mut Kind {
