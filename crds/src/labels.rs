@@ -21,7 +21,7 @@ pub const PROJECT: &str = "koan.dev/project";
 pub const RESTART: &str = "koan.dev/restart";
 /// Annotation of Kubernetes Events: the numeric event id.
 pub const EVENT_ID: &str = "koan.dev/event-id";
-/// Annotation: a redetection was asked for; its value is the generation that asked.
+/// Annotation: a redetection was asked for; its value is the time of the request (RFC 3339). Decisions observed before it do not stand.
 pub const REDETECT: &str = "koan.dev/redetect";
 /// Annotation: `down --volumes` named the volumes of this object for deletion.
 pub const DELETE_VOLUMES: &str = "koan.dev/delete-volumes";

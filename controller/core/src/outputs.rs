@@ -1,0 +1,231 @@
+//! Outputs of a service (`url host port user password database` and what its adapter adds) and the variables that carry them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::probe::Address;
+use crate::recipe::Recipe;
+use crate::secret::{Login, Secret};
+use crate::validate::{EndpointPolicy, ValidService};
+
+/// What the outputs of one service are made of, for one vantage.
+#[derive(Clone, Debug)]
+pub struct OutputSource<'a> {
+    /// Where the consumer connects to.
+    pub address: &'a Address,
+    /// Login of the service; `None` where it has none.
+    pub login: Option<&'a Login>,
+    /// Host address of each further port by container port, for outputs such as a management URL.
+    pub ports: BTreeMap<u16, u16>,
+}
+
+/// Outputs by name; every value is wrapped, since `url` may hold a password.
+pub type Outputs = BTreeMap<String, Secret<String>>;
+
+/// Outputs of a service (DET-32): literal addresses, user and password percent-encoded, IPv6 in brackets.
+pub fn outputs(service: &ValidService, recipe: Option<&Recipe>, source: &OutputSource) -> Outputs {
+    let values = values(service, recipe, source);
+    let mut found: Outputs = BTreeMap::new();
+    for (name, value) in &values.plain {
+        found.insert((*name).to_owned(), Secret::new(value.clone()));
+    }
+    if let Some(pattern) = url_pattern(&service.endpoint, recipe) {
+        found.insert("url".to_owned(), Secret::new(fill(&pattern, &values)));
+    }
+    for (name, pattern) in recipe.map_or(&[][..], |recipe| recipe.outputs) {
+        found.insert((*name).to_owned(), Secret::new(fill(pattern, &values)));
+    }
+    found
+}
+
+/// Names of the outputs that a service offers, without any value.
+pub fn output_names(service: &ValidService, recipe: Option<&Recipe>, login: bool) -> Vec<String> {
+    let reachable = recipe.is_some() || !service.ports.is_empty() || external(service);
+    let mut names: Vec<&str> = Vec::new();
+    if reachable {
+        names.extend(["host", "port", "url"]);
+    }
+    if recipe.is_some() {
+        names.push("database");
+        names.extend(recipe.map_or(&[][..], |recipe| recipe.outputs).iter().map(|(name, _)| *name));
+    }
+    if login {
+        names.extend(["password", "user"]);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn external(service: &ValidService) -> bool {
+    match &service.workload {
+        crate::validate::Workload::External(_) => true,
+        crate::validate::Workload::Container(_)
+        | crate::validate::Workload::Process(_)
+        | crate::validate::Workload::Recipe { .. } => false,
+    }
+}
+
+/// Endpoint for status and messages: the URL without any credential.
+pub fn safe_endpoint(service: &ValidService, recipe: Option<&Recipe>, address: &Address) -> String {
+    let source = OutputSource { address, login: None, ports: BTreeMap::new() };
+    let values = values(service, recipe, &source);
+    match url_pattern(&service.endpoint, recipe) {
+        Some(pattern) => fill(&pattern, &values),
+        None => address.to_string(),
+    }
+}
+
+/// Values that patterns name.
+struct Filled {
+    plain: BTreeMap<&'static str, String>,
+    /// Host port of each container port.
+    ports: BTreeMap<u16, u16>,
+    scheme: String,
+}
+
+fn values(service: &ValidService, recipe: Option<&Recipe>, source: &OutputSource) -> Filled {
+    let mut plain = BTreeMap::new();
+    match source.address {
+        Address::Tcp { host, port } => {
+            plain.insert("host", host.clone());
+            plain.insert("port", port.to_string());
+        }
+        Address::Unix { path } => {
+            plain.insert("host", path.clone());
+        }
+    }
+    if recipe.is_some() {
+        plain.insert("database", service.database.clone());
+    }
+    if let Some(login) = source.login {
+        plain.extend(login.username.iter().map(|user| ("user", user.clone())));
+        plain.extend(login.password.iter().map(|password| ("password", password.expose().clone())));
+        plain.extend(login.token.iter().map(|token| ("token", token.expose().clone())));
+    }
+    let own = service.endpoint.scheme.clone();
+    let scheme = own.or_else(|| recipe.and_then(|recipe| recipe.schemes.first()).map(|scheme| (*scheme).to_owned()));
+    Filled { plain, ports: source.ports.clone(), scheme: scheme.unwrap_or_else(|| "http".to_owned()) }
+}
+
+fn url_pattern(policy: &EndpointPolicy, recipe: Option<&Recipe>) -> Option<String> {
+    let own = policy.pattern.clone();
+    own.or_else(|| recipe.map(|recipe| recipe.url_pattern.to_owned())).or_else(|| Some("{scheme}://{host}:{port}".to_owned()))
+}
+
+/// Fills a pattern; a part in `[…]` goes where one of its values is absent.
+fn fill(pattern: &str, values: &Filled) -> String {
+    let mut text = String::new();
+    let mut rest = pattern;
+    while let Some(start) = rest.find('[') {
+        let Some(end) = rest[start..].find(']').map(|end| start + end) else { break };
+        text.push_str(&flat(&rest[..start], values).unwrap_or_default());
+        if let Some(part) = flat(&rest[start + 1..end], values).filter(|_| complete(&rest[start + 1..end], values)) {
+            text.push_str(&part);
+        }
+        rest = &rest[end + 1..];
+    }
+    text.push_str(&flat(rest, values).unwrap_or_default());
+    text
+}
+
+/// True where every placeholder of the part has a value.
+fn complete(part: &str, values: &Filled) -> bool {
+    placeholders(part).iter().all(|name| lookup(name, values).is_some())
+}
+
+fn placeholders(part: &str) -> Vec<&str> {
+    part.split('{').skip(1).filter_map(|tail| tail.split_once('}').map(|(name, _)| name)).collect()
+}
+
+fn flat(part: &str, values: &Filled) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = part;
+    while let Some(start) = rest.find('{') {
+        text.push_str(&rest[..start]);
+        let Some(end) = rest[start..].find('}').map(|end| start + end) else {
+            rest = &rest[start..];
+            break;
+        };
+        text.push_str(&lookup(&rest[start + 1..end], values).unwrap_or_default());
+        rest = &rest[end + 1..];
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+/// Value of a placeholder: `scheme`, an output, or `port:<container port>`; encoded for its place in a URL.
+fn lookup(name: &str, values: &Filled) -> Option<String> {
+    if let Some(container) = name.strip_prefix("port:") {
+        let container: u16 = container.parse().ok()?;
+        return Some(values.ports.get(&container).copied().unwrap_or(container).to_string());
+    }
+    let raw = match name {
+        "scheme" => return Some(values.scheme.clone()),
+        other => values.plain.get(other)?,
+    };
+    Some(match name {
+        "host" if raw.contains(':') => format!("[{raw}]"),
+        "user" | "password" | "database" | "token" => percent_encode(raw),
+        _ => raw.clone(),
+    })
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+pub fn percent_encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+/// Outputs that always have a variable (DET-34).
+const INJECTED: [(&str, &str); 6] =
+    [("url", "URL"), ("host", "HOST"), ("port", "PORT"), ("user", "USER"), ("password", "PASSWORD"), ("database", "DATABASE")];
+
+/// `KOAN_<SERVICE>_<OUTPUT>`: the variable of an output (DET-34).
+pub fn variable(service: &str, output: &str) -> String {
+    let fold = |text: &str| text.to_ascii_uppercase().replace('-', "_");
+    format!("KOAN_{}_{}", fold(service), fold(output))
+}
+
+/// Variables of one service, without the conventional names.
+pub fn env_for_service(service: &str, outputs: &Outputs) -> BTreeMap<String, Secret<String>> {
+    INJECTED.into_iter().filter_map(|(output, _)| Some((variable(service, output), outputs.get(output)?.clone()))).collect()
+}
+
+/// Variables of a stack.
+#[derive(Clone, Debug, Default)]
+pub struct StackEnv {
+    /// Values by name.
+    pub variables: BTreeMap<String, Secret<String>>,
+    /// Conventional names that more than one service would set, each with those services (DET-34).
+    pub contested: BTreeMap<String, Vec<String>>,
+}
+
+/// Variables of all services of a stack: always `KOAN_…`, and each conventional name that exactly one service would set (DET-34).
+pub fn stack_env(services: &[(&ValidService, Option<&Recipe>, Outputs)]) -> StackEnv {
+    let mut env = StackEnv::default();
+    let mut conventional: BTreeMap<&str, Vec<(&str, Secret<String>)>> = BTreeMap::new();
+    for (service, recipe, outputs) in services {
+        env.variables.extend(env_for_service(&service.service, outputs));
+        for (name, output) in recipe.map_or(&[][..], |recipe| recipe.conventional_names) {
+            if let Some(value) = outputs.get(*output) {
+                conventional.entry(name).or_default().push((&service.service, value.clone()));
+            }
+        }
+    }
+    for (name, mut claims) in conventional {
+        if claims.len() == 1 {
+            env.variables.extend(claims.pop().map(|(_, value)| (name.to_owned(), value)));
+        } else {
+            env.contested.insert(name.to_owned(), claims.into_iter().map(|(service, _)| service.to_owned()).collect());
+        }
+    }
+    env
+}

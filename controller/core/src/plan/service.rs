@@ -1,0 +1,231 @@
+//! The plan of one service: what is missing is made, what changed is replaced, what died is started, nothing else is touched.
+
+use koan_crds::v1alpha1::RestartPolicy;
+
+use super::deletion::{may_run, owns, take_down};
+use super::steps::{Cause, Steps, created, reference};
+use crate::desired::{Desired, Ownership, changed_fields, references};
+use crate::facts::Facts;
+use crate::gates;
+use crate::inventory::{Inventory, WorkloadRecord, WorkloadState};
+use crate::step::{Downtime, Plan, StepAction, StepId};
+use crate::text::ValueRef;
+use crate::validate::ValidService;
+use crate::workload::{Run, WorkloadSpec};
+
+/// Plans one service. `inventory` is that of the engine that [`Desired`] names, or of the one that holds its workloads.
+///
+/// Empty when converged. `Start` stands in it only when every gate is open (S-10); a workload is created ahead of its gates
+/// once each value that it refers to is there (PERF-84), and never replaced while a gate is closed.
+pub fn plan(service: &ValidService, desired: &Desired, inventory: &Inventory, facts: &Facts) -> Plan {
+    let own = Ownership::of_service(service, &facts.instance);
+    let mine: Vec<&WorkloadRecord> = inventory.workloads.iter().filter(|record| owns(&own.owner, &record.owner)).collect();
+    let mut steps = Steps::default();
+    let wanted = |record: &WorkloadRecord| desired.workloads.iter().any(|spec| spec.object == record.name);
+    for record in mine.iter().filter(|record| !wanted(record)) {
+        take_down(&mut steps, record, &own, "nothing asks for it any more");
+    }
+    if service.suspend {
+        suspend(&mut steps, service, &mine);
+        return steps.plan();
+    }
+    let planner = Planner { service, desired, inventory, facts };
+    let mut ground: Option<Vec<StepId>> = None;
+    for spec in &desired.workloads {
+        let record = mine.iter().find(|record| record.name == spec.object).copied();
+        planner.workload(&mut steps, spec, record, &mut ground);
+    }
+    steps.plan()
+}
+
+/// What keeps a service from being started or created; `None` where nothing does.
+pub fn hold(desired: &Desired, facts: &Facts) -> Option<String> {
+    if !gates::open(&facts.gates) {
+        return Some("a gate is closed".to_owned());
+    }
+    unresolved(desired, facts).map(|reference| format!("{} is not there yet", spell(&reference)))
+}
+
+/// The first value that nothing provides yet.
+fn unresolved(desired: &Desired, facts: &Facts) -> Option<ValueRef> {
+    let all = desired.workloads.iter().flat_map(references);
+    all.filter(|reference| !matches!(reference, ValueRef::Literal { .. }))
+        .find(|reference| !facts.versions.contains_key(reference))
+        .cloned()
+}
+
+fn spell(reference: &ValueRef) -> String {
+    match reference {
+        ValueRef::SecretKey { name, key } => format!("key `{key}` of Secret {name}"),
+        ValueRef::ConfigKey { name, key } => format!("key `{key}` of ConfigMap {name}"),
+        ValueRef::Output { service, output } => format!("output `{output}` of {service}"),
+        ValueRef::Literal { key } => format!("literal `{key}`"),
+    }
+}
+
+fn suspend(steps: &mut Steps, service: &ValidService, mine: &[&WorkloadRecord]) {
+    let cause = Cause { text: "the service is suspended", evidence: &[], downtime: Downtime::Restart };
+    for record in mine.iter().filter(|record| may_run(record.state)) {
+        steps.stop(record, service.stop_grace, &cause, &[]);
+    }
+}
+
+struct Planner<'a> {
+    service: &'a ValidService,
+    desired: &'a Desired,
+    inventory: &'a Inventory,
+    facts: &'a Facts,
+}
+
+impl Planner<'_> {
+    fn workload(
+        &self,
+        steps: &mut Steps,
+        spec: &WorkloadSpec,
+        record: Option<&WorkloadRecord>,
+        ground: &mut Option<Vec<StepId>>,
+    ) {
+        let open = gates::open(&self.facts.gates);
+        let known = unresolved(self.desired, self.facts).is_none();
+        match record {
+            None if self.facts.completed || !known => {}
+            None => {
+                let created = self.create(steps, spec, "it does not exist", &[], ground);
+                self.start(steps, spec, created, open, "it was just created");
+            }
+            Some(record) if record.state == WorkloadState::Removing => {}
+            Some(record) if known && record.hash != spec.hash => self.replace(steps, spec, record, open, ground),
+            Some(record) => self.keep(steps, spec, record, open),
+        }
+    }
+
+    /// Same hash: started where it does not run, restarted where somebody asked for it.
+    fn keep(&self, steps: &mut Steps, spec: &WorkloadSpec, record: &WorkloadRecord, open: bool) {
+        let asked = self.service.restart_request.as_deref();
+        let restart = asked.is_some() && asked != self.facts.restarted_for.as_deref();
+        match record.state {
+            WorkloadState::Running | WorkloadState::Paused | WorkloadState::Restarting => {
+                if restart && record.state != WorkloadState::Restarting {
+                    let cause = Cause { text: "a restart was asked for", evidence: &[], downtime: Downtime::Restart };
+                    let stopped = steps.stop(record, self.service.stop_grace, &cause, &[]);
+                    let object = reference(record);
+                    steps.add(&record.name, StepAction::Start(object), &cause, &[stopped]);
+                }
+            }
+            WorkloadState::Created => {
+                if open {
+                    steps.add(
+                        &spec.object,
+                        StepAction::Start(reference(record)),
+                        &Cause::free("it was created and its gates are open"),
+                        &[],
+                    );
+                }
+            }
+            WorkloadState::Exited | WorkloadState::Dead => {
+                if restart || self.starts_again(record) {
+                    let code = record.exit_code.map_or_else(|| "an unknown code".to_owned(), |code| format!("code {code}"));
+                    let text = if restart { "a restart was asked for".to_owned() } else { format!("it ended with {code}") };
+                    let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Restart };
+                    steps.add(&record.name, StepAction::Start(reference(record)), &cause, &[]);
+                }
+            }
+            WorkloadState::Removing => {}
+        }
+    }
+
+    /// True where a workload that ended is to run again: by its policy, and not before its back-off is over.
+    fn starts_again(&self, record: &WorkloadRecord) -> bool {
+        let wanted = match self.service.restart {
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure => record.exit_code != Some(0),
+            RestartPolicy::Never => false,
+        };
+        wanted && !self.facts.restarts.held
+    }
+
+    /// Another hash: stop, remove, create, start; volumes, ports and aliases stay (ENG-7).
+    fn replace(
+        &self,
+        steps: &mut Steps,
+        spec: &WorkloadSpec,
+        record: &WorkloadRecord,
+        open: bool,
+        ground: &mut Option<Vec<StepId>>,
+    ) {
+        if !open {
+            return;
+        }
+        let changes = changes(spec, record);
+        let text = format!("changed: {}", changes.join(", "));
+        let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Recreate };
+        let grace = self.service.stop_grace;
+        let stopped: Vec<StepId> = may_run(record.state).then(|| steps.stop(record, grace, &cause, &[])).into_iter().collect();
+        let removed = steps.remove(record, &cause, &stopped);
+        let created = self.create(steps, spec, &text, &[removed], ground);
+        self.start(steps, spec, created, open, &text);
+    }
+
+    fn create(
+        &self,
+        steps: &mut Steps,
+        spec: &WorkloadSpec,
+        cause: &str,
+        after: &[StepId],
+        ground: &mut Option<Vec<StepId>>,
+    ) -> StepId {
+        let base = ground.get_or_insert_with(|| self.ground(steps)).clone();
+        let after: Vec<StepId> = base.into_iter().chain(after.iter().copied()).collect();
+        let downtime = if after.is_empty() { Downtime::None } else { Downtime::Recreate };
+        let cause = Cause { text: cause, evidence: &[], downtime };
+        steps.add(&spec.object, StepAction::Create(Box::new(spec.clone())), &cause, &after)
+    }
+
+    fn start(&self, steps: &mut Steps, spec: &WorkloadSpec, after: StepId, open: bool, cause: &str) {
+        if open {
+            let object = created(&spec.object, None, &spec.owner);
+            steps.add(&spec.object, StepAction::Start(object), &Cause::free(cause), &[after]);
+        }
+    }
+
+    /// Network, volumes and image that are not there yet; the image is asked for always, since only the engine knows its store.
+    fn ground(&self, steps: &mut Steps) -> Vec<StepId> {
+        let mut ids = Vec::new();
+        for network in &self.desired.networks {
+            let there =
+                self.inventory.networks.iter().any(|known| known.name == network.name && owns(&network.owner, &known.owner));
+            if !there {
+                let action = StepAction::EnsureNetwork(network.clone());
+                ids.push(steps.add(&network.name, action, &Cause::free("it does not exist"), &[]));
+            }
+        }
+        for volume in &self.desired.volumes {
+            if !self.inventory.volumes.iter().any(|known| known.name == volume.name) {
+                let action = StepAction::EnsureVolume(volume.clone());
+                ids.push(steps.add(&volume.name, action, &Cause::free("it does not exist"), &[]));
+            }
+        }
+        if let Some(image) = &self.desired.image {
+            let action = StepAction::EnsureImage(image.clone());
+            ids.push(steps.add(&image.reference, action, &Cause::free("a workload needs it"), &[]));
+        }
+        ids
+    }
+}
+
+/// What changed, as far as the record and the hashes tell; values only where they are no secrets.
+fn changes(spec: &WorkloadSpec, record: &WorkloadRecord) -> Vec<String> {
+    let names = changed_fields(&record.hash, &spec.hash);
+    if names.is_empty() {
+        return vec!["the workload was made by another version of its rules".to_owned()];
+    }
+    let image = match (&spec.run, &record.image) {
+        (Run::Container(container), Some(old)) => Some(format!("image: {old} → {}", container.image)),
+        (Run::Container(_), None) | (Run::Process(_), _) => None,
+    };
+    let spell = |name: &&'static str| match (*name, &image) {
+        ("image", Some(text)) => text.clone(),
+        (name, _) => name.to_owned(),
+    };
+    names.iter().map(spell).collect()
+}

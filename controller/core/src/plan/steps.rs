@@ -1,0 +1,79 @@
+//! Collects steps in order; each knows what it waits for.
+
+use std::time::Duration;
+
+use crate::identity::ObjectId;
+use crate::inventory::WorkloadRecord;
+use crate::step::{DataEffect, Downtime, ObjectRef, Plan, Step, StepAction, StepId};
+
+/// Steps of one plan under construction.
+#[derive(Default)]
+pub(super) struct Steps {
+    steps: Vec<Step>,
+}
+
+/// Why a step is done and what it costs.
+pub(super) struct Cause<'a> {
+    pub(super) text: &'a str,
+    pub(super) evidence: &'a [String],
+    pub(super) downtime: Downtime,
+}
+
+impl<'a> Cause<'a> {
+    pub(super) fn free(text: &'a str) -> Self {
+        Self { text, evidence: &[], downtime: Downtime::None }
+    }
+}
+
+impl Steps {
+    /// Adds a step; it waits for `after`.
+    pub(super) fn add(&mut self, object: &str, action: StepAction, cause: &Cause, after: &[StepId]) -> StepId {
+        let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
+        let data_effect = match &action {
+            StepAction::RemoveVolume { .. } => DataEffect::Deleted,
+            StepAction::EnsureNetwork(_)
+            | StepAction::EnsureVolume(_)
+            | StepAction::EnsureImage(_)
+            | StepAction::Create(_)
+            | StepAction::Start(_)
+            | StepAction::Stop { .. }
+            | StepAction::Remove(_)
+            | StepAction::RemoveNetwork(_) => DataEffect::None,
+        };
+        self.steps.push(Step {
+            id,
+            object: object.to_owned(),
+            cause: cause.text.to_owned(),
+            evidence: cause.evidence.to_vec(),
+            downtime: cause.downtime,
+            data_effect,
+            depends_on: after.to_vec(),
+            action,
+        });
+        id
+    }
+
+    /// Stops a workload that may run.
+    pub(super) fn stop(&mut self, record: &WorkloadRecord, grace: Duration, cause: &Cause, after: &[StepId]) -> StepId {
+        self.add(&record.name, StepAction::Stop { object: reference(record), grace }, cause, after)
+    }
+
+    /// Removes a stopped workload.
+    pub(super) fn remove(&mut self, record: &WorkloadRecord, cause: &Cause, after: &[StepId]) -> StepId {
+        self.add(&record.name, StepAction::Remove(reference(record)), cause, after)
+    }
+
+    pub(super) fn plan(self) -> Plan {
+        Plan { steps: self.steps }
+    }
+}
+
+/// The workload as a step names it: by id, with the owner that its labels must show.
+pub(super) fn reference(record: &WorkloadRecord) -> ObjectRef {
+    ObjectRef { name: record.name.clone(), id: Some(record.id.clone()), owner: record.owner.clone() }
+}
+
+/// A workload that this plan creates: the id is not known yet.
+pub(super) fn created(name: &str, id: Option<ObjectId>, owner: &crate::identity::Owner) -> ObjectRef {
+    ObjectRef { name: name.to_owned(), id, owner: owner.clone() }
+}

@@ -1,0 +1,23 @@
+//! `validate`: every violation of a stack or a service with its field path, in one pass, before any I/O.
+
+mod bounds;
+mod detection;
+mod environment;
+mod findings;
+mod graph;
+mod health;
+mod ports;
+mod service;
+mod settings;
+mod stack;
+mod storage;
+mod valid;
+mod workload;
+
+pub use service::validate_service;
+pub use stack::validate_stack;
+pub use valid::{
+    CredentialPolicy, DetectionPolicy, EndpointPolicy, EngineWish, Gate, HealthForm, ProfileSource, StackEntry, StackIdentity,
+    StackMember, StackOptions, ValidBuild, ValidContainer, ValidHealth, ValidPersistence, ValidPort, ValidPortPolicy,
+    ValidProcess, ValidService, ValidStack, ValidVolume, VolumeSource, Workload,
+};
