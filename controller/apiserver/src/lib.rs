@@ -15,6 +15,7 @@ mod http;
 mod journal;
 mod kinds;
 mod kubeconfig;
+pub mod openapi;
 mod paging;
 pub mod patch;
 mod ports;

@@ -17,7 +17,7 @@ pub(super) fn root(api_version: &str, kind: &str) -> Option<Type> {
         ("v1", "Namespace") => namespace(),
         ("v1", "ServiceAccount") => vec![
             ("automountServiceAccountToken", flag()),
-            ("imagePullSecrets", keyed("name", atomic(&[("name", text())]))),
+            ("imagePullSecrets", atomic_list(atomic(&[("name", text())]))),
             ("secrets", keyed("name", reference())),
         ],
         ("v1", "Event") => event(),

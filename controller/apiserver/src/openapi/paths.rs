@@ -1,0 +1,291 @@
+//! Operations of a kind.
+
+use serde_json::{Map, Value, json};
+
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+const PATCHES: [&str; 3] = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+pub(super) const SCALE: &str = "io.k8s.api.autoscaling.v1.Scale";
+
+/// Where a kind's schema comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum SchemaSource<'a> {
+    /// The `openAPIV3Schema` of a CRD version.
+    Custom(&'a Value),
+    /// A kind of the reference, known to this crate.
+    Builtin,
+}
+
+/// A served kind at one version, as its document describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Described<'a> {
+    /// API group, empty for the core group.
+    pub group: &'a str,
+    /// Version.
+    pub version: &'a str,
+    /// Kind.
+    pub kind: &'a str,
+    /// Kind of its list.
+    pub list_kind: &'a str,
+    /// Plural, as in URLs.
+    pub plural: &'a str,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// Subresources with the object's own schema, for example `status`, `finalize`, and `scale`.
+    pub subresources: &'a [&'a str],
+    /// Its schema.
+    pub schema: SchemaSource<'a>,
+}
+
+impl Described<'_> {
+    /// `group/version`, or the version alone in the core group.
+    pub(super) fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// The schema's name, for example `dev.koan.v1alpha1.DevStack`.
+    pub(super) fn model(&self, kind: &str) -> String {
+        if let SchemaSource::Builtin = self.schema {
+            return super::builtin::model(self.group, self.version, kind);
+        }
+        let reversed: Vec<&str> = self.group.split('.').rev().collect();
+        format!("{}.{}.{kind}", reversed.join("."), self.version)
+    }
+
+    pub(super) fn identity(&self, kind: &str) -> Value {
+        json!({"group": self.group, "version": self.version, "kind": kind})
+    }
+
+    fn root(&self) -> String {
+        if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) }
+    }
+
+    fn strategic(&self) -> bool {
+        matches!(self.schema, SchemaSource::Builtin)
+    }
+}
+
+/// The `paths` object of `kinds`.
+pub(super) fn of(kinds: &[Described<'_>]) -> Value {
+    let mut paths = Map::new();
+    for kind in kinds {
+        let root = kind.root();
+        let scope = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
+        let collection = format!("{root}{scope}/{}", kind.plural);
+        let object = format!("{collection}/{{name}}");
+        if kind.namespaced {
+            paths.insert(format!("{root}/{}", kind.plural), Operations::new(kind, None).all_namespaces());
+        }
+        paths.insert(collection, Operations::new(kind, None).collection());
+        paths.insert(object.clone(), Operations::new(kind, None).object());
+        for subresource in kind.subresources {
+            paths.insert(format!("{object}/{subresource}"), Operations::new(kind, Some(subresource)).subresource());
+        }
+    }
+    Value::Object(paths)
+}
+
+struct Operations<'a> {
+    kind: &'a Described<'a>,
+    subresource: Option<&'a str>,
+    model: String,
+}
+
+impl<'a> Operations<'a> {
+    fn new(kind: &'a Described<'a>, subresource: Option<&'a str>) -> Self {
+        let model = if subresource == Some("scale") { SCALE.to_owned() } else { kind.model(kind.kind) };
+        Self { kind, subresource, model }
+    }
+
+    fn all_namespaces(&self) -> Value {
+        let list = self.kind.model(self.kind.list_kind);
+        json!({"get": self.operation("list", "list", ("ForAllNamespaces", &list), &LIST, None), "parameters": query(&["pretty"])})
+    }
+
+    fn collection(&self) -> Value {
+        let list = self.kind.model(self.kind.list_kind);
+        json!({
+            "get": self.operation("list", "list", ("", &list), &LIST, None),
+            "post": self.operation("post", "create", ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
+            "delete": self.operation("deletecollection", "deletecollection", ("", &format!("{META}.Status")), &DELETE_ALL, Some(delete_body())),
+            "parameters": self.parameters(false),
+        })
+    }
+
+    fn object(&self) -> Value {
+        json!({
+            "get": self.operation("get", "read", ("", &self.model), &[], None),
+            "put": self.operation("put", "replace", ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
+            "delete": self.operation("delete", "delete", ("", &format!("{META}.Status")), &DELETE, Some(delete_body())),
+            "patch": self.patch(),
+            "parameters": self.parameters(true),
+        })
+    }
+
+    fn subresource(&self) -> Value {
+        json!({
+            "get": self.operation("get", "read", ("", &self.model), &[], None),
+            "put": self.operation("put", "replace", ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
+            "patch": self.patch(),
+            "parameters": self.parameters(true),
+        })
+    }
+
+    fn patch(&self) -> Value {
+        let content = |media: &str| (media.to_owned(), json!({"schema": reference(&format!("{META}.Patch"))}));
+        let strategic = self.kind.strategic().then_some(STRATEGIC);
+        let content: Map<String, Value> = PATCHES.into_iter().chain(strategic).map(content).collect();
+        self.operation("patch", "patch", ("", &self.model), &PATCH, Some(json!({"content": content, "required": true})))
+    }
+
+    fn body(&self, media: &[&str]) -> Value {
+        let content: Map<String, Value> =
+            media.iter().map(|media| ((*media).to_owned(), json!({"schema": reference(&self.model)}))).collect();
+        json!({"content": content, "required": true})
+    }
+
+    fn operation(
+        &self,
+        action: &str,
+        verb: &str,
+        (suffix, answer): (&str, &str),
+        parameters: &[&str],
+        body: Option<Value>,
+    ) -> Value {
+        let namespaced = if self.kind.namespaced && suffix.is_empty() { "Namespaced" } else { "" };
+        let subresource = self.subresource.map(capitalised).unwrap_or_default();
+        let group = if self.kind.group.is_empty() { "core" } else { self.kind.group };
+        let tag = format!("{}_{}", camel(group), self.kind.version);
+        let content: Map<String, Value> =
+            [JSON, YAML].into_iter().map(|media| (media.to_owned(), json!({"schema": reference(answer)}))).collect();
+        let mut operation = json!({
+            "tags": [tag],
+            "description": format!("{verb} {}", self.kind.kind),
+            "operationId": format!("{verb}{}{}{namespaced}{}{subresource}{suffix}", capitalised(&camel(group)), capitalised(self.kind.version), self.kind.kind),
+            "parameters": query(parameters),
+            "responses": {"200": {"description": "OK", "content": content}, "401": {"description": "Unauthorized"}},
+            "x-kubernetes-action": action,
+            "x-kubernetes-group-version-kind": self.kind.identity(if self.subresource == Some("scale") { "Scale" } else { self.kind.kind }),
+        });
+        if self.subresource == Some("scale") {
+            operation["x-kubernetes-group-version-kind"] = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
+        }
+        if let Some(body) = body {
+            operation["requestBody"] = body;
+        }
+        operation
+    }
+
+    fn parameters(&self, named: bool) -> Value {
+        let path = |name: &str, description: String| json!({"name": name, "in": "path", "description": description, "required": true, "schema": {"type": "string", "uniqueItems": true}});
+        let mut list = Vec::new();
+        if named {
+            list.push(path("name", format!("name of the {}", self.kind.kind)));
+        }
+        if self.kind.namespaced {
+            list.push(path("namespace", "object name and auth scope, such as for teams and projects".to_owned()));
+        }
+        list.extend(query(&["pretty"]));
+        Value::Array(list)
+    }
+}
+
+const WRITE: [&str; 3] = ["dryRun", "fieldManager", "fieldValidation"];
+const PATCH: [&str; 4] = ["dryRun", "fieldManager", "fieldValidation", "force"];
+const DELETE: [&str; 4] = ["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
+const LIST: [&str; 10] = [
+    "allowWatchBookmarks",
+    "continue",
+    "fieldSelector",
+    "labelSelector",
+    "limit",
+    "resourceVersion",
+    "resourceVersionMatch",
+    "sendInitialEvents",
+    "timeoutSeconds",
+    "watch",
+];
+const DELETE_ALL: [&str; 10] = [
+    "continue",
+    "dryRun",
+    "fieldSelector",
+    "gracePeriodSeconds",
+    "labelSelector",
+    "limit",
+    "orphanDependents",
+    "propagationPolicy",
+    "resourceVersion",
+    "timeoutSeconds",
+];
+
+/// What each query parameter means and its type.
+const PARAMETERS: [(&str, &str, &str); 17] = [
+    ("pretty", "string", "If 'true', then the output is pretty printed."),
+    (
+        "dryRun",
+        "string",
+        "When present, indicates that modifications should not be persisted. An invalid or unrecognized dryRun directive will result in an error response and no further processing of the request. Valid values are: - All: all dry run stages will be processed",
+    ),
+    (
+        "fieldManager",
+        "string",
+        "fieldManager is a name associated with the actor or entity that is making these changes. The value must be less than or 128 characters long, and only contain printable characters.",
+    ),
+    (
+        "fieldValidation",
+        "string",
+        "fieldValidation instructs the server on how to handle objects in the request (POST/PUT/PATCH) containing unknown or duplicate fields. Valid values are: - Ignore - Warn - Strict",
+    ),
+    (
+        "force",
+        "boolean",
+        "Force is going to \"force\" Apply requests. It means user will re-acquire conflicting fields owned by other people. Force flag must be unset for non-apply patch requests.",
+    ),
+    ("gracePeriodSeconds", "integer", "The duration in seconds before the object should be deleted."),
+    ("orphanDependents", "boolean", "Deprecated: please use the PropagationPolicy, this field will be deprecated in 1.7."),
+    ("propagationPolicy", "string", "Whether and how garbage collection will be performed."),
+    ("allowWatchBookmarks", "boolean", "allowWatchBookmarks requests watch events with type \"BOOKMARK\"."),
+    ("continue", "string", "The continue option should be set when retrieving more results from the server."),
+    ("fieldSelector", "string", "A selector to restrict the list of returned objects by their fields. Defaults to everything."),
+    ("labelSelector", "string", "A selector to restrict the list of returned objects by their labels. Defaults to everything."),
+    ("limit", "integer", "limit is a maximum number of responses to return for a list call."),
+    ("resourceVersion", "string", "resourceVersion sets a constraint on what resource versions a request may be served from."),
+    ("resourceVersionMatch", "string", "resourceVersionMatch determines how resourceVersion is applied to list calls."),
+    ("sendInitialEvents", "boolean", "`sendInitialEvents=true` may be set together with `watch=true`."),
+    ("timeoutSeconds", "integer", "Timeout for the list/watch call."),
+];
+
+fn query(names: &[&str]) -> Vec<Value> {
+    let watch = (
+        "watch",
+        "boolean",
+        "Watch for changes to the described resources and return them as a stream of add, update, and remove notifications.",
+    );
+    let described = |name: &&str| PARAMETERS.iter().find(|parameter| parameter.0 == *name).copied().unwrap_or(watch);
+    let parameter = |(name, kind, description): (&str, &str, &str)| json!({"name": name, "in": "query", "description": description, "schema": {"type": kind, "uniqueItems": true}});
+    names.iter().map(|name| parameter(described(name))).collect()
+}
+
+fn delete_body() -> Value {
+    json!({"content": {JSON: {"schema": reference(&format!("{META}.DeleteOptions"))}}})
+}
+
+/// A reference to a schema of the document.
+pub(super) fn reference(model: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{model}")})
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// `koan.dev` as `koanDev`; the reference drops `.k8s.io`.
+fn camel(group: &str) -> String {
+    let group = group.strip_suffix(".k8s.io").unwrap_or(group);
+    let mut parts = group.split(['.', '-']);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + &capitalised(part))
+}
