@@ -1,0 +1,85 @@
+//! `info()`: what the engine says of itself, within 2 s and never an error; each way to be unavailable has reason and remedy.
+
+use std::io::ErrorKind;
+
+use koan_core::inventory::{Capabilities, EngineInfo};
+
+use super::engine::Moby;
+use super::failure::{io_kind_of, words_of};
+use super::session::{API_MINIMUM, HELLO_TIMEOUT, HelloError};
+
+impl Moby {
+    /// See [`crate::Engine::info`].
+    pub(crate) async fn describe(&self) -> EngineInfo {
+        let dialect = self.options.dialect;
+        let blank = EngineInfo {
+            engine: dialect.engine,
+            available: false,
+            reason: None,
+            remedy: None,
+            version: None,
+            endpoint: Some(self.options.endpoint.to_string()),
+            api_version: None,
+            rootless: false,
+            capabilities: Capabilities {
+                containers: true,
+                processes: false,
+                build: true,
+                networks: true,
+                gpu: dialect.device_requests,
+                exec: true,
+            },
+        };
+        let deadline = tokio::time::Instant::now() + HELLO_TIMEOUT;
+        match tokio::time::timeout_at(deadline, self.hello()).await {
+            Ok(Ok(session)) => EngineInfo {
+                available: true,
+                version: Some(session.version.clone()),
+                api_version: Some(format!("{}.{}", session.api.0, session.api.1)),
+                rootless: self.is_rootless(deadline).await,
+                ..blank
+            },
+            Ok(Err(error)) => self.unavailable(blank, &error),
+            Err(_) => EngineInfo {
+                reason: Some(format!("{} accepts connections at {} but does not answer", dialect.title, self.options.endpoint)),
+                remedy: Some(format!("restart {}", dialect.title)),
+                ..blank
+            },
+        }
+    }
+
+    /// An engine that is slow at `/info` (Podman under load) is still usable; only the mark is lost then.
+    async fn is_rootless(&self, deadline: tokio::time::Instant) -> bool {
+        let info = tokio::time::timeout_at(deadline, self.transport.docker.info()).await;
+        let options = info.ok().and_then(Result::ok).and_then(|info| info.security_options).unwrap_or_default();
+        options.iter().any(|option| option.contains("rootless"))
+    }
+
+    fn unavailable(&self, blank: EngineInfo, error: &HelloError) -> EngineInfo {
+        let (title, endpoint, start) = (self.options.dialect.title, &self.options.endpoint, self.options.dialect.start_hint);
+        let (reason, remedy, version) = match error {
+            HelloError::TooOld { found, version } => (
+                format!("{title} {version} speaks API {found}; Koan needs {}.{} or newer", API_MINIMUM.0, API_MINIMUM.1),
+                format!("update {title}"),
+                Some(version.clone()),
+            ),
+            HelloError::Silent(source) => {
+                let (reason, remedy) = match io_kind_of(source) {
+                    Some(ErrorKind::NotFound) => {
+                        (format!("{title} has no socket at {endpoint}"), format!("install {title} or {start}"))
+                    }
+                    Some(ErrorKind::ConnectionRefused) => {
+                        (format!("nothing listens at {title}'s socket {endpoint}"), start.to_owned())
+                    }
+                    Some(ErrorKind::PermissionDenied) => (
+                        format!("this user may not open {title}'s socket {endpoint}"),
+                        format!("add this user to the group that owns the socket, or use a rootless {title}"),
+                    ),
+                    _ => (format!("{title} at {endpoint} does not answer: {}", words_of(source)), start.to_owned()),
+                };
+                (reason, remedy, None)
+            }
+        };
+        EngineInfo { reason: Some(reason), remedy: Some(remedy), version, ..blank }
+    }
+}
