@@ -102,7 +102,7 @@ pub(crate) fn render(text: &Text, values: &Values, ports: &[PortEntry]) -> Resul
     let place = |part: &Part| match part {
         Part::File(path) | Part::DataFolder(path) => Some(path.clone()),
         Part::Port(name) => ports.iter().find(|port| &port.name == name).map(|port| port.container.to_string()),
-        Part::Plain(_) | Part::Value(_) | Part::RunFolder | Part::ProgramFolder(_) => None,
+        Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::RunFolder | Part::ProgramFolder(_) => None,
     };
     text.render(values, place).map_err(|part| FilesError::Missing(part_name(&part)))
 }
@@ -122,10 +122,16 @@ fn complete(template: &Template, values: &Values) -> bool {
 fn part_name(part: &Part) -> String {
     use koan_core::text::ValueRef;
     match part {
-        Part::Value(ValueRef::SecretKey { name, key }) => format!("key {key} of Secret {name}"),
-        Part::Value(ValueRef::ConfigKey { name, key }) => format!("key {key} of ConfigMap {name}"),
-        Part::Value(ValueRef::Output { service, output }) => format!("output {output} of service {service}"),
-        Part::Value(ValueRef::Literal { key }) => format!("literal credential {key}"),
+        Part::Value(ValueRef::SecretKey { name, key }) | Part::Quoted(ValueRef::SecretKey { name, key }) => {
+            format!("key {key} of Secret {name}")
+        }
+        Part::Value(ValueRef::ConfigKey { name, key }) | Part::Quoted(ValueRef::ConfigKey { name, key }) => {
+            format!("key {key} of ConfigMap {name}")
+        }
+        Part::Value(ValueRef::Output { service, output }) | Part::Quoted(ValueRef::Output { service, output }) => {
+            format!("output {output} of service {service}")
+        }
+        Part::Value(ValueRef::Literal { key }) | Part::Quoted(ValueRef::Literal { key }) => format!("literal credential {key}"),
         Part::Plain(_) => "a plain text".to_owned(),
         Part::DataFolder(path) => format!("data folder {path}"),
         Part::RunFolder => "the run folder, which only a process workload has,".to_owned(),
