@@ -30,7 +30,7 @@ impl Call<'_> {
         self.compiled().map(|compiled| &compiled.types)
     }
 
-    fn compiled(&self) -> Result<&Compiled, Failure> {
+    pub(super) fn compiled(&self) -> Result<&Compiled, Failure> {
         self.resource()
             .compiled()
             .map_err(|error| Failure::internal(format!("schema of {}: {error}", self.resource().qualified())))

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::call::stored_as;
 use crate::http::{Body, Form, json, negotiate};
-use crate::kinds::{self, Resource, encode};
+use crate::kinds::{self, encode};
 use crate::status::Failure;
 use crate::store::Object;
+use crate::table::{self, Include, Shape};
 
 /// The metadata of a list.
 #[derive(Debug, Clone, Default)]
@@ -46,11 +47,15 @@ fn metadata(call: &Call<'_>, object: &Object, version: &str) -> Bytes {
 /// One object in `form`, for an answer or a watch line; `first` says whether a Table shows its columns.
 pub(super) fn shaped(call: &Call<'_>, object: &Object, form: &Form, first: bool) -> Bytes {
     match form {
-        Form::Object | Form::Table(_) => match bytes(call, object) {
+        Form::Object => match bytes(call, object) {
             Cow::Borrowed(_) => object.bytes.clone(),
             Cow::Owned(bytes) => Bytes::from(bytes),
         },
         Form::Metadata(version) => metadata(call, object, version),
+        Form::Table(version) => {
+            let meta = ListMeta { revision: object.revision, ..ListMeta::default() };
+            Bytes::from(table_of(call, &[object], &meta, Shape { version, include: included(call), headers: first }))
+        }
     }
 }
 
@@ -71,7 +76,7 @@ pub(super) fn one(call: &Call<'_>, object: &Arc<Object>, code: u16, warnings: Ve
 pub(super) fn all(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> Result<Response<Body>, Failure> {
     let form = negotiate(&call.incoming.headers)?;
     let mut response = match form {
-        Form::Object | Form::Table(_) => json(200, list_bytes(call, objects, meta)),
+        Form::Object => json(200, list_bytes(call, objects, meta)),
         Form::Metadata(version) => {
             let head = format!(
                 "{{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/{version}\",\"metadata\":{},\"items\":[",
@@ -81,6 +86,10 @@ pub(super) fn all(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> 
             join(&mut out, objects.iter().map(|object| Cow::Owned(metadata(call, object, version).to_vec())));
             out.extend_from_slice(b"]}\n");
             json(200, out.freeze())
+        }
+        Form::Table(version) => {
+            let objects: Vec<&Object> = objects.iter().map(Arc::as_ref).collect();
+            json(200, table_of(call, &objects, meta, Shape { version, include: included(call), headers: true }))
         }
     };
     deprecation(call, &mut response);
@@ -143,6 +152,19 @@ fn list_bytes(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> Byte
     );
     out.extend_from_slice(b"]}\n");
     out.freeze()
+}
+
+/// What the rows of a Table carry besides their cells.
+fn included(call: &Call<'_>) -> Include {
+    Include::parse(call.incoming.query.get("includeObject").unwrap_or_default()).unwrap_or(Include::Metadata)
+}
+
+/// A Table as text; a kind whose columns cannot be made has none.
+fn table_of(call: &Call<'_>, objects: &[&Object], meta: &ListMeta, shape: Shape) -> String {
+    let Ok(compiled) = call.compiled() else { return "{}".to_owned() };
+    let values: Vec<Value> = objects.iter().map(|object| call.current(object)).collect();
+    let values: Vec<&Value> = values.iter().collect();
+    table::table(&compiled.columns, &values, &list_meta(meta), shape, call.core.clock.now()).to_string()
 }
 
 /// Adds one `Warning` header for each text.

@@ -24,11 +24,6 @@ impl Draft {
         out.extend_from_slice(tail);
         Bytes::from(out)
     }
-
-    /// The bytes without a version, for an answer that was never stored or for a comparison.
-    pub(crate) fn unversioned(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 /// The order of one object's fields: listed ones first, the others alphabetically behind them.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::schema::Schema;
 use crate::ssa::{TypeInfo, Types};
+use crate::table::Columns;
 
 /// Which hand-written rules apply to a built-in kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(crate) struct Scale {
 pub(crate) struct Compiled {
     pub(crate) schema: Schema,
     pub(crate) types: Types,
+    pub(crate) columns: Columns,
 }
 
 /// One served resource.
@@ -135,7 +137,7 @@ impl Resource {
         }
     }
 
-    /// The compiled schema and types, built on first use and kept.
+    /// The compiled schema, types and columns, built on first use and kept.
     ///
     /// # Errors
     /// The text of the first problem; definitions are checked when they are stored, so this is a bug.
@@ -148,7 +150,11 @@ impl Resource {
                 let version = self.api_version();
                 let builtin = self.core().and_then(|_| TypeInfo::builtin(&version, &self.kind));
                 let info = builtin.unwrap_or_else(|| TypeInfo::from_schema(&schema));
-                Ok(Compiled { types: Types::single(&version, info), schema })
+                let columns = match self.core() {
+                    Some(_) => Columns::of_builtin(&version, &self.kind),
+                    None => Columns::of_custom(&self.columns).map_err(|error| error.to_string())?,
+                };
+                Ok(Compiled { types: Types::single(&version, info), columns, schema })
             })
             .as_ref()
             .map_err(String::as_str)

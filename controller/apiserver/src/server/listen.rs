@@ -40,10 +40,15 @@ pub struct Listening {
     kubeconfig: PathBuf,
     written: String,
     ca_pem: String,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Listening {
+    /// Stops accepting and waits until the socket is closed, so that its port is free.
+    pub async fn close(mut self) {
+        self.tasks.shutdown().await;
+    }
+
     /// The IPv4 address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -97,7 +102,7 @@ pub(super) async fn listen(core: &Arc<Core>, options: ListenOptions) -> Result<L
     let path = directory.join(KUBECONFIG_FILE);
     let written = kubeconfig::of_run(&format!("https://{address}"), authority.pem(), token.reveal());
     kubeconfig::replace_own(&path, &written)?;
-    Ok(Listening { address, kubeconfig: path, written, ca_pem: authority.pem().to_owned(), _tasks: tasks })
+    Ok(Listening { address, kubeconfig: path, written, ca_pem: authority.pem().to_owned(), tasks })
 }
 
 /// Binds 127.0.0.1 and, on the same port, ::1 where that is usable.

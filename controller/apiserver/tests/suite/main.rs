@@ -1,5 +1,8 @@
 //! The server as its clients meet it: one binary, one module for each topic.
 
 mod client;
+mod deletion;
+mod semantics;
 mod support;
 mod traps;
+mod wire;

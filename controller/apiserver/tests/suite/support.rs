@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A definition with a default, a rule, a list map, a status and a printer column.
-pub fn definition() -> Value {
+pub(crate) fn definition() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -60,27 +60,27 @@ fn schema() -> Value {
 }
 
 /// A server with the test definition, in memory.
-pub async fn server() -> Server {
+pub(crate) async fn server() -> Server {
     Server::builder().crds(vec![definition()]).start().await.unwrap()
 }
 
 /// A stock client without a socket.
-pub fn client(server: &Server) -> Client {
+pub(crate) fn client(server: &Server) -> Client {
     Client::new(server.service(), "default")
 }
 
 /// The test kind.
-pub fn boxes(client: &Client) -> Api<DynamicObject> {
+pub(crate) fn boxes(client: &Client) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), "default", &resource())
 }
 
 /// The test kind's names.
-pub fn resource() -> ApiResource {
+pub(crate) fn resource() -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("test.koan.dev", "v1", "Box"), "boxes")
 }
 
 /// A box from its name and spec.
-pub fn a_box(name: &str, spec: Value) -> DynamicObject {
+pub(crate) fn a_box(name: &str, spec: Value) -> DynamicObject {
     serde_json::from_value(json!({
         "apiVersion": "test.koan.dev/v1", "kind": "Box", "metadata": {"name": name}, "spec": spec,
     }))
@@ -88,24 +88,30 @@ pub fn a_box(name: &str, spec: Value) -> DynamicObject {
 }
 
 /// The answer to a request in HTTP terms.
-pub struct Answer {
-    pub code: u16,
-    pub headers: http::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         self.json()["message"].as_str().unwrap_or_default().to_owned()
     }
 }
 
 /// Sends one request in process, with headers given as pairs.
-pub async fn send(server: &Server, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+pub(crate) async fn send(
+    server: &Server,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
     let response = start(server, method, path, headers, body.into()).await;
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
@@ -113,7 +119,7 @@ pub async fn send(server: &Server, method: Method, path: &str, headers: &[(&str,
 }
 
 /// Sends one request and leaves its body unread, for watches.
-pub async fn start(server: &Server, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Response<Body> {
+pub(crate) async fn start(server: &Server, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Response<Body> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -122,27 +128,27 @@ pub async fn start(server: &Server, method: Method, path: &str, headers: &[(&str
 }
 
 /// GET of a path.
-pub async fn get(server: &Server, path: &str) -> Answer {
+pub(crate) async fn get(server: &Server, path: &str) -> Answer {
     send(server, Method::GET, path, &[], "").await
 }
 
 /// POST of a JSON value.
-pub async fn post(server: &Server, path: &str, value: &Value) -> Answer {
+pub(crate) async fn post(server: &Server, path: &str, value: &Value) -> Answer {
     send(server, Method::POST, path, &[("content-type", "application/json")], value.to_string()).await
 }
 
 /// PATCH with a media type.
-pub async fn patch(server: &Server, path: &str, media: &str, body: &str) -> Answer {
+pub(crate) async fn patch(server: &Server, path: &str, media: &str, body: &str) -> Answer {
     send(server, Method::PATCH, path, &[("content-type", media)], body.to_owned()).await
 }
 
 /// The path of the test kind in the default namespace.
-pub const BOXES: &str = "/apis/test.koan.dev/v1/namespaces/default/boxes";
+pub(crate) const BOXES: &str = "/apis/test.koan.dev/v1/namespaces/default/boxes";
 /// The path of ConfigMaps in the default namespace.
-pub const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+pub(crate) const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 /// The next line of a watch.
-pub async fn line(response: &mut Response<Body>, buffer: &mut Vec<u8>) -> Option<Value> {
+pub(crate) async fn line(response: &mut Response<Body>, buffer: &mut Vec<u8>) -> Option<Value> {
     loop {
         if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = buffer.drain(..=end).collect();
@@ -154,7 +160,7 @@ pub async fn line(response: &mut Response<Body>, buffer: &mut Vec<u8>) -> Option
 }
 
 /// Waits until `ready` gives a value.
-pub async fn until<T>(what: &str, mut ready: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut ready: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(value) = ready().await {
@@ -167,10 +173,10 @@ pub async fn until<T>(what: &str, mut ready: impl AsyncFnMut() -> Option<T>) -> 
 
 /// A clock that a test moves.
 #[derive(Clone)]
-pub struct Hand(pub Arc<std::sync::atomic::AtomicI64>);
+pub(crate) struct Hand(pub(crate) Arc<std::sync::atomic::AtomicI64>);
 
 impl Hand {
-    pub fn at(second: i64) -> Self {
+    pub(crate) fn at(second: i64) -> Self {
         Self(Arc::new(std::sync::atomic::AtomicI64::new(second)))
     }
 }

@@ -1,0 +1,274 @@
+//! The table of golden answers: codes, reasons and words of the reference.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::support::*;
+
+async fn made(server: &koan_apiserver::Server, name: &str, spec: Value) -> Value {
+    let answer = post(server, BOXES, &serde_json::to_value(a_box(name, spec)).unwrap()).await;
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    answer.json()
+}
+
+fn map(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "1"}})
+}
+
+/// API-10: unknown and repeated fields are refused under Strict and reported under Warn.
+#[tokio::test]
+async fn unknown_and_repeated_fields_are_reported() {
+    let server = server().await;
+    let body = r#"{"apiVersion":"test.koan.dev/v1","kind":"Box","metadata":{"name":"a"},"spec":{"size":1,"size":2,"u":1}}"#;
+    let strict = send(&server, Method::POST, &format!("{BOXES}?fieldValidation=Strict"), &[], body).await;
+    assert_eq!(strict.code, 400);
+    assert_eq!(strict.message(), r#"strict decoding error: duplicate field "spec.size", unknown field "spec.u""#);
+    let warned = send(&server, Method::POST, BOXES, &[], body).await;
+    assert_eq!(warned.code, 201, "{}", warned.text);
+    let warnings: Vec<&str> = warned.headers.get_all("warning").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(warnings.contains(&r#"299 - "unknown field \"spec.u\"""#), "{warnings:?}");
+    assert!(warned.json()["spec"].get("u").is_none());
+    let patched =
+        patch(&server, &format!("{BOXES}/a?fieldValidation=Strict"), "application/merge-patch+json", r#"{"spec":{"v":1}}"#).await;
+    assert_eq!((patched.code, patched.json()["reason"].clone()), (422, json!("Invalid")));
+}
+
+/// API-14: an apply without manager, with an undeclared field, with managedFields and in conflict.
+#[tokio::test]
+async fn applies_are_refused_as_by_the_reference() {
+    let server = server().await;
+    let path = format!("{BOXES}/a");
+    let body = |spec: Value| {
+        json!({"apiVersion": "test.koan.dev/v1", "kind": "Box", "metadata": {"name": "a"}, "spec": spec}).to_string()
+    };
+    let apply = "application/apply-patch+yaml";
+    let anonymous = patch(&server, &path, apply, &body(json!({}))).await;
+    assert_eq!(anonymous.code, 422);
+    assert!(anonymous.message().contains("fieldManager: Required value: is required for apply patch"), "{}", anonymous.text);
+    let one = patch(&server, &format!("{path}?fieldManager=one"), apply, &body(json!({"size": 2}))).await;
+    assert_eq!(one.code, 201, "{}", one.text);
+    let again = patch(&server, &format!("{path}?fieldManager=one"), apply, &body(json!({"size": 2}))).await;
+    assert_eq!(again.json()["metadata"]["resourceVersion"], one.json()["metadata"]["resourceVersion"]);
+    let two = patch(&server, &format!("{path}?fieldManager=two"), apply, &body(json!({"size": 3}))).await;
+    assert_eq!(two.code, 409);
+    assert_eq!(two.message(), r#"Apply failed with 1 conflict: conflict with "one": .spec.size"#);
+    assert_eq!(two.json()["details"]["causes"][0]["reason"], "FieldManagerConflict");
+    let forced = patch(&server, &format!("{path}?fieldManager=two&force=true"), apply, &body(json!({"size": 3}))).await;
+    assert_eq!(forced.code, 200, "{}", forced.text);
+    let unknown = patch(&server, &format!("{path}?fieldManager=two"), apply, &body(json!({"u": 3}))).await;
+    assert_eq!(unknown.code, 500);
+    assert!(unknown.message().contains(".spec.u: field not declared in schema"), "{}", unknown.text);
+}
+
+/// API-12: a wrong type and a broken rule name the field, and nothing is stored.
+#[tokio::test]
+async fn invalid_objects_are_refused_whole() {
+    let server = server().await;
+    let wrong = post(&server, BOXES, &serde_json::to_value(a_box("a", json!({"size": "x"}))).unwrap()).await;
+    assert_eq!(wrong.code, 422, "{}", wrong.text);
+    assert!(
+        wrong.json()["details"]["causes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|cause| cause["reason"] == "FieldValueTypeInvalid" && cause["field"] == "spec.size")
+    );
+    let rule = post(&server, BOXES, &serde_json::to_value(a_box("a", json!({"size": 11}))).unwrap()).await;
+    assert_eq!(rule.code, 422);
+    assert!(rule.message().ends_with("spec: Invalid value: size must not exceed limit"), "{}", rule.message());
+    assert_eq!(get(&server, &format!("{BOXES}/a")).await.code, 404);
+}
+
+/// API-11: a stale PUT conflicts, a wrong UID conflicts, a PUT of a custom resource needs a version, and a write that
+/// changes nothing keeps the version.
+#[tokio::test]
+async fn updates_are_optimistic() {
+    let server = server().await;
+    let first = made(&server, "a", json!({})).await;
+    let put = async |value: &Value| send(&server, Method::PUT, &format!("{BOXES}/a"), &[], value.to_string()).await;
+    let same = put(&first).await;
+    assert_eq!(same.json()["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
+    let mut changed = first.clone();
+    changed["spec"]["size"] = json!(5);
+    changed["status"] = json!({"full": true});
+    let second = put(&changed).await;
+    assert_eq!((second.code, &second.json()["metadata"]["generation"], second.json().get("status")), (200, &json!(2), None));
+    let stale = put(&changed).await;
+    assert_eq!(stale.code, 409);
+    assert_eq!(
+        stale.message(),
+        r#"Operation cannot be fulfilled on boxes.test.koan.dev "a": the object has been modified; please apply your changes to the latest version and try again"#
+    );
+    let mut unversioned = first;
+    unversioned["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    assert_eq!(put(&unversioned).await.code, 422);
+}
+
+/// API-11: a dry run answers what would be and changes nothing; unknown values of dryRun and fieldValidation are refused.
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let server = server().await;
+    let before = server.snapshot_reader().revision();
+    let answer = post(&server, &format!("{BOXES}?dryRun=All"), &serde_json::to_value(a_box("a", json!({}))).unwrap()).await;
+    assert_eq!((answer.code, &answer.json()["spec"]["limit"]), (201, &json!(10)));
+    assert_eq!(server.snapshot_reader().revision(), before);
+    made(&server, "b", json!({})).await;
+    let before = server.snapshot_reader().revision();
+    for (method, body) in [(Method::DELETE, ""), (Method::PATCH, r#"{"spec":{"size":4}}"#)] {
+        let answer =
+            send(&server, method, &format!("{BOXES}/b?dryRun=All"), &[("content-type", "application/merge-patch+json")], body)
+                .await;
+        assert!(matches!(answer.code, 200 | 415), "{}", answer.text);
+    }
+    assert_eq!(server.snapshot_reader().revision(), before);
+    assert_eq!(post(&server, &format!("{BOXES}?dryRun=Some"), &map("x")).await.code, 422);
+    assert_eq!(post(&server, &format!("{BOXES}?fieldValidation=Some"), &map("x")).await.code, 422);
+}
+
+/// API-4, API-16: what is not served is 404 text, what is not there is a Status with the plural, and a missing namespace
+/// is named.
+#[tokio::test]
+async fn absent_things_are_told_apart() {
+    let server = server().await;
+    assert_eq!(get(&server, "/apis/apps/v1/namespaces/default/deployments").await.text, "404 page not found\n");
+    let absent = get(&server, &format!("{BOXES}/none")).await;
+    assert_eq!(
+        (absent.code, absent.json()["details"]["kind"].clone(), absent.message()),
+        (404, json!("boxes"), r#"boxes.test.koan.dev "none" not found"#.to_owned())
+    );
+    let nowhere = post(&server, "/api/v1/namespaces/nowhere/configmaps", &map("a")).await;
+    assert_eq!((nowhere.code, nowhere.message()), (404, r#"namespaces "nowhere" not found"#.to_owned()));
+    assert_eq!(send(&server, Method::DELETE, "/api/v1/namespaces/default", &[], "").await.code, 403);
+}
+
+/// API-13: strategic merge patches of custom kinds get the list of accepted types; a failed test is 422.
+#[tokio::test]
+async fn patches_that_do_not_fit_are_refused() {
+    let server = server().await;
+    made(&server, "a", json!({})).await;
+    let path = format!("{BOXES}/a");
+    let strategic = patch(&server, &path, "application/strategic-merge-patch+json", "{}").await;
+    assert_eq!(strategic.code, 415);
+    assert!(strategic.message().contains("application/apply-patch+yaml"), "{}", strategic.text);
+    let test = patch(&server, &path, "application/json-patch+json", r#"[{"op":"test","path":"/spec/size","value":7}]"#).await;
+    assert_eq!(test.code, 422, "{}", test.text);
+}
+
+/// API-7: pages show one snapshot, count what remains, and expired or broken tokens are told apart.
+#[tokio::test]
+async fn lists_come_in_pages_of_one_snapshot() {
+    let server = server().await;
+    for name in ["a", "b", "c"] {
+        assert_eq!(post(&server, MAPS, &map(name)).await.code, 201);
+    }
+    let first = get(&server, &format!("{MAPS}?limit=2")).await.json();
+    assert_eq!(first["metadata"]["remainingItemCount"], 1);
+    assert_eq!(post(&server, MAPS, &map("d")).await.code, 201);
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let second = get(&server, &format!("{MAPS}?limit=2&continue={token}")).await.json();
+    assert_eq!(second["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
+    let names: Vec<&Value> = second["items"].as_array().unwrap().iter().map(|item| &item["metadata"]["name"]).collect();
+    assert_eq!(names, ["c"]);
+    assert_eq!(get(&server, &format!("{MAPS}?continue=broken")).await.code, 400);
+    assert_eq!(get(&server, &format!("{MAPS}?resourceVersionMatch=Exact")).await.code, 422);
+    assert_eq!(get(&server, &format!("{MAPS}?resourceVersion=abc")).await.code, 500);
+    assert_eq!(get(&server, &format!("{MAPS}?resourceVersion=1&resourceVersionMatch=Exact")).await.code, 410);
+    let first: Value = get(&server, MAPS).await.json();
+    assert_eq!((first["kind"].as_str(), first["items"][0].get("kind")), (Some("ConfigMapList"), None));
+}
+
+/// API-7: a version from the future is waited for, then 504 with the cause that clients look for.
+#[tokio::test(start_paused = true)]
+async fn a_future_version_times_out() {
+    let server = server().await;
+    let answer = get(&server, &format!("{MAPS}?resourceVersion=9999999999999999999&resourceVersionMatch=NotOlderThan")).await;
+    assert_eq!(answer.code, 504, "{}", answer.text);
+    assert_eq!(answer.json()["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
+    assert_eq!(answer.json()["details"]["retryAfterSeconds"], 1);
+}
+
+/// API-7: selectors that cannot be read or are not supported are bad requests.
+#[tokio::test]
+async fn bad_selectors_are_refused() {
+    let server = server().await;
+    let field = get(&server, &format!("{BOXES}?fieldSelector=spec.size%3D1")).await;
+    assert_eq!((field.code, field.message()), (400, "field label not supported: spec.size".to_owned()));
+    assert_eq!(get(&server, &format!("{BOXES}?labelSelector=a%20b")).await.code, 400);
+}
+
+/// API-8: initial events end with the marked bookmark, and leaving a selector is a deletion under the new version.
+#[tokio::test]
+async fn a_watch_streams_its_list_first() {
+    let server = server().await;
+    made(&server, "a", json!({"color": "red"})).await;
+    made(&server, "b", json!({"color": "blue"})).await;
+    let path = format!(
+        "{BOXES}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&fieldSelector=spec.color%3Dred"
+    );
+    let mut response = start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await;
+    let mut buffer = Vec::new();
+    let added = line(&mut response, &mut buffer).await.unwrap();
+    assert_eq!((&added["type"], &added["object"]["metadata"]["name"]), (&json!("ADDED"), &json!("a")));
+    let mark = line(&mut response, &mut buffer).await.unwrap();
+    assert_eq!(mark["type"], "BOOKMARK");
+    assert_eq!(mark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+    let left = patch(&server, &format!("{BOXES}/a"), "application/merge-patch+json", r#"{"spec":{"color":"blue"}}"#).await.json();
+    let gone = line(&mut response, &mut buffer).await.unwrap();
+    assert_eq!((&gone["type"], &gone["object"]["spec"]["color"]), (&json!("DELETED"), &json!("red")));
+    assert_eq!(gone["object"]["metadata"]["resourceVersion"], left["metadata"]["resourceVersion"]);
+}
+
+/// API-10: what the trap lists of other servers name: no Content-Type is JSON, and nested defaults are filled.
+#[tokio::test]
+async fn a_body_without_content_type_is_json() {
+    let server = server().await;
+    let value = serde_json::to_value(a_box("a", json!({"lid": {}, "size": null}))).unwrap();
+    let answer = send(&server, Method::POST, BOXES, &[], value.to_string()).await;
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    assert_eq!(answer.json()["spec"], json!({"lid": {"tight": true}, "limit": 10, "size": 1}));
+}
+
+/// API-18: a Table has the definition's columns, in a watch only in its first row.
+#[tokio::test]
+async fn tables_show_the_columns() {
+    let server = server().await;
+    made(&server, "a", json!({"size": 3})).await;
+    let accept = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")];
+    let table = send(&server, Method::GET, BOXES, &accept, "").await.json();
+    assert_eq!(table["kind"], "Table");
+    assert_eq!(table["rows"][0]["cells"], json!(["a", 3]));
+    assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+    let metadata =
+        send(&server, Method::GET, BOXES, &[("accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")], "")
+            .await;
+    assert_eq!(metadata.json()["items"][0]["metadata"]["name"], "a", "{}", metadata.text);
+}
+
+/// API-17: both forms of discovery name the kind, and a client that has the document gets 304.
+#[tokio::test]
+async fn discovery_has_both_forms() {
+    let server = server().await;
+    let accept = ("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json");
+    let aggregated = send(&server, Method::GET, "/apis", &[accept], "").await;
+    assert!(aggregated.text.contains(r#""resource":"boxes""#), "{}", aggregated.text);
+    let tag = aggregated.headers["etag"].to_str().unwrap().to_owned();
+    let again = send(&server, Method::GET, "/apis", &[accept, ("if-none-match", &tag)], "").await;
+    assert_eq!((again.code, again.text.as_str()), (304, ""));
+    let legacy = get(&server, "/apis/test.koan.dev/v1/").await.json();
+    let names: Vec<&Value> = legacy["resources"].as_array().unwrap().iter().map(|resource| &resource["name"]).collect();
+    assert_eq!(names, ["boxes", "boxes/status"]);
+    assert_eq!(get(&server, "/version/").await.json()["minor"], "36");
+    assert_eq!(get(&server, "/readyz").await.text, "ok");
+}
+
+/// API-1: a user's definition is not taken for now, and says so; the stored ones can be read.
+#[tokio::test]
+async fn definitions_are_read_only() {
+    let server = server().await;
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert_eq!(post(&server, path, &definition()).await.code, 405);
+    let stored = get(&server, &format!("{path}/boxes.test.koan.dev")).await.json();
+    let established =
+        stored["status"]["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == "Established").unwrap();
+    assert_eq!(established["status"], "True");
+}
