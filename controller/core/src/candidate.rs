@@ -5,7 +5,7 @@ use crate::secret::{Login, Secret};
 use koan_crds::v1alpha1::DetectionMethod;
 
 /// The accepted forms, for messages.
-pub const FORMS: &str = "a URL (postgres://127.0.0.1:5432/shop), host:port (127.0.0.1:5432) or a socket (unix:///run/db.sock)";
+pub const FORMS: &str = "a URL (scheme://127.0.0.1:5432/name), host:port (127.0.0.1:5432) or a socket (unix:///run/db.sock)";
 
 /// A candidate, taken apart. The login stays wrapped.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -188,6 +188,7 @@ impl Reason {
     ];
 
     /// The word on the wire.
+    #[expect(clippy::too_many_lines, reason = "one line per reason")]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",

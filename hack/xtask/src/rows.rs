@@ -58,7 +58,7 @@ fn carries(test: &str, word: &str) -> bool {
 fn named(workspace: &Workspace) -> Result<Named> {
     let mut named = Named { ids: BTreeSet::new(), tests: Vec::new() };
     for path in sources::files(&workspace.root, &["rs"]) {
-        for test in sources::tests(&sources::read(&path)?) {
+        for test in sources::tests(&sources::read(&path)?, sources::is_test_file(&path)) {
             named.ids.extend(spec::spelled(&test.documentation));
             named.tests.push(test.name);
         }

@@ -67,8 +67,9 @@ pub(crate) fn product_lines(text: &str) -> Vec<(usize, &str)> {
     lines
 }
 
-/// The tests of a file: functions behind an attribute whose name is `test` or ends with `::test`.
-pub(crate) fn tests(text: &str) -> Vec<Test> {
+/// The tests of a file: functions behind an attribute whose name is `test` or ends with `::test`; in a file of tests every
+/// function, since a contract suite's cases are plain functions that a macro makes tests of, once per implementation.
+pub(crate) fn tests(text: &str, in_test_file: bool) -> Vec<Test> {
     let mut found = Vec::new();
     let mut documentation = String::new();
     let mut is_test = false;
@@ -79,7 +80,7 @@ pub(crate) fn tests(text: &str) -> Vec<Test> {
         } else if line.starts_with("#[") {
             is_test = is_test || is_test_attribute(line);
         } else if let Some(name) = function_name(line) {
-            if is_test {
+            if is_test || in_test_file {
                 found.push(Test { name: name.to_owned(), documentation: std::mem::take(&mut documentation) });
             }
             documentation.clear();
@@ -98,7 +99,8 @@ fn is_test_attribute(line: &str) -> bool {
 }
 
 fn function_name(line: &str) -> Option<&str> {
-    let words = line.trim_start_matches("pub ").trim_start_matches("async ");
+    let words = line.trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ").trim_start_matches("pub ");
+    let words = words.trim_start_matches("async ");
     let name = words.strip_prefix("fn ")?;
     name.split(['(', '<']).next()
 }

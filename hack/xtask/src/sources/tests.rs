@@ -28,10 +28,18 @@ fn product_lines_leave_out_test_blocks_and_comments() {
 
 #[test]
 fn a_test_comes_with_its_own_documentation_only() {
-    let found = tests(FILE);
+    let found = tests(FILE, false);
     assert_eq!(found.iter().map(|test| test.name.as_str()).collect::<Vec<_>>(), ["named_by_its_documentation", "undocumented"]);
     assert!(found[0].documentation.contains("K-902"));
     assert!(found[1].documentation.is_empty());
+}
+
+#[test]
+fn cases_of_a_contract_are_tests_without_an_attribute() {
+    let found = tests("/// K-904: a case.\npub(crate) async fn k_904_a_case(bench: &Bench) {}\n", true);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].name, "k_904_a_case");
+    assert!(found[0].documentation.contains("K-904"));
 }
 
 #[test]
