@@ -1,9 +1,10 @@
 //! The patches of the API, pure: a document and a patch in, the patched document or one error out.
 //!
-//! [`json`] is RFC 6902 with the reference's departures, [`merge`] is RFC 7386.
+//! [`json`] is RFC 6902 with the reference's departures, [`merge`] is RFC 7386, [`strategic`] merges the lists of built-in kinds by key.
 
 pub mod json;
 pub mod merge;
+pub mod strategic;
 
 #[cfg(test)]
 mod tests;

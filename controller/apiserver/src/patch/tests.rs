@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{PatchError, json as json_patch, merge};
+use super::{PatchError, json as json_patch, merge, strategic};
 
 fn patched(document: Value, patch: Value) -> Result<Value, PatchError> {
     let mut document = document;
@@ -74,6 +74,68 @@ fn merge_patches_remove_with_null_and_replace_lists() {
     assert_eq!(merge::apply(&mut document, &json!([1])).unwrap_err().status(), 400);
 }
 
+fn merged(document: Value, patch: Value, kind: &str) -> Result<Value, PatchError> {
+    let mut document = document;
+    strategic::apply(&mut document, &patch, kind).map(|()| document)
+}
+
+/// API-13: finalizers merge as values, owner references by UID, data as a map; null removes.
+#[test]
+fn strategic_patches_merge_by_key() {
+    let live = json!({"metadata": {"finalizers": ["a", "b"], "ownerReferences": [{"uid": "1", "name": "x"}, {"uid": "2", "name": "y"}]}, "data": {"k": "1", "l": "2"}});
+    let patch = json!({"metadata": {"finalizers": ["c"], "ownerReferences": [{"uid": "2", "name": "z"}, {"uid": "3", "name": "n"}]}, "data": {"k": null, "m": "3"}});
+    let expected = json!({"metadata": {"finalizers": ["c", "a", "b"], "ownerReferences": [
+        {"uid": "1", "name": "x"}, {"uid": "2", "name": "z"}, {"uid": "3", "name": "n"}]}, "data": {"l": "2", "m": "3"}});
+    assert_eq!(merged(live, patch, "ConfigMap").unwrap(), expected);
+    let plain =
+        merged(json!({"spec": {"finalizers": ["kubernetes"]}}), json!({"spec": {"finalizers": ["other"]}}), "Namespace").unwrap();
+    assert_eq!(plain, json!({"spec": {"finalizers": ["other"]}}), "a list without a strategy is replaced");
+}
+
+/// API-13: `$patch`, `$retainKeys`, `$setElementOrder` and `$deleteFromPrimitiveList` as kubectl sends them.
+#[test]
+fn strategic_directives_are_obeyed() {
+    let owners = |list: Value| json!({"metadata": {"ownerReferences": list}});
+    let live = owners(json!([{"uid": "1"}, {"uid": "2"}, {"uid": "3"}]));
+    let gone = merged(live.clone(), owners(json!([{"$patch": "delete", "uid": "2"}])), "Secret").unwrap();
+    assert_eq!(gone, owners(json!([{"uid": "1"}, {"uid": "3"}])));
+    let replaced = merged(live.clone(), owners(json!([{"$patch": "replace"}, {"uid": "9"}])), "Secret").unwrap();
+    assert_eq!(replaced, owners(json!([{"uid": "9"}])));
+    let ordered = json!({"metadata": {"$setElementOrder/ownerReferences": [{"uid": "3"}, {"uid": "1"}], "ownerReferences": [{"uid": "1", "name": "n"}]}});
+    assert_eq!(
+        merged(live.clone(), ordered, "Secret").unwrap(),
+        owners(json!([{"uid": "2"}, {"uid": "3"}, {"uid": "1", "name": "n"}]))
+    );
+    let listed = json!({"metadata": {"finalizers": ["a", "b", "c"]}});
+    let shorter = merged(
+        listed.clone(),
+        json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["b"], "$setElementOrder/finalizers": ["c", "a"]}}),
+        "Secret",
+    )
+    .unwrap();
+    assert_eq!(shorter, json!({"metadata": {"finalizers": ["c", "a"]}}));
+    let data = json!({"data": {"a": "1", "b": "2"}});
+    assert_eq!(
+        merged(data.clone(), json!({"data": {"$patch": "replace", "c": "3"}}), "ConfigMap").unwrap(),
+        json!({"data": {"c": "3"}})
+    );
+    assert_eq!(merged(data.clone(), json!({"data": {"$patch": "delete"}}), "ConfigMap").unwrap(), json!({"data": {}}));
+    assert_eq!(
+        merged(data.clone(), json!({"data": {"$retainKeys": ["b", "c"], "c": "3"}}), "ConfigMap").unwrap(),
+        json!({"data": {"b": "2", "c": "3"}})
+    );
+    let bad = [
+        (data.clone(), json!({"data": {"$retainKeys": ["b"], "c": "3"}}), 400),
+        (data.clone(), json!({"data": {"$patch": "jump"}}), 422),
+        (live.clone(), owners(json!([{"name": "no key"}])), 422),
+        (live, json!({"metadata": {"$setElementOrder/ownerReferences": [{"uid": "1"}], "ownerReferences": [{"uid": "2"}]}}), 400),
+        (data, json!([1]), 400),
+    ];
+    for (document, patch, status) in bad {
+        assert_eq!(merged(document, patch.clone(), "Secret").unwrap_err().status(), status, "{patch}");
+    }
+}
+
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -89,15 +151,36 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+fn objects() -> impl Strategy<Value = Value> {
+    prop::collection::btree_map("[a-c]", values(), 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+}
+
+/// The value with an object in the place of each list.
+fn without_lists(value: Value) -> Value {
+    match value {
+        Value::Array(items) => json!({"size": items.len()}),
+        Value::Object(fields) => Value::Object(fields.into_iter().map(|(key, child)| (key, without_lists(child))).collect()),
+        other => other,
+    }
+}
+
 fn has_null_member(value: &Value) -> bool {
     value.as_object().is_some_and(|fields| fields.values().any(|child| child.is_null() || has_null_member(child)))
 }
 
 proptest! {
+    /// API-40: on maps and scalars alone a strategic merge patch is a merge patch.
+    #[test]
+    fn a_strategic_patch_without_lists_is_a_merge_patch(document in objects(), patch in objects().prop_map(without_lists)) {
+        let (mut strategically, mut plainly) = (document.clone(), document);
+        strategic::apply(&mut strategically, &patch, "Secret").unwrap();
+        merge::apply(&mut plainly, &patch).unwrap();
+        prop_assert_eq!(strategically, plainly);
+    }
+
     /// API-40: merging a null-free object twice changes nothing more, and an empty document becomes the patch.
     #[test]
-    fn a_merge_patch_is_idempotent(document in values(), patch in values()) {
-        prop_assume!(patch.is_object());
+    fn a_merge_patch_is_idempotent(document in values(), patch in objects()) {
         let mut once = document;
         merge::apply(&mut once, &patch).unwrap();
         let mut twice = once.clone();
