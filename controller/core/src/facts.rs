@@ -56,6 +56,8 @@ pub struct Facts {
     pub build_always: bool,
     /// Names of the service's volumes that were asked to be deleted with it (`down --volumes`).
     pub delete_volumes: bool,
+    /// Another service gates on this one having started: its start is published at once.
+    pub publish_start: bool,
     /// Endpoints by vantage that were proved (DET-30), without credentials.
     pub reach: ReachFacts,
 }
@@ -167,7 +169,7 @@ pub struct ProbeFailure {
 pub struct RestartRecord {
     /// Since it was created.
     pub total: i64,
-    /// Inside the window of ten minutes.
+    /// Inside [`crate::conclude::CRASH_WINDOW`].
     pub recent: u32,
     /// The back-off after the last end is not over yet.
     pub held: bool,

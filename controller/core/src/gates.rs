@@ -2,23 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use koan_crds::v1alpha1::{DependencyCondition, ServiceSpec};
+use koan_crds::v1alpha1::{DependencyCondition, ServiceSpec, ServiceSpecStatus};
 use koan_crds::vocabulary::{ConditionType, Reason};
 
 use crate::facts::{GateState, GateVerdict};
 use crate::validate::{Gate, ValidService};
 
-/// State of each gate of `service`; `others` are the `ServiceSpec`s of its namespace by name.
-pub fn gate_states(service: &ValidService, others: &BTreeMap<String, ServiceSpec>) -> Vec<GateState> {
+/// State of each gate of `service`; `others` are the `ServiceSpec`s of its namespace by name, `status` is the service's own.
+///
+/// Gates that were all open once in this generation stay open: they rule the first start, not the life of a service.
+pub fn gate_states(
+    service: &ValidService,
+    status: Option<&ServiceSpecStatus>,
+    others: &BTreeMap<String, ServiceSpec>,
+) -> Vec<GateState> {
+    let met = status.is_some_and(|status| met(service, status));
+    let judge = |gate: &Gate| match others.get(&gate.object) {
+        _ if met => GateVerdict::Open,
+        Some(other) => verdict(gate, other),
+        None => GateVerdict::Absent,
+    };
     service
         .gates
         .iter()
-        .map(|gate| GateState {
-            object: gate.object.clone(),
-            condition: gate.condition,
-            state: others.get(&gate.object).map_or(GateVerdict::Absent, |other| verdict(gate, other)),
-        })
+        .map(|gate| GateState { object: gate.object.clone(), condition: gate.condition, state: judge(gate) })
         .collect()
+}
+
+/// The status says that the gates were open in this generation.
+fn met(service: &ValidService, status: &ServiceSpecStatus) -> bool {
+    let conditions = &status.conditions;
+    let found = conditions.iter().find(|condition| condition.type_ == ConditionType::DependenciesReady.as_str());
+    found.is_some_and(|found| found.status == "True" && found.observed_generation == Some(service.generation))
 }
 
 /// True when everything may start.

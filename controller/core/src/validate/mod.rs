@@ -14,6 +14,7 @@ mod storage;
 mod valid;
 mod workload;
 
+pub(crate) use findings::short as spell_duration;
 pub use service::validate_service;
 pub use stack::validate_stack;
 pub use valid::{
