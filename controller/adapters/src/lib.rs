@@ -1,10 +1,16 @@
 //! Adapters: what is known of each product, and how a running one is identified, proved and checked.
 
 mod contract;
+mod ownership;
 mod postgres;
+mod prober;
+mod product;
 mod redis;
 mod registry;
 mod texts;
+mod tls;
+mod wire;
 
 pub use contract::Prober;
+pub use prober::LiveProber;
 pub use registry::{Catalogue, catalogue};

@@ -4,12 +4,28 @@ use std::sync::LazyLock;
 
 use koan_core::recipe::{Recipe, Recipes};
 
+use crate::product::Product;
 use crate::{postgres, redis};
 
 /// One line per adapter.
-const ADAPTERS: &[fn() -> Recipe] = &[postgres::recipe, redis::recipe];
+const ADAPTERS: &[Adapter] = &[
+    Adapter { recipe: postgres::recipe, product: &postgres::Postgres },
+    Adapter { recipe: redis::recipe, product: &redis::Redis },
+];
+
+/// Both halves of an adapter.
+struct Adapter {
+    recipe: fn() -> Recipe,
+    product: &'static dyn Product,
+}
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::of(ADAPTERS));
+
+/// The effectful half of an adapter, by canonical id or alias.
+pub(crate) fn product(name: &str) -> Option<&'static dyn Product> {
+    let id = catalogue().recipe(name)?.id;
+    ADAPTERS.iter().find(|adapter| (adapter.recipe)().id == id).map(|adapter| adapter.product)
+}
 
 /// Everything that is known of products, for the whole life of the program.
 pub fn catalogue() -> &'static Catalogue {
@@ -23,8 +39,8 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    fn of(lines: &[fn() -> Recipe]) -> Self {
-        let mut recipes: Vec<Recipe> = lines.iter().map(|line| line()).collect();
+    fn of(adapters: &[Adapter]) -> Self {
+        let mut recipes: Vec<Recipe> = adapters.iter().map(|adapter| (adapter.recipe)()).collect();
         recipes.sort_by_key(|recipe| recipe.id);
         Self { recipes }
     }

@@ -1,7 +1,10 @@
 //! PostgreSQL.
 
+mod guard;
+mod probe;
 mod recipe;
 
+pub(crate) use probe::Postgres;
 pub(crate) use recipe::recipe;
 
 #[cfg(test)]

@@ -1,0 +1,8 @@
+//! Whose listener is it? Facts from the socket table and the engines' inventory, judged by one pure function (DET-15 to DET-17).
+
+mod class;
+mod reader;
+mod table;
+
+pub(crate) use class::{Class, Listener, Manifest, Policy, classify, policy};
+pub(crate) use reader::{our_uid, read};

@@ -1,0 +1,117 @@
+//! Locate, Identify and Own of one candidate: no credential is touched here.
+
+use koan_core::inventory::LivePort;
+use koan_core::probe::{Candidate, CandidateVerdict};
+use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
+use tokio::time::Instant;
+
+use super::resolve::{literal, resolve};
+use crate::ownership::{Class, Listener, classify, our_uid, read};
+use crate::product::Product;
+use crate::wire::{CONNECT_ELSEWHERE, Fault, GREETING, Target};
+
+/// Longest name of an owner in evidence.
+const OWNER_TEXT: usize = 120;
+
+/// What is known of a candidate before any login.
+pub(super) struct Greeted {
+    /// The proof so far.
+    pub(super) evidence: Vec<Evidence>,
+    /// How it goes on.
+    pub(super) next: Next,
+}
+
+/// How it goes on.
+pub(super) enum Next {
+    /// The verdict stands.
+    Done(CandidateVerdict),
+    /// The right product: logins follow.
+    Login(Target, Class),
+}
+
+/// Looks at one candidate.
+pub(super) async fn greet(candidate: &Candidate, product: &dyn Product, ports: &[LivePort], deadline: Instant) -> Greeted {
+    let mut evidence = Vec::new();
+    let next = steps(candidate, product, ports, (deadline, &mut evidence)).await;
+    Greeted { evidence, next }
+}
+
+async fn steps(
+    candidate: &Candidate,
+    product: &dyn Product,
+    ports: &[LivePort],
+    (deadline, evidence): (Instant, &mut Vec<Evidence>),
+) -> Next {
+    let asked = candidate.address.to_string();
+    let target = match resolve(&candidate.address, deadline).await {
+        Ok(target) => target,
+        Err(fault) => return absent(evidence, EvidenceStep::Locate, &asked, fault),
+    };
+    let endpoint = literal(&target).to_string();
+    if !target.is_local() && !candidate.named_by_manifest {
+        let fault = Fault::absent(EvidenceCode::RemoteNotAllowed, "beyond loopback only what the manifest names is asked");
+        return absent(evidence, EvidenceStep::Locate, &endpoint, fault);
+    }
+    if candidate.tls {
+        let fault = Fault::new(EvidenceCode::TlsRequired, "it demands verified TLS, which this adapter does not speak");
+        evidence.push(line(EvidenceStep::Locate, fault.code, &endpoint, fault.detail));
+        return Next::Done(CandidateVerdict::Rejected);
+    }
+    let limit = deadline.min(Instant::now() + CONNECT_ELSEWHERE + GREETING);
+    let identity = product.identify(&target, limit).await;
+    if let Err(fault) = &identity
+        && !fault.connected
+    {
+        return absent(evidence, EvidenceStep::Locate, &endpoint, fault.clone());
+    }
+    let (class, owner) = own(&target, ports).await;
+    let verdict = match identity {
+        Ok(identified) => {
+            evidence.push(line(EvidenceStep::Identify, EvidenceCode::Identified, &endpoint, identified.detail));
+            Next::Login(target, class)
+        }
+        Err(fault) => {
+            evidence.push(line(EvidenceStep::Identify, fault.code, &endpoint, fault.detail));
+            Next::Done(CandidateVerdict::Impostor)
+        }
+    };
+    if let Some(code) = class.code() {
+        evidence.push(line(EvidenceStep::Own, code, &endpoint, owner));
+    }
+    if class == Class::KoanOwned { Next::Done(CandidateVerdict::KoanOwned) } else { verdict }
+}
+
+fn absent(evidence: &mut Vec<Evidence>, step: EvidenceStep, endpoint: &str, fault: Fault) -> Next {
+    evidence.push(line(step, fault.code, endpoint, fault.detail));
+    Next::Done(CandidateVerdict::Absent)
+}
+
+/// The class of the listener, and who it is in words.
+async fn own(target: &Target, ports: &[LivePort]) -> (Class, String) {
+    if !target.is_local() {
+        return (Class::Remote, String::new());
+    }
+    let asked = target.clone();
+    let listener = tokio::task::spawn_blocking(move || read(&asked)).await.unwrap_or_default();
+    let class = match target {
+        Target::Tcp(address) => classify(&listener, *address, ports, our_uid()),
+        Target::Unix(_) => classify(&listener, std::net::SocketAddr::from(([0, 0, 0, 0], 0)), &[], our_uid()),
+    };
+    (class, words(&listener))
+}
+
+fn words(listener: &Listener) -> String {
+    let users: Vec<String> = listener.uids.iter().map(|uid| format!("uid {uid}")).collect();
+    let text = match (users.is_empty(), listener.names.is_empty()) {
+        (true, _) => "no listener is readable".to_owned(),
+        (false, true) => users.join(", "),
+        (false, false) => format!("{} ({})", listener.names.join(", "), users.join(", ")),
+    };
+    text.chars().take(OWNER_TEXT).collect()
+}
+
+/// A line of evidence.
+pub(super) fn line(step: EvidenceStep, code: EvidenceCode, endpoint: &str, detail: impl Into<String>) -> Evidence {
+    let detail = detail.into();
+    Evidence { step, code, endpoint: Some(endpoint.to_owned()), detail: (!detail.is_empty()).then_some(detail) }
+}

@@ -1,0 +1,11 @@
+//! The live prober: asks the world, in the order Locate → Identify → Own → Authenticate → Authorise, within named budgets.
+
+mod credentials;
+mod greet;
+mod live;
+mod resolve;
+
+pub use live::LiveProber;
+
+#[cfg(test)]
+mod tests;
