@@ -19,6 +19,7 @@ pub mod openapi;
 mod paging;
 pub mod patch;
 mod ports;
+pub mod proto;
 pub mod schema;
 mod selectors;
 mod server;
