@@ -4,6 +4,7 @@
 
 mod contract;
 pub mod moby;
+pub mod process;
 
 pub use contract::{
     DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hint, Hints, LogLine, LogOptions, LogStream, Scope, Stream, Tunnel,
