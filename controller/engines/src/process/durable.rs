@@ -3,13 +3,16 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ProcessError;
 
+/// Number of the next draft of this process.
+static DRAFTS: AtomicU32 = AtomicU32::new(0);
 /// Largest file of our own that is read back.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// Permission bits of files of our own.
@@ -17,17 +20,41 @@ const PRIVATE_FILE: u32 = 0o600;
 
 /// Replaces a file as a whole; the new content is on disk before the name changes.
 pub(crate) fn replace(path: &Path, value: &impl Serialize) -> Result<(), ProcessError> {
-    let failed = |source| ProcessError::io("write", path, source);
-    let bytes = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
-    let draft = path.with_extension("new");
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE_FILE).open(&draft)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
+    let finish = || -> io::Result<()> {
+        let draft = draft(path, value)?;
         fs::rename(&draft, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        sync_folder(path)
     };
-    write().map_err(failed)
+    finish().map_err(|source| ProcessError::io("write", path, source))
+}
+
+/// Makes a file as a whole; false where another one has the name.
+pub(crate) fn create(path: &Path, value: &impl Serialize) -> Result<bool, ProcessError> {
+    let finish = || -> io::Result<bool> {
+        let draft = draft(path, value)?;
+        let linked = fs::hard_link(&draft, path);
+        fs::remove_file(&draft)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => sync_folder(path).map(|()| true),
+        }
+    };
+    finish().map_err(|source| ProcessError::io("write", path, source))
+}
+
+/// The content under a name that nobody else uses.
+fn draft(path: &Path, value: &impl Serialize) -> io::Result<PathBuf> {
+    let unique = format!("{}-{}.new", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed));
+    let draft = path.with_extension(unique);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE_FILE).open(&draft)?;
+    file.write_all(&serde_json::to_vec(value)?)?;
+    file.sync_all()?;
+    Ok(draft)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Reads a file back; `None` where there is none.

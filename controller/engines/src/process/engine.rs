@@ -51,7 +51,7 @@ impl ProcessEngine {
                 Ok(Outcome::Done(Done::default()))
             }
             StepAction::EnsureVolume(spec) => volumes::ensure(layout, spec).map(Outcome::Done),
-            StepAction::Create(spec) => workloads::create(layout, spec).map(Outcome::Done),
+            StepAction::Create(spec) => workloads::create(layout, spec, values).map(Outcome::Done),
             StepAction::Start(object) => start(&self.inner, object, values).await,
             StepAction::Stop { object, grace } => stop(&self.inner, object, *grace).await.map(Outcome::Done),
             StepAction::Remove(object) => workloads::remove(layout, object).map(Outcome::Done),

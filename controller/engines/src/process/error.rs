@@ -92,6 +92,16 @@ pub(crate) enum ProcessError {
         /// Who wants it.
         wanted: String,
     },
+    /// The volume of that name is another one.
+    #[error("volume {object} was created at {made}, not at {wanted}; it is left alone")]
+    OtherAge {
+        /// The volume.
+        object: String,
+        /// When it was made.
+        made: String,
+        /// When the one that was meant was made.
+        wanted: String,
+    },
     /// The object is there in another shape, or busy.
     #[error("{object} {state}")]
     Conflict {
@@ -135,6 +145,7 @@ impl ProcessError {
             Self::Program { .. } | Self::NoAccount { .. } | Self::OtherAccount { .. } | Self::Foreign { .. } => {
                 FailureClass::Denied
             }
+            Self::OtherAge { .. } => FailureClass::Denied,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => FailureClass::Denied,
             Self::Io { .. }
             | Self::Conflict { .. }
@@ -147,7 +158,7 @@ impl ProcessError {
     fn reason(&self) -> Reason {
         match self {
             Self::Container { .. } => Reason::ModeUnsupported,
-            Self::Foreign { .. } => Reason::ForeignResource,
+            Self::Foreign { .. } | Self::OtherAge { .. } => Reason::ForeignResource,
             Self::Conflict { .. } => Reason::Conflict,
             Self::Name { .. } | Self::Environment { .. } | Self::Field { .. } => Reason::Invalid,
             Self::Io { .. }
@@ -174,6 +185,7 @@ impl ProcessError {
             Self::Container { .. } => Some("start Docker or Podman, or leave engine.name at Auto".to_owned()),
             Self::Foreign { object, .. } => Some(format!("rename the service, or remove {object} with the Koan that made it")),
             Self::NotStarted { .. } => Some("read the workload's log".to_owned()),
+            Self::OtherAge { .. } => Some("list the volumes again and name the one that is meant".to_owned()),
             Self::Unstoppable { .. } => Some("look at the process with ps; it may wait for a device".to_owned()),
             Self::Io { .. } | Self::Name { .. } | Self::Field { .. } | Self::Conflict { .. } | Self::Absent { .. } => None,
         }

@@ -87,6 +87,21 @@ fn field(spec: &WorkloadSpec, field: &str, problem: impl Into<String>) -> Proces
     ProcessError::Field { object: spec.object.clone(), field: field.to_owned(), problem: problem.into() }
 }
 
+/// Every value that the texts of a workload name is there, so that a lack is found before any effect.
+pub(crate) fn check_values(spec: &WorkloadSpec, values: &Values) -> Result<(), ProcessError> {
+    let run = program(spec)?;
+    let steps = run.prepare.iter().flat_map(|step| step.command.iter().chain([&step.done_when]));
+    let named = run.command.iter().chain(steps).map(|text| ("process".to_owned(), text));
+    let env = spec.env.iter().map(|entry| (format!("env[{}]", entry.name), &entry.value));
+    let files = spec.files.iter().map(|file| (format!("files[{}].content", file.path), &file.content));
+    for (name, text) in named.chain(env).chain(files) {
+        if let Some(missing) = text.references().find(|reference| values.get(reference).is_none()) {
+            return Err(field(spec, &name, format!("needs {}, which is not known", describe_value(missing))));
+        }
+    }
+    Ok(())
+}
+
 /// The path of a mounted file below the folder of files.
 fn relative<'a>(spec: &WorkloadSpec, path: &'a str) -> Result<&'a Path, ProcessError> {
     let inside = Path::new(path).strip_prefix("/").unwrap_or(Path::new(path));
@@ -198,7 +213,7 @@ impl Renderer<'_> {
                 return Ok(port.host.unwrap_or(port.container).to_string());
             }
             Part::ProgramFolder(program) => self.find(program)?.parent().map(Path::to_path_buf).ok_or_else(unknown)?,
-            Part::Plain(_) | Part::Value(_) => return Err(unknown()),
+            Part::Plain(_) | Part::Value(_) | Part::Quoted(_) => return Err(unknown()),
         };
         Ok(path.display().to_string())
     }
@@ -216,14 +231,20 @@ impl Renderer<'_> {
 fn describe(part: &Part) -> String {
     match part {
         Part::Plain(_) => "a text".to_owned(),
-        Part::Value(ValueRef::SecretKey { name, key }) => format!("key {key} of Secret {name}"),
-        Part::Value(ValueRef::ConfigKey { name, key }) => format!("key {key} of ConfigMap {name}"),
-        Part::Value(ValueRef::Output { service, output }) => format!("output {output} of {service}"),
-        Part::Value(ValueRef::Literal { key }) => format!("credential {key}"),
+        Part::Value(reference) | Part::Quoted(reference) => describe_value(reference),
         Part::DataFolder(path) => format!("a volume at {path}"),
         Part::RunFolder => "the run folder".to_owned(),
         Part::File(path) => format!("a file at {path}"),
         Part::Port(port) => format!("a port named {port}"),
         Part::ProgramFolder(program) => format!("the program {program}"),
+    }
+}
+
+fn describe_value(reference: &ValueRef) -> String {
+    match reference {
+        ValueRef::SecretKey { name, key } => format!("key {key} of Secret {name}"),
+        ValueRef::ConfigKey { name, key } => format!("key {key} of ConfigMap {name}"),
+        ValueRef::Output { service, output } => format!("output {output} of {service}"),
+        ValueRef::Literal { key } => format!("credential {key}"),
     }
 }

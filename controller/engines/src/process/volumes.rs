@@ -72,8 +72,8 @@ pub(crate) fn remove(layout: &Layout, object: &ObjectRef, created_at: &str) -> R
         return Err(workloads::foreign(&object.name, &known.record.owner, &object.owner));
     }
     if !same || known.record.created_at != created_at {
-        let state = format!("was created at {}, not at {created_at}; it is left alone", known.record.created_at);
-        return Err(ProcessError::Conflict { object: object.name.clone(), state });
+        let (object, made) = (object.name.clone(), known.record.created_at);
+        return Err(ProcessError::OtherAge { object, made, wanted: created_at.to_owned() });
     }
     let users: Vec<String> = workloads::list(layout)?
         .into_iter()

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use koan_core::identity::{ObjectId, Owner};
 use koan_core::outcome::Done;
 use koan_core::step::ObjectRef;
+use koan_core::text::Values;
 use koan_core::workload::{MountSource, WorkloadSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -33,24 +34,32 @@ pub(crate) struct Stored {
 }
 
 /// Creates a workload, or adopts the one of the same name, owner and hash.
-pub(crate) fn create(layout: &Layout, spec: &WorkloadSpec) -> Result<Done, ProcessError> {
+pub(crate) fn create(layout: &Layout, spec: &WorkloadSpec, values: &Values) -> Result<Done, ProcessError> {
     render::check(spec)?;
     let places = layout.workload(&spec.object)?;
     if let Some(stored) = durable::read::<Stored>(&places.spec)? {
-        owned(&spec.object, &stored.spec.owner, &spec.owner)?;
-        if stored.spec.hash == spec.hash {
-            return Ok(Done { id: Some(stored.id), ..Done::default() });
-        }
-        let state = "exists with another specification; it has to be removed first".to_owned();
-        return Err(ProcessError::Conflict { object: spec.object.clone(), state });
+        return adopt(spec, stored);
     }
+    render::check_values(spec, values)?;
     durable::folder(&layout.runs(), PRIVATE)?;
     durable::folder(&layout.workloads(), PRIVATE)?;
     durable::folder(&places.folder, PRIVATE)?;
     let created_at = Timestamp::now();
     let stored = Stored { id: new_id(&spec.object, created_at), created_at, spec: spec.clone() };
-    durable::replace(&places.spec, &stored)?;
-    Ok(Done { changed: true, id: Some(stored.id), ..Done::default() })
+    if durable::create(&places.spec, &stored)? {
+        return Ok(Done { changed: true, id: Some(stored.id), ..Done::default() });
+    }
+    let first = durable::read::<Stored>(&places.spec)?;
+    adopt(spec, first.ok_or_else(|| ProcessError::Absent { object: spec.object.clone() })?)
+}
+
+fn adopt(spec: &WorkloadSpec, stored: Stored) -> Result<Done, ProcessError> {
+    owned(&spec.object, &stored.spec.owner, &spec.owner)?;
+    if stored.spec.hash == spec.hash {
+        return Ok(Done { id: Some(stored.id), ..Done::default() });
+    }
+    let state = "exists with another specification; it has to be removed first".to_owned();
+    Err(ProcessError::Conflict { object: spec.object.clone(), state })
 }
 
 fn new_id(object: &str, created_at: Timestamp) -> ObjectId {
@@ -77,11 +86,9 @@ pub(crate) fn find(layout: &Layout, object: &ObjectRef) -> Result<Option<(Stored
     let places = layout.workload(&object.name)?;
     let Some(stored) = durable::read::<Stored>(&places.spec)? else { return Ok(None) };
     owned(&object.name, &stored.spec.owner, &object.owner)?;
-    if object.id.as_ref().is_some_and(|id| *id != stored.id) {
-        let state = "was made anew since it was looked at".to_owned();
-        return Err(ProcessError::Conflict { object: object.name.clone(), state });
-    }
-    Ok(Some((stored, places)))
+    // Another id is another object of that name: the one that was meant is gone (S-8).
+    let meant = object.id.as_ref().is_none_or(|id| *id == stored.id);
+    Ok(meant.then_some((stored, places)))
 }
 
 /// Every workload that was created, sorted by name; one that cannot be read is reported and left out.

@@ -80,7 +80,7 @@ impl Bed {
 
     /// Creates a workload and starts it with values.
     pub(crate) async fn up_with(&self, spec: &WorkloadSpec, values: &Values) -> Done {
-        done(self.apply(StepAction::Create(Box::new(spec.clone()))).await);
+        done(self.apply_with(StepAction::Create(Box::new(spec.clone())), values).await);
         let until = Instant::now() + LONG;
         loop {
             match self.apply_with(StepAction::Start(reference(&spec.object)), values).await {
