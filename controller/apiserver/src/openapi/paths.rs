@@ -101,24 +101,24 @@ impl<'a> Operations<'a> {
 
     fn all_namespaces(&self) -> Value {
         let list = self.kind.model(self.kind.list_kind);
-        json!({"get": self.operation("list", "list", ("ForAllNamespaces", &list), &LIST, None), "parameters": query(&["pretty"])})
+        json!({"get": self.operation(("list", "list"), ("ForAllNamespaces", &list), &LIST, None), "parameters": query(&["pretty"])})
     }
 
     fn collection(&self) -> Value {
         let list = self.kind.model(self.kind.list_kind);
         json!({
-            "get": self.operation("list", "list", ("", &list), &LIST, None),
-            "post": self.operation("post", "create", ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
-            "delete": self.operation("deletecollection", "deletecollection", ("", &format!("{META}.Status")), &DELETE_ALL, Some(delete_body())),
+            "get": self.operation(("list", "list"), ("", &list), &LIST, None),
+            "post": self.operation(("post", "create"), ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
+            "delete": self.operation(("deletecollection", "deletecollection"), ("", &format!("{META}.Status")), &DELETE_ALL, Some(delete_body())),
             "parameters": self.parameters(false),
         })
     }
 
     fn object(&self) -> Value {
         json!({
-            "get": self.operation("get", "read", ("", &self.model), &[], None),
-            "put": self.operation("put", "replace", ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
-            "delete": self.operation("delete", "delete", ("", &format!("{META}.Status")), &DELETE, Some(delete_body())),
+            "get": self.operation(("get", "read"), ("", &self.model), &[], None),
+            "put": self.operation(("put", "replace"), ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
+            "delete": self.operation(("delete", "delete"), ("", &format!("{META}.Status")), &DELETE, Some(delete_body())),
             "patch": self.patch(),
             "parameters": self.parameters(true),
         })
@@ -126,8 +126,8 @@ impl<'a> Operations<'a> {
 
     fn subresource(&self) -> Value {
         json!({
-            "get": self.operation("get", "read", ("", &self.model), &[], None),
-            "put": self.operation("put", "replace", ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
+            "get": self.operation(("get", "read"), ("", &self.model), &[], None),
+            "put": self.operation(("put", "replace"), ("", &self.model), &WRITE, Some(self.body(&[JSON, YAML]))),
             "patch": self.patch(),
             "parameters": self.parameters(true),
         })
@@ -137,7 +137,7 @@ impl<'a> Operations<'a> {
         let content = |media: &str| (media.to_owned(), json!({"schema": reference(&format!("{META}.Patch"))}));
         let strategic = self.kind.strategic().then_some(STRATEGIC);
         let content: Map<String, Value> = PATCHES.into_iter().chain(strategic).map(content).collect();
-        self.operation("patch", "patch", ("", &self.model), &PATCH, Some(json!({"content": content, "required": true})))
+        self.operation(("patch", "patch"), ("", &self.model), &PATCH, Some(json!({"content": content, "required": true})))
     }
 
     fn body(&self, media: &[&str]) -> Value {
@@ -148,8 +148,7 @@ impl<'a> Operations<'a> {
 
     fn operation(
         &self,
-        action: &str,
-        verb: &str,
+        (action, verb): (&str, &str),
         (suffix, answer): (&str, &str),
         parameters: &[&str],
         body: Option<Value>,

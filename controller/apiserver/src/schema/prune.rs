@@ -81,7 +81,8 @@ fn remove_undeclared(
     fields.retain(|key, _| {
         let is_meta = META_FIELDS.contains(&key.as_str());
         let declared = (embedded && is_meta) || node.is_some_and(|node| descent(node, key).is_some());
-        if !declared && !(is_meta && path.is_empty()) {
+        let silent = is_meta && path.is_empty();
+        if !declared && !silent {
             let mut full = path.to_owned();
             push_key(&mut full, key);
             unknown.push(full);

@@ -40,7 +40,7 @@ impl Context<'_> {
     /// Records an update: what changed leaves its former owners and goes to `manager`.
     pub(super) fn update(&self, old: &Value, new: &Value, managers: Managers, manager: &str) -> Result<Managers, Vec<Fault>> {
         let mut managers = self.reconciled(old, managers)?;
-        let comparison = match self.transfer(old, new, &mut managers, manager, true) {
+        let comparison = match self.transfer((old, new), &mut managers, manager, true) {
             Ok(comparison) => comparison,
             Err(Stop::Faults(faults)) => return Err(faults),
             Err(Stop::Conflicts(_)) => return Ok(managers),
@@ -70,7 +70,7 @@ impl Context<'_> {
         let owned = Owned { set, api_version: self.api_version.to_owned(), applied: true };
         let last = managers.insert(manager.to_owned(), owned);
         let new = self.prune(merged, &managers, last.as_ref()).map_err(Stop::Faults)?;
-        self.transfer(live, &new, &mut managers, manager, force)?;
+        self.transfer((live, &new), &mut managers, manager, force)?;
         let unchanged = equal(live, &new);
         Ok((if unchanged { None } else { Some(new) }, managers))
     }
@@ -105,8 +105,7 @@ impl Context<'_> {
     /// Takes what changed away from every other manager, or lists the conflicts.
     fn transfer(
         &self,
-        old: &Value,
-        new: &Value,
+        (old, new): (&Value, &Value),
         managers: &mut Managers,
         manager: &str,
         force: bool,

@@ -32,8 +32,33 @@ pub(super) fn run(root: &Node, new: &Value, old: Option<&Value>, problems: &mut 
     FUNCTIONS.with(|cell| {
         let context = cell.get_or_init(|| Context::default().with_all());
         let mut runner = Runner { context, path: String::new(), problems };
-        runner.node(root, new, old, old, true);
+        runner.node(Site { node: root, value: new, old, twin: old, root: true });
     });
+}
+
+/// One value at its node.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    node: &'a Node,
+    value: &'a Value,
+    /// What rules see as `oldSelf`.
+    old: Option<&'a Value>,
+    /// What ratcheting compares with.
+    twin: Option<&'a Value>,
+    /// Whether this is the whole object.
+    root: bool,
+}
+
+impl<'a> Site<'a> {
+    /// The member `key` at its node.
+    fn member(self, node: &'a Node, key: &str, value: &'a Value) -> Self {
+        Self { node, value, old: get(self.old, key), twin: get(self.twin, key), root: false }
+    }
+
+    /// A list entry at its node; old entries are found by key.
+    fn entry(self, node: &'a Node, value: &'a Value) -> Self {
+        Self { node, value, old: find(self.node, value, self.old), twin: find(self.node, value, self.twin), root: false }
+    }
 }
 
 struct Runner<'a> {
@@ -43,16 +68,16 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// `old` is what rules see, `twin` what ratcheting compares with.
-    fn node(&mut self, node: &Node, value: &Value, old: Option<&Value>, twin: Option<&Value>, root: bool) {
+    fn node(&mut self, site: Site<'_>) {
+        let Site { node, value, .. } = site;
         if !node.has_rules || value.is_null() {
             return;
         }
         if !node.rules.is_empty() {
-            self.rules(node, value, old.filter(|old| !old.is_null()), twin, root);
+            self.rules(Site { old: site.old.filter(|old| !old.is_null()), ..site });
         }
         for branch in node.all_of.iter().filter(|branch| branch.has_rules) {
-            self.node(branch, value, old, None, root);
+            self.node(Site { node: branch, twin: None, ..site });
         }
         let length = self.path.len();
         match value {
@@ -69,17 +94,15 @@ impl Runner<'_> {
                         }
                         (Some(_), _) | (None, _) => continue,
                     };
-                    self.node(schema, child, get(old, key), get(twin, key), false);
+                    self.node(site.member(schema, key, child));
                     self.path.truncate(length);
                 }
             }
             Value::Array(items) => {
-                let Some(schema) = node.items.as_ref().filter(|schema| schema.has_rules) else {
-                    return;
-                };
+                let Some(schema) = node.items.as_ref().filter(|schema| schema.has_rules) else { return };
                 for (index, item) in items.iter().enumerate() {
                     self.path.push_str(&format!("[{index}]"));
-                    self.node(schema, item, find(node, item, old), find(node, item, twin), false);
+                    self.node(site.entry(schema, item));
                     self.path.truncate(length);
                 }
             }
@@ -87,7 +110,8 @@ impl Runner<'_> {
         }
     }
 
-    fn rules(&mut self, node: &Node, value: &Value, old: Option<&Value>, twin: Option<&Value>, root: bool) {
+    fn rules(&mut self, site: Site<'_>) {
+        let Site { node, value, old, root, .. } = site;
         let compiled = node.compiled.get_or_init(|| CompiledRules::new(&node.rules));
         let mut scope = self.context.new_inner_scope();
         scope.add_variable_from_value("self", convert::to_cel(value, node, root));
@@ -105,32 +129,25 @@ impl Runner<'_> {
             if compiled.reads_old && old.is_none() {
                 continue;
             }
-            self.rule(node, value, rule, compiled, &scope, twin);
+            self.rule(site, (rule, compiled), &scope);
         }
     }
 
-    fn rule(
-        &mut self,
-        node: &Node,
-        value: &Value,
-        rule: &Rule,
-        compiled: &CompiledRule,
-        scope: &Context<'_>,
-        twin: Option<&Value>,
-    ) {
+    fn rule(&mut self, site: Site<'_>, (rule, compiled): (&Rule, &CompiledRule), scope: &Context<'_>) {
         match compiled.program.execute(scope) {
             Ok(CelValue::Bool(true)) => {}
             Err(error) => {
                 let text = if rule.message.is_empty() { rule.rule.trim() } else { rule.message.trim() };
-                self.fail_shown(node, &format!("{} evaluating rule: {text}", lower_first(&error.to_string())));
+                self.fail_shown(site.node, &format!("{} evaluating rule: {text}", lower_first(&error.to_string())));
             }
             Ok(_) => {
-                if !compiled.reads_old && twin == Some(value) {
+                if !compiled.reads_old && site.twin == Some(site.value) {
                     return;
                 }
                 let detail = message(rule, compiled, scope);
                 let path = format!("{}{}", self.path, rule.field_path);
-                let shown = if matches!(node.kind, Some(Type::Object | Type::Array)) { None } else { Some(value.clone()) };
+                let shown =
+                    if matches!(site.node.kind, Some(Type::Object | Type::Array)) { None } else { Some(site.value.clone()) };
                 self.problems.push(by_reason(&path, shown, &detail, &rule.reason));
             }
         }

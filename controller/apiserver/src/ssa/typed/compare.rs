@@ -39,6 +39,9 @@ pub(in crate::ssa) fn compare(ty: &Type, left: &Value, right: &Value) -> Result<
     if faults.is_empty() { Ok(walk.comparison) } else { Err(faults) }
 }
 
+/// The values of both sides; at most one is absent.
+type Sides<'a> = (Option<&'a Value>, Option<&'a Value>);
+
 struct Walk {
     path: Path,
     comparison: Comparison,
@@ -51,12 +54,12 @@ impl Walk {
         let mut faults = Vec::new();
         let leaf;
         if right.is_none() {
-            leaf = self.form(atom, left_shape, left, right, &mut faults);
+            leaf = self.form(atom, left_shape, (left, right), &mut faults);
         } else if left.is_none() || left_shape == right_shape {
-            leaf = self.form(atom, right_shape, left, right, &mut faults);
+            leaf = self.form(atom, right_shape, (left, right), &mut faults);
         } else {
-            self.form(atom, left_shape, left, right, &mut faults);
-            leaf = self.form(atom, right_shape, left, right, &mut faults);
+            self.form(atom, left_shape, (left, right), &mut faults);
+            leaf = self.form(atom, right_shape, (left, right), &mut faults);
         }
         if !leaf {
             if left.is_none() {
@@ -69,7 +72,7 @@ impl Walk {
     }
 
     /// Walks one form; true where it was a leaf.
-    fn form(&mut self, atom: &Atom, shape: Shape, left: Option<&Value>, right: Option<&Value>, faults: &mut Vec<Fault>) -> bool {
+    fn form(&mut self, atom: &Atom, shape: Shape, (left, right): Sides<'_>, faults: &mut Vec<Fault>) -> bool {
         match (shape.form(), &atom.map, atom.scalar, &atom.list) {
             (Ok(Form::Map), Some(map), _, _) => self.map(map, left, right, faults),
             (Ok(Form::Scalar), _, Some(scalar), _) => {
@@ -141,13 +144,13 @@ impl Walk {
         for element in elements {
             let (left, right) =
                 (left.get(&element).map_or(&[][..], Vec::as_slice), right.get(&element).map_or(&[][..], Vec::as_slice));
-            self.entries(list, element, left, right, faults);
+            self.entries(list, element, (left, right), faults);
         }
         false
     }
 
     /// Compares the entries of one address; repeated ones count as one atomic value.
-    fn entries(&mut self, list: &ListType, element: Element, left: &[&Value], right: &[&Value], faults: &mut Vec<Fault>) {
+    fn entries(&mut self, list: &ListType, element: Element, (left, right): (&[&Value], &[&Value]), faults: &mut Vec<Fault>) {
         let mut path = self.path.clone();
         path.push(element.clone());
         match (left, right) {
