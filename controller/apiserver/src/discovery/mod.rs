@@ -2,13 +2,17 @@
 //! entity tags.
 
 mod aggregated;
+mod documents;
 mod legacy;
+mod openapi;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+pub(crate) use documents::Documents;
 
 use crate::http::{Body, Incoming, Route, respond, text};
 use crate::kinds::Registry;
@@ -39,9 +43,10 @@ pub(crate) fn answer(
             .or_else(|_| Ok(text(404, "404 page not found\n"))),
         Route::Resources { group, version } => Ok(legacy::resources(registry, group, version)
             .map_or_else(|| text(404, "404 page not found\n"), |value| document(incoming, "application/json", &value))),
-        Route::OpenApiV2 | Route::OpenApiIndex | Route::OpenApiGroup { .. } | Route::Object(_) | Route::Unknown => {
-            Err(Failure::no_such_path())
-        }
+        Route::OpenApiV2 => openapi::swagger(registry, incoming),
+        Route::OpenApiIndex => Ok(openapi::index(registry, incoming)),
+        Route::OpenApiGroup { group, version } => Ok(openapi::group(registry, group, version, incoming)),
+        Route::Object(_) | Route::Unknown => Err(Failure::no_such_path()),
     }
 }
 

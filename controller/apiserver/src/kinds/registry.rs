@@ -1,16 +1,18 @@
 //! Everything that is served at one moment, looked up by path.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::builtin;
 use super::resource::Resource;
+use crate::discovery::Documents;
 
 /// All served resources; replaced as a whole when a definition changes.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     ordered: Vec<Arc<Resource>>,
     by_path: HashMap<(String, String, String), Arc<Resource>>,
+    documents: OnceLock<Documents>,
 }
 
 impl Registry {
@@ -22,11 +24,16 @@ impl Registry {
             .iter()
             .map(|resource| ((resource.group.clone(), resource.version.clone(), resource.plural.clone()), Arc::clone(resource)))
             .collect();
-        Self { ordered, by_path }
+        Self { ordered, by_path, documents: OnceLock::new() }
     }
 
     pub(crate) fn all(&self) -> &[Arc<Resource>] {
         &self.ordered
+    }
+
+    /// The OpenAPI documents, made on first use and kept.
+    pub(crate) fn documents(&self) -> &Documents {
+        self.documents.get_or_init(|| Documents::new(self))
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {

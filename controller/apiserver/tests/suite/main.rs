@@ -2,6 +2,7 @@
 
 mod client;
 mod deletion;
+mod kubectl;
 mod semantics;
 mod support;
 mod traps;

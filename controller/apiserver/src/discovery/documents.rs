@@ -1,0 +1,69 @@
+//! The OpenAPI documents of one registry: made once, kept as text with their hashes.
+
+use std::sync::OnceLock;
+
+use crate::kinds::{Registry, Resource};
+use crate::openapi::{self, Described, SchemaSource};
+
+/// One v3 document.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// `api/v1` or `apis/<group>/<version>`.
+    pub(super) path: String,
+    pub(super) hash: String,
+    pub(super) text: String,
+}
+
+/// All documents of a registry; the v2 one only when somebody asks.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    pub(super) groups: Vec<Document>,
+    swagger: OnceLock<String>,
+}
+
+/// Subresources as an owned list, which a description borrows.
+fn subresources(resource: &Resource) -> Vec<&'static str> {
+    resource.subresources()
+}
+
+fn described<'a>(resource: &'a Resource, subresources: &'a [&'a str]) -> Described<'a> {
+    Described {
+        group: &resource.group,
+        version: &resource.version,
+        kind: &resource.kind,
+        list_kind: &resource.list_kind,
+        plural: &resource.plural,
+        namespaced: resource.namespaced,
+        subresources,
+        schema: if resource.is_custom() { SchemaSource::Custom(&resource.schema) } else { SchemaSource::Builtin },
+    }
+}
+
+fn with_described<T>(resources: &[&Resource], make: impl FnOnce(&[Described<'_>]) -> T) -> T {
+    let lists: Vec<Vec<&str>> = resources.iter().map(|resource| subresources(resource)).collect();
+    let all: Vec<Described<'_>> = resources.iter().zip(&lists).map(|(resource, list)| described(resource, list)).collect();
+    make(&all)
+}
+
+impl Documents {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let mut groups = Vec::new();
+        for (group, versions) in registry.groups() {
+            for version in versions {
+                let resources: Vec<&Resource> = registry.of(group, version).map(AsRef::as_ref).collect();
+                let text = with_described(&resources, |kinds| openapi::document(kinds).to_string());
+                let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
+                groups.push(Document { path, hash: openapi::hash(text.as_bytes()), text });
+            }
+        }
+        Self { groups, swagger: OnceLock::new() }
+    }
+
+    /// The v2 document of everything in `registry`, which is the one these documents were made from.
+    pub(super) fn swagger(&self, registry: &Registry) -> &str {
+        self.swagger.get_or_init(|| {
+            let resources: Vec<&Resource> = registry.all().iter().map(AsRef::as_ref).collect();
+            with_described(&resources, |kinds| openapi::swagger(kinds).to_string())
+        })
+    }
+}
