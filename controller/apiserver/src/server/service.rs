@@ -52,7 +52,8 @@ impl Service {
             return Failure::unavailable("the server is stopping").into();
         }
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        let permit = if query.flag("watch") { Ok(None) } else { self.core.admit_request().map(Some) };
+        let watch = parts.method == http::Method::GET && query.flag("watch");
+        let permit = if watch { Ok(None) } else { self.core.admit_request().map(Some) };
         let _permit = match permit {
             Ok(permit) => permit,
             Err(failure) => return failure.into(),

@@ -2,6 +2,7 @@
 
 mod client;
 mod deletion;
+mod durability;
 mod kubectl;
 mod semantics;
 mod support;

@@ -1,0 +1,227 @@
+//! What was acknowledged survives: restarts, kills, refused disks, and older schemas.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::Method;
+use koan_apiserver::{Change, Journal, JournalError, Loaded, Memory, Server, Sqlite};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::support::*;
+
+/// Names the state directory to the process that is to be killed.
+const VICTIM: &str = "KOAN_APISERVER_TEST_VICTIM";
+/// How often a victim is killed.
+const KILLS: usize = 5;
+/// Acknowledgements to wait for before a kill.
+const ACKNOWLEDGED: usize = 40;
+/// Writers of a victim.
+const WRITERS: usize = 8;
+
+fn home() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    directory
+}
+
+async fn open(directory: &Path) -> Server {
+    Server::builder().crds(vec![definition()]).journal(Sqlite::open(directory).unwrap()).start().await.unwrap()
+}
+
+fn map(name: &str) -> serde_json::Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "v".repeat(500)}})
+}
+
+/// D-5, D-8, API-6: after a restart objects have their versions, a watch from the last one goes on, and the instance id
+/// stays.
+#[tokio::test]
+async fn a_restart_changes_nothing() {
+    let home = home();
+    let server = open(home.path()).await;
+    post(&server, MAPS, &map("a")).await;
+    let before = get(&server, MAPS).await.json();
+    let instance = server.instance().to_owned();
+    drop(server);
+    let server = open(home.path()).await;
+    assert_eq!(server.instance(), instance);
+    let after = get(&server, MAPS).await.json();
+    assert_eq!(after["items"], before["items"]);
+    let version = before["metadata"]["resourceVersion"].as_str().unwrap();
+    let mut watch =
+        start(&server, Method::GET, &format!("{MAPS}?watch=true&resourceVersion={version}"), &[], bytes::Bytes::new()).await;
+    post(&server, MAPS, &map("b")).await;
+    let event = line(&mut watch, &mut Vec::new()).await.unwrap();
+    assert_eq!((&event["type"], &event["object"]["metadata"]["name"]), (&json!("ADDED"), &json!("b")));
+}
+
+/// API-2: a definition that changed shows on read: pruned and defaulted, at the same version and without a write.
+#[tokio::test]
+async fn a_new_schema_shows_on_read() {
+    let journal = Memory::new();
+    let server = Server::builder().crds(vec![definition()]).journal(journal.clone()).start().await.unwrap();
+    let made = post(&server, BOXES, &serde_json::to_value(a_box("a", json!({"color": "red"}))).unwrap()).await.json();
+    drop(server);
+    let mut newer = definition();
+    let properties = &mut newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    properties.as_object_mut().unwrap().remove("color");
+    properties["weight"] = json!({"type": "integer", "default": 7});
+    newer["spec"]["versions"][0].as_object_mut().unwrap().remove("selectableFields");
+    let server = Server::builder().crds(vec![newer]).journal(journal).start().await.unwrap();
+    let read = get(&server, &format!("{BOXES}/a")).await.json();
+    assert_eq!(read["spec"], json!({"lid": {"tight": true}, "limit": 10, "size": 1, "weight": 7}));
+    assert_eq!(read["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+}
+
+/// API-28, L-3: a server that is started again on what it wrote writes nothing.
+#[tokio::test]
+async fn a_second_start_writes_nothing() {
+    let journal = Memory::new();
+    drop(Server::builder().crds(vec![definition()]).journal(journal.clone()).start().await.unwrap());
+    let before = journal.clone().load().unwrap().revision;
+    drop(Server::builder().crds(vec![definition()]).journal(journal.clone()).start().await.unwrap());
+    assert_eq!(journal.clone().load().unwrap().revision, before);
+}
+
+/// A journal whose disk can be full.
+struct Full(Memory, Arc<AtomicBool>);
+
+impl Journal for Full {
+    fn load(&mut self) -> Result<Loaded, JournalError> {
+        self.0.load()
+    }
+
+    fn adopt(&mut self, instance: &str) -> Result<(), JournalError> {
+        self.0.adopt(instance)
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(JournalError::Write { path: "store.db".into(), cause: "no space left on device".to_owned() });
+        }
+        self.0.commit(changes)
+    }
+
+    fn blocks(&self) -> bool {
+        true
+    }
+}
+
+/// REL-20, API-10: a refused write is a 500 that names path and cause and is seen by nobody; reads go on, and writes work
+/// again without a restart.
+#[tokio::test]
+async fn a_full_disk_refuses_writes_alone() {
+    let full = Arc::new(AtomicBool::new(false));
+    let server = Server::builder().journal(Full(Memory::new(), Arc::clone(&full))).start().await.unwrap();
+    post(&server, MAPS, &map("a")).await;
+    full.store(true, Ordering::Relaxed);
+    let refused = post(&server, MAPS, &map("b")).await;
+    assert_eq!(refused.code, 500);
+    assert!(refused.message().contains("store.db") && refused.message().contains("no space left"), "{}", refused.text);
+    assert_eq!(get(&server, &format!("{MAPS}/b")).await.code, 404);
+    assert_eq!(get(&server, &format!("{MAPS}/a")).await.code, 200);
+    full.store(false, Ordering::Relaxed);
+    assert_eq!(post(&server, MAPS, &map("b")).await.code, 201);
+}
+
+/// Not a test by itself: the process that `kill_9_loses_nothing` kills. Without its directory it does nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn victim() {
+    let Some(directory) = std::env::var_os(VICTIM) else { return };
+    let server = Arc::new(open(Path::new(&directory)).await);
+    let run = server.snapshot_reader().revision();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let server = Arc::clone(&server);
+        writers.spawn(async move {
+            for number in 0_u32.. {
+                let name = format!("m-{run}-{writer}-{number}");
+                let answer = post(&server, MAPS, &map(&name)).await;
+                assert_eq!(answer.code, 201, "{}", answer.text);
+                println!("ack {name} {}", answer.json()["metadata"]["resourceVersion"].as_str().unwrap());
+            }
+        });
+    }
+    writers.join_next().await;
+}
+
+/// D-7, API-22: what a killed server had acknowledged is there at the next start, under the acknowledged version.
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_loses_nothing() {
+    let home = home();
+    let mut acknowledged = BTreeMap::new();
+    for _ in 0..KILLS {
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "durability::victim", "--nocapture"])
+            .env(VICTIM, home.path())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let wanted = acknowledged.len() + ACKNOWLEDGED;
+        let mut killed = false;
+        while let Ok(Some(text)) = lines.next_line().await {
+            if let Some(rest) = text.split("ack ").nth(1)
+                && let Some((name, version)) = rest.split_once(' ')
+            {
+                acknowledged.insert(name.to_owned(), version.to_owned());
+            }
+            if !killed && acknowledged.len() >= wanted {
+                killed = true;
+                child.start_kill().unwrap();
+            }
+        }
+        child.wait().await.unwrap();
+        assert!(killed, "the victim ended by itself");
+        let server = open(home.path()).await;
+        let items = get(&server, MAPS).await.json()["items"].as_array().unwrap().clone();
+        let stored: BTreeMap<&str, &str> = items
+            .iter()
+            .map(|item| (item["metadata"]["name"].as_str().unwrap(), item["metadata"]["resourceVersion"].as_str().unwrap()))
+            .collect();
+        for (name, version) in &acknowledged {
+            assert_eq!(stored.get(name.as_str()), Some(&version.as_str()), "{name}");
+        }
+    }
+}
+
+/// API-22, PERF-92: writes that are under way together share syncs, and each sees its own result.
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_writes_share_syncs() {
+    struct Counting(Sqlite, Arc<std::sync::Mutex<Vec<usize>>>);
+    impl Journal for Counting {
+        fn load(&mut self) -> Result<Loaded, JournalError> {
+            self.0.load()
+        }
+        fn adopt(&mut self, instance: &str) -> Result<(), JournalError> {
+            self.0.adopt(instance)
+        }
+        fn commit(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+            self.1.lock().unwrap().push(changes.len());
+            self.0.commit(changes)
+        }
+        fn blocks(&self) -> bool {
+            true
+        }
+    }
+    let home = home();
+    let batches = Arc::default();
+    let journal = Counting(Sqlite::open(home.path()).unwrap(), Arc::clone(&batches));
+    let server = Server::builder().journal(journal).start().await.unwrap();
+    batches.lock().unwrap().clear();
+    let names: Vec<String> = (0..64).map(|number| format!("m-{number}")).collect();
+    let answers = futures::future::join_all(names.iter().map(|name| {
+        let server = &server;
+        async move { post(server, MAPS, &map(name)).await.code }
+    }))
+    .await;
+    assert!(answers.iter().all(|code| *code == 201));
+    let batches = batches.lock().unwrap().clone();
+    assert_eq!(batches.iter().sum::<usize>(), names.len());
+    assert!(batches.len() < names.len(), "{batches:?}");
+}
