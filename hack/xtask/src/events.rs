@@ -66,14 +66,13 @@ fn test_code(workspace: &Workspace) -> Result<String> {
             continue;
         }
         let text = sources::read(&path)?;
-        if sources::is_test_file(&path) {
-            code.push_str(&text);
-        } else {
-            let product: BTreeSet<usize> = sources::product_lines(&text).into_iter().map(|(number, _)| number).collect();
-            let lines =
-                text.lines().zip(1..).filter(|(line, number)| !product.contains(number) && !line.trim_start().starts_with("//"));
-            code.extend(lines.flat_map(|(line, _)| [line, "\n"]));
-        }
+        let product: BTreeSet<usize> = match sources::is_test_file(&path) {
+            true => BTreeSet::new(),
+            false => sources::product_lines(&text).into_iter().map(|(number, _)| number).collect(),
+        };
+        let lines =
+            text.lines().zip(1..).filter(|(line, number)| !product.contains(number) && !line.trim_start().starts_with("//"));
+        code.extend(lines.flat_map(|(line, _)| [line, "\n"]));
     }
     Ok(code)
 }
