@@ -1,5 +1,7 @@
 //! The scripts of the house keep their promises.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
