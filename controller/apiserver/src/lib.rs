@@ -31,7 +31,7 @@ mod tls;
 
 pub use self::http::Body;
 pub use journal::{Change, Journal, JournalError, Loaded, Memory, Row, Sqlite};
-pub use kubeconfig::KubeconfigError;
+pub use kubeconfig::{ContextEntry, KubeconfigError, KubeconfigFile};
 pub use ports::{Clock, Ids, OsRandom, Random, RandomIds, SystemClock};
 pub use server::{Builder, ListenOptions, Listening, Server, ServerError, Service, SnapshotReader, Stored};
 pub use status::{Class, Failure};

@@ -32,6 +32,29 @@ pub enum KubeconfigError {
         /// The file.
         path: PathBuf,
     },
+    /// The text is no kubeconfig.
+    #[error("the kubeconfig cannot be read: {cause}")]
+    Malformed {
+        /// What the parser said, with line and column.
+        cause: String,
+    },
+    /// The text cannot be edited line by line.
+    #[error("the kubeconfig has lists that are not written one entry per line block; rewrite it with: kubectl config view --raw")]
+    Layout,
+    /// A context of this name belongs to something else.
+    #[error("the kubeconfig has a context {name} that is not ours (it points to {server}); choose another with --name")]
+    Occupied {
+        /// The context's name.
+        name: String,
+        /// Where it points to.
+        server: String,
+    },
+    /// Another program changes the file.
+    #[error("the kubeconfig is locked by {path}; if no other program is changing it, remove that file", path = path.display())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+    },
 }
 
 impl KubeconfigError {
@@ -39,8 +62,12 @@ impl KubeconfigError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            KubeconfigError::File { .. } => Class::Transient,
-            KubeconfigError::Exposed { .. } | KubeconfigError::Foreign { .. } => Class::Invalid,
+            KubeconfigError::File { .. } | KubeconfigError::Locked { .. } => Class::Transient,
+            KubeconfigError::Exposed { .. }
+            | KubeconfigError::Foreign { .. }
+            | KubeconfigError::Malformed { .. }
+            | KubeconfigError::Layout
+            | KubeconfigError::Occupied { .. } => Class::Invalid,
         }
     }
 }
