@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::call::{Call, stored_as};
 use super::meta;
 use super::options::WriteOptions;
-use crate::kinds::{self, Compiled, Draft, encode};
-use crate::schema::Schema;
+use crate::kinds::{self, Compiled, Draft, Resource, encode};
+use crate::schema::{ProblemKind, Schema};
 use crate::ssa::{self, ResetFields, Types, UpdateOptions};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
@@ -86,6 +86,12 @@ impl Call<'_> {
     pub(super) fn validate(&self, new: &Value, old: Option<&Value>) -> Result<(), Failure> {
         let mut causes = meta::validate(self.resource(), new, old);
         let problems = self.schema()?.validate(new, old);
+        if !self.resource().is_custom()
+            && let Some(wrong) = problems.iter().find(|problem| problem.kind == ProblemKind::TypeInvalid)
+        {
+            let Resource { kind, version, .. } = self.resource();
+            return Err(Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}")));
+        }
         causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
         causes.extend(kinds::validate(self.resource(), new, old));
         if causes.is_empty() {

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::call::Call;
 use super::options::Strictness;
 use crate::codec::{self, Decoded, Duplicate};
-use crate::http::{BODY_TYPES, BodyType, body_type};
+use crate::http::{BodyType, body_type};
+use crate::proto;
 use crate::status::Failure;
 
 /// A decoded body that may still hold unknown fields.
@@ -24,7 +25,10 @@ pub(super) fn body(call: &Call<'_>) -> Result<Draft, Failure> {
     let mut draft = match body_type(&call.incoming.headers)? {
         BodyType::Json => plain(codec::json(bytes))?,
         BodyType::Yaml => plain(codec::yaml(bytes))?,
-        BodyType::Protobuf => return Err(Failure::unsupported_media_type(&BODY_TYPES)),
+        BodyType::Protobuf => {
+            let value = proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?;
+            Draft { value, duplicates: Vec::new() }
+        }
     };
     check_type(call, &mut draft.value)?;
     Ok(draft)

@@ -9,8 +9,9 @@ use super::answer;
 use super::call::Call;
 use super::update::ATTEMPTS;
 use crate::codec;
-use crate::http::{BODY_TYPES, Body, BodyType, body_type, json as respond};
+use crate::http::{Body, BodyType, body_type, json as respond};
 use crate::kinds::CoreKind;
+use crate::proto;
 use crate::selectors::Selector;
 use crate::status::{Cause, Details, Failure};
 use crate::store::{CommitError, Expected, Object, Scope, Write};
@@ -47,7 +48,7 @@ impl DeleteOptions {
             match body_type(&call.incoming.headers)? {
                 BodyType::Json => codec::json(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value,
                 BodyType::Yaml => codec::yaml(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value,
-                BodyType::Protobuf => return Err(Failure::unsupported_media_type(&BODY_TYPES)),
+                BodyType::Protobuf => proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?,
             }
         };
         let mut causes = Vec::new();

@@ -21,7 +21,7 @@ use crate::store::Object;
 
 /// Answers a PATCH to an object or to one of its subresources.
 pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
-    let kind = patch_type(&call.incoming.headers, false)?;
+    let kind = patch_type(&call.incoming.headers, !call.resource().is_custom())?;
     let options = WriteOptions::parse(call.incoming, "PatchOptions", Some(kind))?;
     if kind == PatchType::Apply {
         return apply(call, &options).await;
@@ -50,7 +50,8 @@ fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -
     let mut after = before.clone();
     let outcome = match kind {
         PatchType::Json => patch::json::apply(&mut after, document),
-        PatchType::Merge | PatchType::Apply | PatchType::Strategic => patch::merge::apply(&mut after, document),
+        PatchType::Merge | PatchType::Apply => patch::merge::apply(&mut after, document),
+        PatchType::Strategic => patch::strategic::apply(&mut after, document, &call.resource().kind),
     };
     outcome.map(|()| after).map_err(|error| match error.status() {
         400 => Failure::bad_request(error.to_string()),

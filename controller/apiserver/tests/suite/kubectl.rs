@@ -135,3 +135,31 @@ async fn kubectl_is_refused_what_is_not_served() {
         assert!(bench.ok(&kubectl, "get box").await.is_empty());
     }
 }
+
+/// API-13, API-18, API-16: namespaces, Secrets and ConfigMaps are made by protobuf, applied twice by strategic merge, and go
+/// with their namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_works_with_core_kinds() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  a: one\n";
+    for kubectl in VERSIONS.iter().filter_map(|version| found(version)) {
+        let bench = Bench::new().await;
+        let run = async |arguments: &str| bench.ok(&kubectl, arguments).await;
+        run("create namespace team").await;
+        run("create secret generic keys -n team --from-literal=user=me").await;
+        assert_eq!(run("get secret keys -n team -o jsonpath={.data.user}{.type}").await, "bWU=Opaque");
+        run("create configmap made -n team --from-literal=a=b").await;
+        let file = bench.home.path().join("map.yaml");
+        std::fs::write(&file, map).unwrap();
+        assert_eq!(run("apply -n team -f map.yaml").await, "configmap/settings created\n");
+        std::fs::write(&file, map.replace("one", "two")).unwrap();
+        assert_eq!(run("apply -n team -f map.yaml").await, "configmap/settings configured\n");
+        assert_eq!(run("get cm settings -n team -o jsonpath={.data.a}").await, "two");
+        assert!(run("get cm -n team").await.starts_with("NAME       DATA   AGE\n"));
+        assert!(run("get ns team").await.contains("Active"));
+        run("annotate secret keys -n team note=x").await;
+        assert!(run("describe configmap settings -n team").await.contains("two"));
+        run("delete secret keys -n team --timeout=20s").await;
+        run("delete namespace team --timeout=20s").await;
+        assert!(!bench.output(&kubectl, "get ns team").await.status.success());
+    }
+}

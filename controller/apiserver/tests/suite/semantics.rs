@@ -272,3 +272,68 @@ async fn definitions_are_read_only() {
         stored["status"]["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == "Established").unwrap();
     assert_eq!(established["status"], "True");
 }
+
+/// API-12: a built-in kind with a value of the wrong type is a bad request, as where it is decoded into a fixed type.
+#[tokio::test]
+async fn wrong_types_of_core_kinds_are_bad_requests() {
+    let server = server().await;
+    let mut wrong = map("a");
+    wrong["data"]["a"] = json!(1);
+    let answer = post(&server, MAPS, &wrong).await;
+    assert_eq!(answer.code, 400, "{}", answer.text);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"k": "not base64!"}});
+    assert!(matches!(post(&server, "/api/v1/namespaces/default/secrets", &secret).await.code, 400));
+}
+
+/// API-11: `generateName` gets five characters; a name that is taken is refused.
+#[tokio::test]
+async fn names_are_generated() {
+    let server = server().await;
+    let value = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "x-"}});
+    let name = post(&server, MAPS, &value).await.json()["metadata"]["name"].as_str().unwrap().to_owned();
+    assert_eq!((name.len(), &name[..2]), (7, "x-"));
+    let taken = post(&server, MAPS, &map(&name)).await;
+    assert_eq!((taken.code, taken.json()["reason"].clone()), (409, json!("AlreadyExists")));
+}
+
+/// API-15: one stored event has two shapes, and both shapes are found by their own field names.
+#[tokio::test]
+async fn an_event_has_two_shapes() {
+    let server = server().await;
+    let events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    let event = json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "a"}, "eventTime": "2025-01-02T03:04:05.000006Z",
+        "reportingController": "koan.dev/stack", "reportingInstance": "koan", "action": "Start", "reason": "Started", "type": "Normal",
+        "note": "started", "regarding": {"kind": "Box", "namespace": "default", "name": "b", "uid": "u"},
+    });
+    assert_eq!(post(&server, events, &event).await.code, 201);
+    let old = get(&server, "/api/v1/namespaces/default/events?fieldSelector=involvedObject.uid%3Du,involvedObject.name%3Db")
+        .await
+        .json();
+    assert_eq!(
+        (&old["items"][0]["message"], &old["items"][0]["reportingComponent"]),
+        (&json!("started"), &json!("koan.dev/stack"))
+    );
+    let new = get(&server, &format!("{events}?fieldSelector=regarding.name%3Db")).await.json();
+    assert_eq!((&new["items"][0]["note"], &new["items"][0]["regarding"]["uid"]), (&json!("started"), &json!("u")));
+    let none = get(&server, &format!("{events}?fieldSelector=regarding.name%3Dother")).await.json();
+    assert_eq!(none["items"], json!([]));
+}
+
+/// API-11: an optimistic PUT of a Lease is won by one of two candidates.
+#[tokio::test]
+async fn a_lease_is_won_once() {
+    let server = server().await;
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "a"}, "spec": {"holderIdentity": "x"}});
+    let mut held = post(&server, leases, &lease).await.json();
+    held["spec"]["holderIdentity"] = json!("y");
+    let path = format!("{leases}/a");
+    let (first, second) = tokio::join!(
+        send(&server, Method::PUT, &path, &[], held.to_string()),
+        send(&server, Method::PUT, &path, &[], held.to_string().replace("\"y\"", "\"z\"")),
+    );
+    let mut codes = [first.code, second.code];
+    codes.sort_unstable();
+    assert_eq!(codes, [200, 409]);
+}
