@@ -7,6 +7,8 @@ mod prober;
 mod product;
 mod redis;
 mod registry;
+#[cfg(test)]
+mod testing;
 mod texts;
 mod tls;
 mod wire;

@@ -6,12 +6,21 @@ use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
 use tokio::time::Instant;
 
 use super::resolve::{literal, resolve};
-use crate::ownership::{Class, Listener, classify, our_uid, read};
+use crate::ownership::{Class, Listener, classify, read};
 use crate::product::Product;
 use crate::wire::{CONNECT_ELSEWHERE, Fault, GREETING, Target};
 
 /// Longest name of an owner in evidence.
 const OWNER_TEXT: usize = 120;
+
+/// What tells owners apart.
+#[derive(Clone, Copy)]
+pub(super) struct Owners<'a> {
+    /// Ports that engines publish.
+    pub(super) ports: &'a [LivePort],
+    /// The uid that counts as ours.
+    pub(super) our_uid: u32,
+}
 
 /// What is known of a candidate before any login.
 pub(super) struct Greeted {
@@ -30,16 +39,16 @@ pub(super) enum Next {
 }
 
 /// Looks at one candidate.
-pub(super) async fn greet(candidate: &Candidate, product: &dyn Product, ports: &[LivePort], deadline: Instant) -> Greeted {
+pub(super) async fn greet(candidate: &Candidate, product: &dyn Product, owners: Owners<'_>, deadline: Instant) -> Greeted {
     let mut evidence = Vec::new();
-    let next = steps(candidate, product, ports, (deadline, &mut evidence)).await;
+    let next = steps(candidate, product, owners, (deadline, &mut evidence)).await;
     Greeted { evidence, next }
 }
 
 async fn steps(
     candidate: &Candidate,
     product: &dyn Product,
-    ports: &[LivePort],
+    owners: Owners<'_>,
     (deadline, evidence): (Instant, &mut Vec<Evidence>),
 ) -> Next {
     let asked = candidate.address.to_string();
@@ -64,7 +73,7 @@ async fn steps(
     {
         return absent(evidence, EvidenceStep::Locate, &endpoint, fault.clone());
     }
-    let (class, owner) = own(&target, ports).await;
+    let (class, owner) = own(&target, owners).await;
     let verdict = match identity {
         Ok(identified) => {
             evidence.push(line(EvidenceStep::Identify, EvidenceCode::Identified, &endpoint, identified.detail));
@@ -87,15 +96,15 @@ fn absent(evidence: &mut Vec<Evidence>, step: EvidenceStep, endpoint: &str, faul
 }
 
 /// The class of the listener, and who it is in words.
-async fn own(target: &Target, ports: &[LivePort]) -> (Class, String) {
+async fn own(target: &Target, owners: Owners<'_>) -> (Class, String) {
     if !target.is_local() {
         return (Class::Remote, String::new());
     }
     let asked = target.clone();
     let listener = tokio::task::spawn_blocking(move || read(&asked)).await.unwrap_or_default();
     let class = match target {
-        Target::Tcp(address) => classify(&listener, *address, ports, our_uid()),
-        Target::Unix(_) => classify(&listener, std::net::SocketAddr::from(([0, 0, 0, 0], 0)), &[], our_uid()),
+        Target::Tcp(address) => classify(&listener, *address, owners.ports, owners.our_uid),
+        Target::Unix(_) => classify(&listener, std::net::SocketAddr::from(([0, 0, 0, 0], 0)), &[], owners.our_uid),
     };
     (class, words(&listener))
 }

@@ -10,9 +10,10 @@ use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
 use tokio::time::{Instant, timeout_at};
 
 use super::credentials::Door;
-use super::greet::{Greeted, Next, greet, line};
+use super::greet::{Greeted, Next, Owners, greet, line};
 use super::resolve::{literal, resolve};
 use crate::contract::Prober;
+use crate::ownership::our_uid;
 use crate::product::{Attempt, Product, Proof};
 use crate::registry::{catalogue, product};
 
@@ -21,14 +22,28 @@ const CANDIDATES: usize = 8;
 /// Candidates that are asked at once; logins follow one after another (DET-12).
 const AT_ONCE: usize = 4;
 
-/// Asks the real world.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LiveProber;
+/// Asks the real world; holds no state but who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveProber {
+    our_uid: u32,
+}
+
+impl Default for LiveProber {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl LiveProber {
-    /// A prober; it holds no state.
+    /// A prober of the user that runs this program.
     pub fn new() -> Self {
-        Self
+        Self { our_uid: our_uid() }
+    }
+
+    /// A prober that takes this uid for its own.
+    #[cfg(test)]
+    pub(crate) fn as_user(our_uid: u32) -> Self {
+        Self { our_uid }
     }
 }
 
@@ -38,7 +53,7 @@ impl Prober for LiveProber {
         let (Some(recipe), Some(product)) = (catalogue().recipe(&question.adapter), product(&question.adapter)) else {
             return fault(format!("no adapter is named {}", question.adapter));
         };
-        judged(question, access, recipe, product).await
+        judged(question, access, (recipe, product), self.our_uid).await
     }
 
     async fn check(&self, check: &Check) -> CheckReport {
@@ -55,25 +70,25 @@ impl Prober for LiveProber {
 }
 
 /// A panic of an adapter is a fault of its service alone (DET-6).
-pub(super) async fn judged(question: &Probe, access: &Access, recipe: &Recipe, product: &dyn Product) -> ProbeReport {
-    let answer = AssertUnwindSafe(answer(question, access, recipe, product)).catch_unwind().await;
-    answer.unwrap_or_else(|_| fault(format!("the detector of {} failed", recipe.id)))
+pub(super) async fn judged(question: &Probe, access: &Access, adapter: (&Recipe, &dyn Product), our_uid: u32) -> ProbeReport {
+    let answer = AssertUnwindSafe(answer(question, access, adapter, our_uid)).catch_unwind().await;
+    answer.unwrap_or_else(|_| fault(format!("the detector of {} failed", adapter.0.id)))
 }
 
 fn fault(text: String) -> ProbeReport {
     ProbeReport { candidates: Vec::new(), fault: Some(text) }
 }
 
-async fn answer(question: &Probe, access: &Access, recipe: &Recipe, product: &dyn Product) -> ProbeReport {
+async fn answer(question: &Probe, access: &Access, (recipe, product): (&Recipe, &dyn Product), our_uid: u32) -> ProbeReport {
     let deadline = Instant::now() + question.total;
-    let ports = &access.engine_ports;
+    let owners = Owners { ports: &access.engine_ports, our_uid };
     let asked = question.candidates.iter().take(CANDIDATES);
     let greetings = asked.map(|candidate| async move {
         let late = || Greeted {
             evidence: vec![line(EvidenceStep::Locate, EvidenceCode::Timeout, &candidate.address.to_string(), "no time left")],
             next: Next::Done(CandidateVerdict::Absent),
         };
-        timeout_at(deadline, greet(candidate, product, ports, deadline)).await.unwrap_or_else(|_| late())
+        timeout_at(deadline, greet(candidate, product, owners, deadline)).await.unwrap_or_else(|_| late())
     });
     let greeted: Vec<Greeted> = stream::iter(greetings.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
     let mut report = ProbeReport::default();

@@ -1,0 +1,183 @@
+//! Real servers on random loopback ports with login on, started as a process engine would start their recipes.
+
+use std::fs::{self, File, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use koan_core::probe::{Address, Check, CheckReport};
+use koan_core::recipe::{ProcessRecipe, Recipe, Recipes};
+use koan_core::secret::{Login, Secret};
+use koan_core::text::{Part, Text, Values};
+use koan_crds::v1alpha1::EvidenceCode;
+use tokio::time::Instant;
+
+use crate::texts::credential;
+use crate::{LiveProber, Prober, catalogue};
+
+/// Longest start of a server on a busy machine.
+const START: Duration = Duration::from_secs(90);
+/// Another port is taken where somebody was quicker.
+const STARTS: usize = 3;
+/// A login user that is not ours.
+pub(crate) const NOBODY: u32 = 65_534;
+/// A system account.
+pub(crate) const DAEMON: u32 = 1;
+
+/// A running server; ends with the value.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) uid: u32,
+    child: Child,
+    home: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+impl Server {
+    /// What the server wrote.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap()
+    }
+}
+
+/// Starts a server under an account (where we may), with a login and changes to its files; `None` after a printed reason.
+pub(crate) async fn start(adapter: &str, uid: u32, login: &Login, change: impl Fn(&Path)) -> Option<Server> {
+    let recipe = catalogue().recipe(adapter).unwrap();
+    let process = recipe.process.as_ref().unwrap();
+    let Some(programs) = programs(process) else {
+        println!("SKIPPED {adapter}: {} is not installed", process.package);
+        return None;
+    };
+    for _start in 0..STARTS {
+        let start = Start { recipe, process, programs: &programs, uid };
+        if let Some(server) = start.run(login, &change).await {
+            return Some(server);
+        }
+    }
+    panic!("{adapter} did not start");
+}
+
+/// The folder that holds every program: `PATH` first, then the recipe's folders.
+fn programs(process: &ProcessRecipe) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    for folder in process.folders {
+        match folder.split_once("/*/") {
+            Some((above, below)) => {
+                let entries = fs::read_dir(above).into_iter().flatten().flatten();
+                folders.extend(entries.map(|entry| entry.path().join(below)));
+            }
+            None => folders.push(PathBuf::from(folder)),
+        }
+    }
+    folders.into_iter().find(|folder| process.programs.iter().all(|program| folder.join(program).exists()))
+}
+
+struct Start<'a> {
+    recipe: &'a Recipe,
+    process: &'a ProcessRecipe,
+    programs: &'a Path,
+    uid: u32,
+}
+
+impl Start<'_> {
+    async fn run(&self, login: &Login, change: impl Fn(&Path)) -> Option<Server> {
+        let home = tempfile::TempDir::new_in(if Path::new("/dev/shm").exists() { "/dev/shm" } else { "/tmp" }).unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut values = Values::default();
+        values.insert(credential("username"), Secret::new(login.username.clone().unwrap_or_default()));
+        let password = login.password.as_ref().map(|text| text.expose().clone());
+        values.insert(credential("password"), Secret::new(password.unwrap_or_default()));
+        for data in self.process.data_paths {
+            let folder = place(home.path(), data);
+            fs::create_dir_all(&folder).unwrap();
+            self.give(&folder, 0o700);
+        }
+        for (path, mode, text) in &self.process.files {
+            let file = place(home.path(), path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, self.render(text, &values, (home.path(), port))).unwrap();
+            self.give(&file, *mode);
+        }
+        let log = File::create(home.path().join("log")).unwrap();
+        for (mark, command) in &self.process.prepare {
+            let mut command = self.command(command, &values, (home.path(), port));
+            let status = command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap()).status().unwrap();
+            let done = Path::new(&self.render(mark, &values, (home.path(), port))).exists();
+            assert!(status.success() && done, "{}", fs::read_to_string(home.path().join("log")).unwrap());
+        }
+        change(home.path());
+        let mut command = self.command(&self.process.command, &values, (home.path(), port));
+        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let mut server = Server { port, uid: self.account(), child, home };
+        self.ready(&mut server, login).await.then_some(server)
+    }
+
+    /// Waits until the server answers, or ends.
+    async fn ready(&self, server: &mut Server, login: &Login) -> bool {
+        let check = Check {
+            adapter: self.recipe.id.to_owned(),
+            address: Address::Tcp { host: "127.0.0.1".to_owned(), port: server.port },
+            login: login.clone(),
+            database: "shop".to_owned(),
+            timeout: Duration::from_secs(5),
+        };
+        let deadline = Instant::now() + START;
+        loop {
+            match LiveProber::new().check(&check).await {
+                CheckReport::Passed { .. } => return true,
+                CheckReport::NotYet(line) if line.code == EvidenceCode::ReadOnly => return true,
+                CheckReport::NotYet(_) | CheckReport::Absent(_) => {}
+            }
+            if server.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "{}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn account(&self) -> u32 {
+        let ours = rustix::process::geteuid().as_raw();
+        if ours == 0 { self.uid } else { ours }
+    }
+
+    fn give(&self, path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        chown(path, Some(self.account()), None).unwrap();
+    }
+
+    fn command(&self, words: &[Text], values: &Values, (home, port): (&Path, u16)) -> Command {
+        let words: Vec<String> =
+            words.iter().map(|word| self.render(word, values, (home, port)).replace(Recipe::DATABASE, "shop")).collect();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir("/").stdin(Stdio::null()).uid(self.account());
+        command
+    }
+
+    fn render(&self, text: &Text, values: &Values, (home, port): (&Path, u16)) -> String {
+        let fill = |part: &Part| match part {
+            Part::DataFolder(path) | Part::File(path) => Some(place(home, path).to_string_lossy().into_owned()),
+            Part::Port(_) => Some(port.to_string()),
+            Part::ProgramFolder(_) => Some(self.programs.to_string_lossy().into_owned()),
+            Part::RunFolder => Some(home.to_string_lossy().into_owned()),
+            Part::Plain(_) | Part::Value(_) | Part::Quoted(_) => None,
+        };
+        text.render(values, fill).unwrap().expose().clone()
+    }
+}
+
+/// Where a path of the recipe lies below a home.
+pub(crate) fn place(home: &Path, path: &str) -> PathBuf {
+    home.join(path.trim_start_matches('/'))
+}

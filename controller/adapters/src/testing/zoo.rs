@@ -1,0 +1,132 @@
+//! Impostors: each accepts connections, behaves in its own bad way and records every byte that it is sent.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use koan_core::secret::Login;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How an impostor behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Impostor {
+    Silent,
+    Echo,
+    HttpOk,
+    HttpUnauthorised,
+    AcceptThenClose,
+    Trickle,
+    Endless,
+    TlsLiar,
+}
+
+impl Impostor {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Silent,
+        Self::Echo,
+        Self::HttpOk,
+        Self::HttpUnauthorised,
+        Self::AcceptThenClose,
+        Self::Trickle,
+        Self::Endless,
+        Self::TlsLiar,
+    ];
+}
+
+/// A running impostor; ends with the value.
+pub(crate) struct Cage {
+    pub(crate) port: u16,
+    seen: Arc<Mutex<Vec<u8>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Cage {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Cage {
+    pub(crate) async fn open(impostor: Impostor) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let record = seen.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _peer)) = listener.accept().await {
+                tokio::spawn(act(impostor, stream, record.clone()));
+            }
+        });
+        Self { port, seen, task }
+    }
+
+    /// Every byte that was sent to it.
+    pub(crate) fn seen(&self) -> Vec<u8> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// No form of any part of the login, nor of the database, was sent.
+    pub(crate) fn assert_clean(&self, login: &Login, database: &str) {
+        let seen = self.seen();
+        let password = login.password.as_ref().map(|text| text.expose().clone()).unwrap_or_default();
+        let user = login.username.clone().unwrap_or_default();
+        for canary in [password.clone(), user.clone(), database.to_owned(), format!("{user}:{password}")] {
+            for form in forms(&canary) {
+                let found = seen.windows(form.len()).any(|window| window == form.as_bytes());
+                assert!(!found, "{form} was sent");
+            }
+        }
+    }
+}
+
+/// Raw, percent, base64 and hex.
+fn forms(canary: &str) -> Vec<String> {
+    let hex = |separator: &str| canary.bytes().map(|byte| format!("{separator}{byte:02x}")).collect::<String>();
+    let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(canary);
+    let mild: String = canary
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    vec![canary.to_owned(), mild, hex("%"), hex(""), hex("").to_uppercase(), base64]
+}
+
+async fn act(impostor: Impostor, mut stream: TcpStream, record: Arc<Mutex<Vec<u8>>>) {
+    if impostor == Impostor::AcceptThenClose {
+        return;
+    }
+    let mut chunk = [0_u8; 4096];
+    loop {
+        let Ok(count @ 1..) = stream.read(&mut chunk).await else { return };
+        record.lock().unwrap().extend_from_slice(&chunk[..count]);
+        let answer: &[u8] = match impostor {
+            Impostor::Silent | Impostor::AcceptThenClose => b"",
+            Impostor::Echo => &chunk[..count],
+            Impostor::HttpOk => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            Impostor::HttpUnauthorised => {
+                b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
+            }
+            Impostor::TlsLiar => b"S",
+            Impostor::Trickle => return trickle(stream).await,
+            Impostor::Endless => return endless(stream).await,
+        };
+        if stream.write_all(answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// One byte each 100 ms: the greeting's own pace, which is what is tried here.
+async fn trickle(mut stream: TcpStream) {
+    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        pace.tick().await;
+        if stream.write_all(b"%").await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn endless(mut stream: TcpStream) {
+    while stream.write_all(&[b'+'; 4096]).await.is_ok() {}
+}
