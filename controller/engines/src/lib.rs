@@ -3,8 +3,14 @@
 //! One trait, one contract suite. No engine decides anything; values of secrets reach them only inside `apply`.
 
 mod contract;
+mod declared;
+mod missing;
 pub mod moby;
 pub mod process;
+mod refusals;
+pub mod registry;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use contract::{
     DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hint, Hints, LogLine, LogOptions, LogStream, Scope, Stream, Tunnel,

@@ -17,12 +17,13 @@ use koan_crds::v1alpha1::{FailureClass, Protocol};
 use koan_crds::vocabulary::Reason;
 
 use super::engine::{Moby, busy, changed, unchanged};
-use super::failure::{foreign, invalid, is_absent, status_of, transient};
+use super::failure::{is_absent, status_of};
 use super::files::{FilesError, container_of, render};
 use super::network::{KnownNetwork, is_owned};
 use super::session::Session;
-use super::volume::for_declared_path;
 use super::wire::Inspected;
+use crate::declared;
+use crate::refusals::{foreign, invalid, transient};
 
 /// Nanoseconds between health checks of the image while it starts, where the API knows that field (PERF-83).
 const START_INTERVAL_NANOS: i64 = 100_000_000;
@@ -87,14 +88,13 @@ impl Moby {
     ) -> Result<Surroundings<'a>, Failure> {
         let image = self.image_facts(&run.image).await?;
         let mut mounts = spec.mounts.clone();
-        for path in image.volumes.iter().filter(|path| !mounts_over(&spec.mounts, path)) {
-            let volume = for_declared_path(spec, path);
+        for volume in declared::volumes_for(spec, &image.volumes) {
             match self.ensure_volume(&volume).await? {
                 Outcome::Done(_) => {}
                 Outcome::Waiting { what, .. } => return Err(transient(Reason::ProvisionFailed, what)),
                 Outcome::Failed(failure) => return Err(failure),
             }
-            mounts.push(Mount { target: path.clone(), source: MountSource::Volume(volume.name), read_only: false });
+            mounts.push(Mount { target: volume.path, source: MountSource::Volume(volume.name), read_only: false });
         }
         let mut networks = Vec::with_capacity(spec.networks.len());
         for name in &spec.networks {
@@ -178,10 +178,6 @@ fn files_failure(object: &str, error: &FilesError) -> Failure {
 fn attached(found: &Inspected, network: &str) -> bool {
     // A container that never ran has no network id yet, only the key under which it was asked for.
     found.network_settings.networks.iter().any(|(key, endpoint)| key == network || endpoint.network_id == network)
-}
-
-fn mounts_over(mounts: &[Mount], path: &str) -> bool {
-    mounts.iter().any(|mount| mount.target.trim_end_matches('/') == path.trim_end_matches('/'))
 }
 
 /// This machine has `::1`.

@@ -38,11 +38,41 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// Docker.
+    pub const DOCKER: Self = Self {
+        engine: EngineName::Docker,
+        title: "Docker",
+        start_hint: "start it (systemctl start docker, or Docker Desktop)",
+        event_filters: true,
+        duplicate_networks: true,
+        ipv6_loopback: true,
+        rotated_logs: true,
+        host_gateway_since: (20, 10),
+        device_requests: true,
+        port_taken: PORT_TAKEN,
+        image_unknown: IMAGE_UNKNOWN,
+    };
+
+    /// Podman.
+    pub const PODMAN: Self = Self {
+        engine: EngineName::Podman,
+        title: "Podman",
+        start_hint: "start its service (systemctl start podman.socket, with --user for rootless)",
+        event_filters: false,
+        duplicate_networks: false,
+        ipv6_loopback: false,
+        rotated_logs: false,
+        host_gateway_since: (5, 0),
+        device_requests: false,
+        port_taken: PORT_TAKEN,
+        image_unknown: IMAGE_UNKNOWN,
+    };
+
     /// The dialect of an engine; `None` for engines that are not containers'.
     pub fn of(engine: EngineName) -> Option<&'static Self> {
         match engine {
-            EngineName::Docker => Some(&DOCKER),
-            EngineName::Podman => Some(&PODMAN),
+            EngineName::Docker => Some(&Self::DOCKER),
+            EngineName::Podman => Some(&Self::PODMAN),
             EngineName::Auto | EngineName::Process | EngineName::Kubernetes => None,
         }
     }
@@ -50,31 +80,3 @@ impl Dialect {
 
 const PORT_TAKEN: &[&str] = &["port is already allocated", "address already in use"];
 const IMAGE_UNKNOWN: &[&str] = &["manifest unknown", "not found", "does not exist", "name unknown"];
-
-static DOCKER: Dialect = Dialect {
-    engine: EngineName::Docker,
-    title: "Docker",
-    start_hint: "start it (systemctl start docker, or Docker Desktop)",
-    event_filters: true,
-    duplicate_networks: true,
-    ipv6_loopback: true,
-    rotated_logs: true,
-    host_gateway_since: (20, 10),
-    device_requests: true,
-    port_taken: PORT_TAKEN,
-    image_unknown: IMAGE_UNKNOWN,
-};
-
-static PODMAN: Dialect = Dialect {
-    engine: EngineName::Podman,
-    title: "Podman",
-    start_hint: "start its service (systemctl start podman.socket, with --user for rootless)",
-    event_filters: false,
-    duplicate_networks: false,
-    ipv6_loopback: false,
-    rotated_logs: false,
-    host_gateway_since: (5, 0),
-    device_requests: false,
-    port_taken: PORT_TAKEN,
-    image_unknown: IMAGE_UNKNOWN,
-};

@@ -95,7 +95,7 @@ impl Moby {
     pub(crate) async fn session_or_failure(&self) -> Result<Arc<Session>, Failure> {
         self.session().await.map_err(|error| match error {
             HelloError::Silent(source) => failure::failure(self.title(), "reach", "its API", &source),
-            HelloError::TooOld { .. } => failure::invalid(
+            HelloError::TooOld { .. } => crate::refusals::invalid(
                 koan_crds::vocabulary::Reason::EngineUnreachable,
                 format!("{} cannot be used: {error}", self.title()),
                 "update the engine",

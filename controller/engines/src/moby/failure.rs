@@ -87,26 +87,6 @@ pub(crate) fn failure(engine: &str, verb: &str, object: &str, error: &Error) -> 
     }
 }
 
-/// An object of that name belongs to somebody else (S-3).
-pub(crate) fn foreign(engine: &str, kind: &str, name: &str) -> Failure {
-    Failure {
-        class: FailureClass::Denied,
-        reason: Reason::ForeignResource,
-        message: format!("{engine} has a {kind} {name} that does not carry this owner's labels; it was left alone"),
-        remedy: Some(format!("rename or remove the {kind} {name}, or rename the service")),
-    }
-}
-
-/// A failure whose cause lies in Koan's own input.
-pub(crate) fn invalid(reason: Reason, message: String, remedy: &str) -> Failure {
-    Failure { class: FailureClass::Invalid, reason, message, remedy: Some(remedy.to_owned()) }
-}
-
-/// A failure that a later attempt may overcome.
-pub(crate) fn transient(reason: Reason, message: String) -> Failure {
-    Failure { class: FailureClass::Transient, reason, message, remedy: None }
-}
-
 /// Shortest value that is searched for in error texts; shorter ones would mask ordinary words.
 const MASKED_FROM: usize = 4;
 

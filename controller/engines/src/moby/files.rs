@@ -104,7 +104,7 @@ pub(crate) fn render(text: &Text, values: &Values, ports: &[PortEntry]) -> Resul
         Part::Port(name) => ports.iter().find(|port| &port.name == name).map(|port| port.container.to_string()),
         Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::RunFolder | Part::ProgramFolder(_) => None,
     };
-    text.render(values, place).map_err(|part| FilesError::Missing(part_name(&part)))
+    text.render(values, place).map_err(|part| FilesError::Missing(crate::missing::name_of(&part)))
 }
 
 /// The workload is a container.
@@ -117,28 +117,6 @@ pub(crate) fn container_of(spec: &WorkloadSpec) -> Option<&koan_core::workload::
 
 fn complete(template: &Template, values: &Values) -> bool {
     template.files.iter().flat_map(|file| file.content.references()).all(|reference| values.get(reference).is_some())
-}
-
-fn part_name(part: &Part) -> String {
-    use koan_core::text::ValueRef;
-    match part {
-        Part::Value(ValueRef::SecretKey { name, key }) | Part::Quoted(ValueRef::SecretKey { name, key }) => {
-            format!("key {key} of Secret {name}")
-        }
-        Part::Value(ValueRef::ConfigKey { name, key }) | Part::Quoted(ValueRef::ConfigKey { name, key }) => {
-            format!("key {key} of ConfigMap {name}")
-        }
-        Part::Value(ValueRef::Output { service, output }) | Part::Quoted(ValueRef::Output { service, output }) => {
-            format!("output {output} of service {service}")
-        }
-        Part::Value(ValueRef::Literal { key }) | Part::Quoted(ValueRef::Literal { key }) => format!("literal credential {key}"),
-        Part::Plain(_) => "a plain text".to_owned(),
-        Part::DataFolder(path) => format!("data folder {path}"),
-        Part::RunFolder => "the run folder, which only a process workload has,".to_owned(),
-        Part::File(path) => format!("file {path}"),
-        Part::Port(name) => format!("port {name}"),
-        Part::ProgramFolder(program) => format!("the folder of program {program}, which only a process workload has,"),
-    }
 }
 
 fn private_folder(path: &Path) -> Result<(), FilesError> {

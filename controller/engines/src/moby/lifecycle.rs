@@ -13,10 +13,11 @@ use koan_crds::vocabulary::Reason;
 
 use super::container::seconds;
 use super::engine::{Moby, busy, changed, unchanged};
-use super::failure::{foreign, is_absent, status_of, transient, words_of};
+use super::failure::{is_absent, status_of, words_of};
 use super::network::is_owned;
 use super::session::Session;
 use super::wire::Inspected;
+use crate::refusals::{foreign, transient};
 
 /// What a stop may take beyond its grace.
 const STOP_MARGIN: Duration = Duration::from_secs(30);

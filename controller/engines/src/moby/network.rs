@@ -12,7 +12,8 @@ use koan_crds::labels;
 use koan_crds::vocabulary::Reason;
 
 use super::engine::{Moby, busy, changed, unchanged};
-use super::failure::{foreign, is_absent, status_of, transient};
+use super::failure::{is_absent, status_of};
+use crate::refusals::{foreign, transient};
 
 /// Networks whose ids are remembered.
 const KNOWN_MAX: usize = 1024;

@@ -7,11 +7,12 @@ use bollard::query_parameters::RemoveVolumeOptions;
 use koan_core::identity::Owner;
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::step::{ObjectRef, VolumeSpec};
-use koan_core::workload::WorkloadSpec;
-use koan_crds::{labels, names};
+use koan_crds::labels;
 
 use super::engine::{Moby, busy, changed, unchanged};
-use super::failure::{foreign, is_absent, status_of};
+use super::failure::{is_absent, status_of};
+use crate::declared::same_place;
+use crate::refusals::foreign;
 
 impl Moby {
     /// Makes the volume unless it is there; a foreign one of that name is left alone.
@@ -66,25 +67,10 @@ pub(crate) fn created(volume: &Volume) -> String {
     volume.created_at.clone().unwrap_or_default()
 }
 
-/// The named volume for a path that an image declares and that no mount covers (P16).
-///
-/// It belongs to (instance, namespace, stack, service, path), as every volume: a new owner of the same place finds it again.
-pub(crate) fn for_declared_path(spec: &WorkloadSpec, path: &str) -> VolumeSpec {
-    let owner = &spec.owner;
-    let replica = spec.replica.to_string();
-    let stack = owner.stack.as_deref().unwrap_or_default();
-    let parts = [owner.namespace.as_str(), stack, owner.service.as_str(), replica.as_str(), path];
-    VolumeSpec { name: names::engine_object(&parts, &owner.instance.0), path: path.to_owned(), owner: owner.clone() }
-}
-
 fn serves(found: &Volume, spec: &VolumeSpec) -> bool {
     belongs(&found.labels, &spec.owner) && found.labels.get(labels::VOLUME_PATH) == Some(&spec.path)
 }
 
-/// A volume belongs to a place; its UID names only the creator.
 fn belongs(found: &HashMap<String, String>, owner: &Owner) -> bool {
-    Owner::from_labels(|key| found.get(key).map(String::as_str)).is_some_and(|found| {
-        (&found.instance, &found.namespace, &found.stack, &found.service)
-            == (&owner.instance, &owner.namespace, &owner.stack, &owner.service)
-    })
+    Owner::from_labels(|key| found.get(key).map(String::as_str)).is_some_and(|found| same_place(&found, owner))
 }

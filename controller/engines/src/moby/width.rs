@@ -101,7 +101,9 @@ impl Climb {
         }
         // Counts are below 17, exact as floats.
         let rate = f64::from(u32::try_from(completions).unwrap_or(u32::MAX)) / elapsed.as_secs_f64();
-        if self.last_rate.is_some_and(|last| rate < last * (1.0 + NOISE)) {
+        // Wider must pay; narrower need only not cost: beyond the knee each start merely takes longer.
+        let bar = if self.growing { 1.0 + NOISE } else { 1.0 - NOISE };
+        if self.last_rate.is_some_and(|last| rate < last * bar) {
             self.growing = !self.growing;
         }
         self.last_rate = Some(rate);
@@ -159,7 +161,7 @@ mod tests {
         let (wide, most) = load(2, 64, 300).await;
         assert_eq!(most, START_WIDTH_MAX);
         assert!(wide >= START_WIDTH_MAX - 1, "the width fell to {wide} although more always paid");
-        let (narrow, _) = load(8, 3, 300).await;
+        let (narrow, _) = load(8, 3, 600).await;
         assert!((START_WIDTH_MIN..=8).contains(&narrow), "beyond a knee of 3 the width stayed at {narrow}");
         let (begin, most) = load(1, 64, 2).await;
         assert_eq!((begin, most), (2, 2));

@@ -7,6 +7,7 @@ mod cases;
 mod fixture;
 mod moby;
 mod programs;
+mod sim;
 
 use fixture::Bench;
 
@@ -54,6 +55,7 @@ macro_rules! whole_contract {
 whole_contract!(docker, crate::moby::docker, false);
 whole_contract!(podman, crate::moby::podman, false);
 whole_contract!(process, crate::programs::process, false);
+whole_contract!(simulated, crate::sim::sim, true);
 
 /// Runs a case, then takes away what it left, then lets its failure through.
 async fn run<F>(bench: Bench, case: F)
