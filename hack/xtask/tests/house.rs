@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, reason = "helpers of tests")]
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -51,4 +53,30 @@ fn engines_that_people_use_are_refused() {
             assert!(String::from_utf8_lossy(&output.stderr).contains("is the socket of an engine that people use"));
         }
     }
+}
+
+/// REL-25: an engine that answers on a socket of the tests' own, but was not started for them, is left alone.
+#[test]
+fn engines_of_strangers_are_left_alone() {
+    let folder = std::env::temp_dir().join(format!("koan-house-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let socket = folder.join("stranger.sock");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 1024]);
+            let _ = client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK");
+        }
+    });
+    let output = Command::new(repository().join("hack/engines"))
+        .args(["down", "docker"])
+        .env("KOAN_TEST_DOCKER_SOCKET", &socket)
+        .env("KOAN_ENGINES_RUN", folder.join("run"))
+        .env("KOAN_ENGINES_DATA", folder.join("data"))
+        .output()
+        .expect("the script runs");
+    let is_left = socket.exists();
+    std::fs::remove_dir_all(&folder).expect("our own folder");
+    assert!(!output.status.success());
+    assert!(is_left, "{}", String::from_utf8_lossy(&output.stderr));
 }
