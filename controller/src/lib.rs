@@ -1,1 +1,14 @@
-//! Placeholder for the first commit of the room.
+//! The controllers for `DevStack` and `ServiceSpec`: they wire the kinds to the pure stages of `koan-core`.
+//!
+//! validate → questions → gather → decide → plan → apply → conclude → publish; level-based, without memory that matters:
+//! a restart at any await is safe.
+
+mod gateway;
+mod ports;
+mod reader;
+mod runtime;
+
+pub use gateway::{ApiError, ApiKind, ApiVerb, ApiWrite, Effect, Fault, Gateway, Hook, NoHook, Ruling, Tally};
+pub use ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
+pub use reader::{ApiReader, ReadError, Reader};
+pub use runtime::{ApiSource, Change, Changes, Key, Kind, RunError, Source, WatchedKind};

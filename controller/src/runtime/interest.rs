@@ -1,0 +1,67 @@
+//! Who has to look again when an object changes: filled by each reconcile with what it read, so it is rebuilt by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use super::key::Key;
+use super::source::WatchedKind;
+
+/// An object that somebody read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Target {
+    /// Kind of the object.
+    pub(crate) kind: WatchedKind,
+    /// Its namespace.
+    pub(crate) namespace: String,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+impl Target {
+    /// A target.
+    pub(crate) fn new(kind: WatchedKind, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Maps {
+    readers: BTreeMap<Target, BTreeSet<Key>>,
+    targets: BTreeMap<Key, BTreeSet<Target>>,
+}
+
+/// Readers by object and objects by reader.
+#[derive(Debug, Default)]
+pub(crate) struct Interests(Mutex<Maps>);
+
+impl Interests {
+    /// Replaces what a key is interested in; empty forgets the key.
+    pub(crate) fn set(&self, key: &Key, targets: BTreeSet<Target>) {
+        let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = maps.targets.remove(key).unwrap_or_default();
+        if before == targets {
+            maps.targets.insert(key.clone(), before);
+            return;
+        }
+        for gone in before.difference(&targets) {
+            if let Some(readers) = maps.readers.get_mut(gone) {
+                readers.remove(key);
+                if readers.is_empty() {
+                    maps.readers.remove(gone);
+                }
+            }
+        }
+        for target in &targets {
+            maps.readers.entry(target.clone()).or_default().insert(key.clone());
+        }
+        if !targets.is_empty() {
+            maps.targets.insert(key.clone(), targets);
+        }
+    }
+
+    /// Keys that read this object, sorted.
+    pub(crate) fn of(&self, target: &Target) -> Vec<Key> {
+        let maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.readers.get(target).map(|readers| readers.iter().cloned().collect()).unwrap_or_default()
+    }
+}
