@@ -3,12 +3,27 @@
 //! validate → questions → gather → decide → plan → apply → conclude → publish; level-based, without memory that matters:
 //! a restart at any await is safe.
 
+mod apply;
+mod arbiter;
+mod collector;
+mod context;
+mod controllers;
+mod dispatch;
+mod events;
 mod gateway;
+mod gather;
+mod health;
+mod injection;
+mod pool;
 mod ports;
 mod reader;
+mod relay;
 mod runtime;
+mod service;
+mod stack;
 
-pub use gateway::{ApiError, ApiKind, ApiVerb, ApiWrite, Effect, Fault, Gateway, Hook, NoHook, Ruling, Tally};
+pub use controllers::{Builder, Controllers};
+pub use gateway::{ApiError, ApiKind, ApiVerb, ApiWrite, Effect, Fault, Hook, NoHook, Ruling, Tally};
 pub use ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
 pub use reader::{ApiReader, ReadError, Reader};
 pub use runtime::{ApiSource, Change, Changes, Key, Kind, RunError, Source, WatchedKind};

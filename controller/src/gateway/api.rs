@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use koan_crds::labels;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -116,8 +117,11 @@ impl Gateway {
     pub(crate) async fn read(&self, kind: ApiKind, namespace: &str, name: &str) -> Result<Option<DynamicObject>, ApiError> {
         self.tally.read();
         let subject = format!("{} {namespace}/{name}", kind.as_str());
-        let api = self.api(kind, namespace);
-        self.with_tries(&subject, async || answered(&subject, api.get_opt(name)).await).await
+        let call = || -> BoxFuture<'_, _> {
+            let (api, subject, name) = (self.api(kind, namespace), subject.clone(), name.to_owned());
+            Box::pin(async move { answered(&subject, api.get_opt(&name)).await })
+        };
+        self.with_tries(&subject, call).await
     }
 
     async fn write(&self, write: ApiWrite) -> Result<Written, ApiError> {
@@ -125,7 +129,13 @@ impl Gateway {
         let (number, ruling) = self.enter(&effect).await;
         let subject = format!("{} {}/{}", write.kind.as_str(), write.namespace, write.name);
         let result = match ruling {
-            Ruling::Proceed => self.with_tries(&subject, async || self.send(&write, &subject).await).await,
+            Ruling::Proceed => {
+                let call = || -> BoxFuture<'_, _> {
+                    let (write, subject) = (write.clone(), subject.clone());
+                    Box::pin(async move { self.send(&write, &subject).await })
+                };
+                self.with_tries(&subject, call).await
+            }
             Ruling::CutBefore => Err(fault(Fault::Connection, &subject)),
             Ruling::Fail(cause) => Err(fault(cause, &subject)),
             Ruling::CutAfter => {
@@ -151,7 +161,11 @@ impl Gateway {
         result
     }
 
-    async fn with_tries<T>(&self, subject: &str, call: impl AsyncFn() -> Result<T, ApiError>) -> Result<T, ApiError> {
+    async fn with_tries<'a, T>(
+        &'a self,
+        subject: &str,
+        call: impl Fn() -> BoxFuture<'a, Result<T, ApiError>> + Send,
+    ) -> Result<T, ApiError> {
         let started = Instant::now();
         let mut tries = 1;
         loop {

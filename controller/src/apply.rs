@@ -1,0 +1,105 @@
+//! Runs the steps of a plan in order through the gateway; values are resolved just before the step that needs them.
+//!
+//! A step whose predecessor is not done is left out. What several services of a stack ask for (networks) is made once: the
+//! second asker waits for the first and finds it there.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use koan_core::conclude::StepOutcome;
+use koan_core::inventory::WorkloadState;
+use koan_core::outcome::{Failure, Outcome};
+use koan_core::probe::Vantage;
+use koan_core::step::{Plan, Step, StepAction, StepId};
+use koan_core::text::Values;
+use koan_crds::v1alpha1::{EngineName, FailureClass, ServiceSpec};
+use koan_crds::vocabulary::Reason;
+use koan_engines::Engine;
+
+use crate::context::Context;
+use crate::injection::{references, resolve, vantage};
+
+/// Runs a plan on one engine; one outcome per step that was sent.
+pub(crate) async fn apply(context: &Context, object: &ServiceSpec, engine: EngineName, plan: &Plan) -> Vec<StepOutcome> {
+    let Some(engine) = context.pool.engine(engine).map(Arc::clone) else { return Vec::new() };
+    let mut outcomes = Vec::new();
+    let mut done: BTreeSet<StepId> = BTreeSet::new();
+    for step in &plan.steps {
+        if !step.depends_on.iter().all(|before| done.contains(before)) {
+            continue;
+        }
+        let outcome = match values(context, object, step).await {
+            Ok(values) => send(context, engine.as_ref(), step, &values).await,
+            Err(failure) => Outcome::Failed(failure),
+        };
+        if matches!(outcome, Outcome::Done(_)) {
+            done.insert(step.id);
+        }
+        outcomes.push(StepOutcome { step: step.clone(), outcome });
+    }
+    outcomes
+}
+
+async fn values(context: &Context, object: &ServiceSpec, step: &Step) -> Result<Values, Failure> {
+    let place = match &step.action {
+        StepAction::Create(spec) => vantage(&spec.run),
+        StepAction::EnsureNetwork(_)
+        | StepAction::EnsureVolume(_)
+        | StepAction::EnsureImage(_)
+        | StepAction::Start(_)
+        | StepAction::Stop { .. }
+        | StepAction::Remove(_)
+        | StepAction::RemoveNetwork(_)
+        | StepAction::RemoveVolume { .. } => Vantage::Host,
+    };
+    resolve(context, object, references(step), place).await.map_err(|error| Failure {
+        class: FailureClass::Transient,
+        reason: Reason::ProvisionFailed,
+        message: error.to_string(),
+        remedy: None,
+    })
+}
+
+/// Sends one step and takes its reply into the inventory (PERF-80).
+async fn send(context: &Context, engine: &dyn Engine, step: &Step, values: &Values) -> Outcome {
+    let name = engine.id();
+    let turn = match &step.action {
+        StepAction::EnsureNetwork(network) => {
+            let turn = context.pool.turn(&network.name).await;
+            let known = context.pool.known(name);
+            let made = known.and_then(|inventory| {
+                let same = |known: &&koan_core::inventory::NetworkRecord| known.name == network.name && known.owner.uid == network.owner.uid;
+                inventory.networks.iter().find(same).map(|known| known.id.clone())
+            });
+            if let Some(id) = made {
+                return Outcome::Done(koan_core::outcome::Done { changed: false, id: Some(id), ..Default::default() });
+            }
+            Some(turn)
+        }
+        StepAction::EnsureVolume(_)
+        | StepAction::EnsureImage(_)
+        | StepAction::Create(_)
+        | StepAction::Start(_)
+        | StepAction::Stop { .. }
+        | StepAction::Remove(_)
+        | StepAction::RemoveNetwork(_)
+        | StepAction::RemoveVolume { .. } => None,
+    };
+    note_restart(context, name, step);
+    let outcome = context.gateway.step(engine, step, values).await;
+    context.pool.stepped(name, step, &outcome, context.clock.now());
+    drop(turn);
+    outcome
+}
+
+/// A start of a workload that had ended counts as a restart.
+fn note_restart(context: &Context, engine: EngineName, step: &Step) {
+    let StepAction::Start(object) = &step.action else { return };
+    let Some(inventory) = context.pool.known(engine) else { return };
+    let ended = inventory.workloads.iter().any(|record| {
+        record.name == object.name && record.owner.uid == object.owner.uid && record.state == WorkloadState::Exited
+    });
+    if ended && !step.cause.contains("was asked for") {
+        context.restarts.note(&object.owner.uid);
+    }
+}

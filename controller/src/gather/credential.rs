@@ -1,0 +1,107 @@
+//! The credential that Koan generates for a workload of its own (DET-22, DET-23, S-9).
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use koan_core::facts::Facts;
+use koan_core::text::ValueRef;
+use koan_core::validate::ValidService;
+use koan_crds::events::Event;
+use koan_crds::{labels, names};
+use serde_json::json;
+
+use super::references::version_of;
+use crate::context::Context;
+use crate::events::About;
+use crate::gateway::{ApiError, ApiKind};
+
+/// Length of a generated password.
+const LENGTH: usize = 28;
+/// Characters of a generated password.
+const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// User of a generated credential where the recipe fixes none.
+const USER: &str = "koan";
+
+/// What became of the generated credential.
+#[derive(Debug)]
+pub(crate) enum GeneratedCredential {
+    /// It is there.
+    Present,
+    /// Its Secret is gone while the data that depend on it live (DET-23): message and remedy.
+    Lost(String),
+}
+
+/// Makes sure that the Secret exists before any volume or container does; never makes it anew while data exist.
+pub(crate) async fn ensure(
+    context: &Context,
+    service: &ValidService,
+    facts: &mut Facts,
+    about: &About,
+) -> Result<GeneratedCredential, ApiError> {
+    let name = names::credentials_secret(&service.key.name);
+    let keys = ["username", "password"];
+    let known = |key: &str| facts.versions.contains_key(&ValueRef::SecretKey { name: name.clone(), key: key.to_owned() });
+    if keys.iter().all(|key| known(key)) {
+        return Ok(GeneratedCredential::Present);
+    }
+    if let Some(volume) = facts.retained.first() {
+        return Ok(GeneratedCredential::Lost(format!(
+            "the Secret {name} with the generated credential is gone while volume {} holds the data; \
+             restore the Secret, or delete the volume by name",
+            volume.name
+        )));
+    }
+    let written = context.gateway.create(ApiKind::Secret, labels::MANAGER_SERVICE, body(context, service, &name)?).await?;
+    for key in keys {
+        let reference = ValueRef::SecretKey { name: name.clone(), key: key.to_owned() };
+        facts.versions.insert(reference, version_of(&written.uid, &written.version));
+    }
+    facts.generated_credential = koan_core::facts::CredentialFact::Present { keys: keys.map(str::to_owned).to_vec() };
+    if !written.adopted {
+        let message = format!("Generated a credential for {} and stored it in the Secret {name}", service.service);
+        context.events.emit(Event::CredentialGenerated, about, &message).await;
+    }
+    Ok(GeneratedCredential::Present)
+}
+
+fn body(context: &Context, service: &ValidService, name: &str) -> Result<serde_json::Value, ApiError> {
+    let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
+    let user = recipe.and_then(|recipe| recipe.generated_user).unwrap_or(USER);
+    let password = password(context).map_err(|error| ApiError::Unavailable {
+        subject: format!("Secret {}/{name}", service.key.namespace),
+        message: format!("no randomness for its password: {error}"),
+    })?;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let mut own = BTreeMap::from([
+        (labels::INSTANCE, context.instance.0.as_str()),
+        (labels::NAMESPACE, service.key.namespace.as_str()),
+        (labels::SERVICE, service.service.as_str()),
+        (labels::OWNER_UID, service.uid.0.as_str()),
+    ]);
+    own.extend(service.stack.as_ref().map(|stack| (labels::STACK, stack.name.as_str())));
+    // No owner reference: it outlives the object exactly as its volume does.
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": service.key.namespace, "labels": own},
+        "type": "Opaque",
+        "data": {"username": encode(user), "password": encode(&password)},
+    }))
+}
+
+/// 28 letters and digits, each equally likely.
+fn password(context: &Context) -> std::io::Result<String> {
+    let mut text = String::with_capacity(LENGTH);
+    let mut bytes = [0; 64];
+    while text.len() < LENGTH {
+        context.random.fill(&mut bytes)?;
+        text.extend(bytes.iter().filter_map(|byte| pick(*byte)).take(LENGTH - text.len()));
+    }
+    Ok(text)
+}
+
+/// A character, or nothing where the byte would make some characters likelier than others.
+pub(super) fn pick(byte: u8) -> Option<char> {
+    let fair = u8::try_from(256 / ALPHABET.len() * ALPHABET.len()).unwrap_or(u8::MAX);
+    (byte < fair).then(|| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
+}

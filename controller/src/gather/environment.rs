@@ -1,0 +1,58 @@
+//! Candidates from the person's environment and from a container's gateway (slots 1, 3 and 4 of DET-9).
+
+use koan_core::candidate::{self, ParsedCandidate};
+use koan_core::probe::{Address, Candidate};
+use koan_core::validate::ValidService;
+use koan_crds::names;
+use koan_crds::v1alpha1::DetectionMethod;
+
+use crate::context::Context;
+use crate::reader::{ReadError, value_of};
+
+/// What the command line stored of the person's environment, as candidates in the order of the names; a text that is no
+/// candidate is passed over, since a shell may hold anything.
+pub(super) async fn candidates(context: &Context, service: &ValidService) -> Result<Vec<Candidate>, ReadError> {
+    let mut found: Vec<Candidate> = hits(context, service)
+        .await?
+        .into_iter()
+        .map(|(name, parsed)| {
+            let named = service.detection.env.contains(&name);
+            parsed.question(DetectionMethod::Environment, Some(name), named)
+        })
+        .collect();
+    let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
+    let Some(port) = recipe.and_then(|recipe| recipe.ports.first()).map(|port| port.port) else { return Ok(found) };
+    found.extend(context.host.gateways().into_iter().map(|host| Candidate {
+        method: DetectionMethod::HostGateway,
+        source: None,
+        address: Address::Tcp { host, port },
+        named_by_manifest: false,
+        tls: false,
+        database: None,
+    }));
+    Ok(found)
+}
+
+/// Environment names with what they say; the logins inside stay bound to their candidate (DET-11).
+pub(super) async fn hits(context: &Context, service: &ValidService) -> Result<Vec<(String, ParsedCandidate)>, ReadError> {
+    let Some(stack) = &service.stack else { return Ok(Vec::new()) };
+    let Some(recipe) = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id)) else { return Ok(Vec::new()) };
+    let secret = context.reader.secret(&service.key.namespace, &names::environment_secret(&stack.name)).await?;
+    let Some(secret) = secret else { return Ok(Vec::new()) };
+    let port = recipe.ports.first().map(|port| port.port);
+    let own = service.detection.env.iter().map(String::as_str);
+    let listed = own.chain(recipe.candidate_names.iter().copied());
+    let mut found: Vec<(String, ParsedCandidate)> = Vec::new();
+    for name in listed {
+        if found.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        let Some(text) = value_of(&secret, name) else { continue };
+        let Ok(parsed) = candidate::parse(text.expose(), port) else { continue };
+        let fits = parsed.scheme.as_deref().is_none_or(|scheme| recipe.schemes.contains(&scheme));
+        if fits {
+            found.push((name.to_owned(), parsed));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,20 @@
+//! All reads of one service in one place; the result is plain [`Facts`], and nothing is judged here.
+
+mod credential;
+mod engine;
+mod environment;
+mod logs;
+mod probing;
+mod references;
+mod restarts;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use credential::{GeneratedCredential, ensure as ensure_credential};
+pub(crate) use engine::choose;
+pub(crate) use logs::tail;
+pub(crate) use probing::ask;
+pub(crate) use restarts::Restarts;
+pub(crate) use world::facts;

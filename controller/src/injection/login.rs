@@ -1,0 +1,75 @@
+//! From the name of a credential to its value.
+
+use std::collections::BTreeMap;
+
+use koan_core::candidate;
+use koan_core::probe::CredentialRef;
+use koan_core::secret::{Login, Secret};
+use koan_core::validate::{ValidService, Workload};
+use koan_crds::names;
+use koan_crds::v1alpha1::ServiceSpec;
+
+use crate::context::Context;
+use crate::reader::{ReadError, value_of};
+
+/// Keys of a Secret with a credential (DET-19); `uri` is read as `url`.
+pub(crate) const CREDENTIAL_KEYS: [&str; 5] = ["username", "password", "token", "url", "uri"];
+
+/// The login behind a credential's name; `None` where it is not there (any more).
+pub(crate) async fn login_of(
+    context: &Context,
+    object: &ServiceSpec,
+    service: &ValidService,
+    credential: &CredentialRef,
+) -> Result<Option<Login>, ReadError> {
+    match credential {
+        CredentialRef::Anonymous => Ok(Some(Login::default())),
+        CredentialRef::Candidate(index) => Ok(candidate_login(service, *index)),
+        CredentialRef::Default(index) => Ok(default_login(context, service, *index)),
+        CredentialRef::Generated => secret_login(context, service, &names::credentials_secret(&service.key.name)).await,
+        CredentialRef::Manifest => match &service.credentials.secret {
+            Some(secret) => secret_login(context, service, secret).await,
+            None => Ok(literal_login(object)),
+        },
+    }
+}
+
+fn candidate_login(service: &ValidService, index: usize) -> Option<Login> {
+    match &service.workload {
+        Workload::External(external) => external.login.clone(),
+        Workload::Container(_) | Workload::Process(_) | Workload::Recipe { .. } => {
+            service.detection.candidates.get(index).and_then(|candidate| candidate.login.clone())
+        }
+    }
+}
+
+fn default_login(context: &Context, service: &ValidService, index: usize) -> Option<Login> {
+    let recipe = context.recipes.recipe(service.adapter.as_deref()?)?;
+    let (username, password) = recipe.default_logins.get(index)?;
+    Some(Login { username: Some((*username).to_owned()), password: Some(Secret::new((*password).to_owned())), token: None })
+}
+
+fn literal_login(object: &ServiceSpec) -> Option<Login> {
+    let literals = object.spec.service.credentials.as_ref()?.literals.as_ref()?;
+    login_of_keys(|key| literals.get(key).cloned().map(Secret::new))
+}
+
+async fn secret_login(context: &Context, service: &ValidService, name: &str) -> Result<Option<Login>, ReadError> {
+    let secret = context.reader.secret(&service.key.namespace, name).await?;
+    Ok(secret.and_then(|secret| login_of_keys(|key| value_of(&secret, key))))
+}
+
+/// A login from the keys of DET-19; parts of `url` stand in for keys that are absent.
+pub(crate) fn login_of_keys(get: impl Fn(&str) -> Option<Secret<String>>) -> Option<Login> {
+    let found: BTreeMap<&str, Secret<String>> = CREDENTIAL_KEYS.into_iter().filter_map(|key| Some((key, get(key)?))).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let url = found.get("url").or_else(|| found.get("uri"));
+    let inside = url.and_then(|url| candidate::parse(url.expose(), Some(1)).ok()).and_then(|parsed| parsed.login).unwrap_or_default();
+    Some(Login {
+        username: found.get("username").map(|name| name.expose().clone()).or(inside.username),
+        password: found.get("password").cloned().or(inside.password),
+        token: found.get("token").cloned(),
+    })
+}

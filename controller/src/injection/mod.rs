@@ -1,0 +1,11 @@
+//! What consumers of a service are given: its outputs, as seen from where they stand (DET-30 to DET-34).
+//!
+//! Values are resolved here, just before they are used, and live no longer than that call (B-7).
+
+mod login;
+mod peer;
+mod values;
+
+pub(crate) use login::{CREDENTIAL_KEYS, login_of, login_of_keys};
+pub(crate) use peer::{Peer, peer};
+pub(crate) use values::{references, resolve, vantage};

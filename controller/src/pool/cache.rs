@@ -1,0 +1,170 @@
+//! Inventories and infos, asked for once and kept until something says otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use koan_core::identity::{InstanceId, Uid};
+use koan_core::inventory::{EngineInfo, Inventory};
+use koan_core::outcome::Outcome;
+use koan_core::step::Step;
+use koan_crds::v1alpha1::EngineName;
+use koan_engines::{Engine, EngineError, Scope};
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::time::Instant;
+
+use super::overlay;
+
+/// How long an unavailable engine is not asked again.
+const UNAVAILABLE_FOR: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+struct Slot {
+    info: Option<(EngineInfo, Instant)>,
+    inventory: Option<Arc<Inventory>>,
+    /// Counts the steps that changed the cached inventory, so that a list which began before one does not undo it.
+    epoch: u64,
+}
+
+/// The engines.
+pub(crate) struct Pool {
+    engines: Vec<Arc<dyn Engine>>,
+    scope: Scope,
+    slots: Mutex<BTreeMap<EngineName, Slot>>,
+    used: watch::Sender<BTreeSet<EngineName>>,
+    turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// What a new list changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Owners whose workloads, networks or volumes changed.
+    pub(crate) owners: BTreeSet<Uid>,
+}
+
+impl Pool {
+    /// The engines, in the order of the registry.
+    pub(crate) fn new(engines: Vec<Arc<dyn Engine>>, instance: InstanceId) -> Self {
+        Self { engines, scope: Scope { instance }, slots: Mutex::default(), used: watch::Sender::default(), turns: Mutex::default() }
+    }
+
+    /// The engine of that name.
+    pub(crate) fn engine(&self, name: EngineName) -> Option<&Arc<dyn Engine>> {
+        self.engines.iter().find(|engine| engine.id() == name)
+    }
+
+    /// Names of all engines.
+    pub(crate) fn names(&self) -> impl Iterator<Item = EngineName> {
+        self.engines.iter().map(|engine| engine.id())
+    }
+
+    /// What inventories cover.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What an engine says of itself; asked once while it is available.
+    pub(crate) async fn info(&self, name: EngineName) -> Option<EngineInfo> {
+        let engine = self.engine(name)?;
+        let known = self.with(name, |slot| slot.info.clone());
+        if let Some((info, asked)) = known
+            && (info.available || asked.elapsed() < UNAVAILABLE_FOR)
+        {
+            return Some(info);
+        }
+        let info = engine.info().await;
+        self.with(name, |slot| slot.info = Some((info.clone(), Instant::now())));
+        Some(info)
+    }
+
+    /// What every engine says of itself.
+    pub(crate) async fn infos(&self) -> Vec<EngineInfo> {
+        let asked = futures::future::join_all(self.names().map(|name| self.info(name))).await;
+        asked.into_iter().flatten().collect()
+    }
+
+    /// The inventory of an engine; listed once, then kept up to date.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn inventory(&self, name: EngineName) -> Result<Option<Arc<Inventory>>, EngineError> {
+        if self.engine(name).is_none() {
+            return Ok(None);
+        }
+        if let Some(known) = self.known(name) {
+            return Ok(Some(known));
+        }
+        self.used.send_if_modified(|used| used.insert(name));
+        self.relist(name).await?;
+        Ok(self.known(name))
+    }
+
+    /// True once somebody needed the engine.
+    pub(crate) fn is_used(&self, name: EngineName) -> bool {
+        self.used.borrow().contains(&name)
+    }
+
+    /// Waits until somebody needs the engine.
+    pub(super) async fn until_used(&self, name: EngineName) {
+        let mut used = self.used.subscribe();
+        // The sender lives in this pool, so the wait ends by use only.
+        let _ = used.wait_for(|used| used.contains(&name)).await;
+    }
+
+    /// The inventory of an engine as it was last seen, without asking.
+    pub(crate) fn known(&self, name: EngineName) -> Option<Arc<Inventory>> {
+        self.with(name, |slot| slot.inventory.clone())
+    }
+
+    /// Lists an engine anew and says whose objects changed.
+    ///
+    /// # Errors
+    /// The engine does not answer; what was known of it is forgotten.
+    pub(crate) async fn relist(&self, name: EngineName) -> Result<Difference, EngineError> {
+        let Some(engine) = self.engine(name) else { return Ok(Difference::default()) };
+        let before = self.with(name, |slot| slot.epoch);
+        match engine.inventory(&self.scope).await {
+            Ok(listed) => Ok(self.with(name, |slot| {
+                let difference = slot.inventory.as_deref().map(|old| overlay::difference(old, &listed)).unwrap_or_default();
+                // A step that ended meanwhile may be missing in this list: it stays until the next one.
+                if slot.epoch == before || slot.inventory.is_none() {
+                    slot.inventory = Some(Arc::new(listed));
+                }
+                difference
+            })),
+            Err(error) => {
+                self.with(name, |slot| {
+                    slot.inventory = None;
+                    slot.info = None;
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes the reply to our own step into the inventory: the reply of a start *is* the start event (PERF-80).
+    pub(crate) fn stepped(&self, name: EngineName, step: &Step, outcome: &Outcome, now: jiff::Timestamp) {
+        let Outcome::Done(done) = outcome else { return };
+        self.with(name, |slot| {
+            slot.epoch += 1;
+            if let Some(inventory) = &mut slot.inventory {
+                overlay::take_in(Arc::make_mut(inventory), step, done, now);
+            }
+        });
+    }
+
+    /// Waits for the turn to make an object that several services ask for, by its name.
+    pub(crate) async fn turn(&self, object: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, lock| Arc::strong_count(lock) > 1);
+            Arc::clone(turns.entry(object.to_owned()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    fn with<T>(&self, name: EngineName, act: impl FnOnce(&mut Slot) -> T) -> T {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        act(slots.entry(name).or_default())
+    }
+}

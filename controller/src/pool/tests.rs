@@ -1,0 +1,61 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use koan_core::identity::Owner;
+use koan_core::inventory::{Inventory, LivePort, WorkloadRecord, WorkloadState};
+use koan_crds::v1alpha1::{EngineName, Protocol};
+
+use super::overlay::difference;
+
+fn record(id: &str, uid: &str, state: WorkloadState) -> WorkloadRecord {
+    WorkloadRecord {
+        id: id.into(),
+        name: format!("shop-{id}"),
+        owner: Owner {
+            instance: "i".into(),
+            namespace: "default".to_owned(),
+            stack: Some("shop".to_owned()),
+            service: id.to_owned(),
+            uid: uid.into(),
+        },
+        hash: "h".into(),
+        state,
+        image: None,
+        image_digest: None,
+        platform: None,
+        started_at: None,
+        finished_at: None,
+        exit_code: None,
+        oom_killed: false,
+        restarts: 0,
+        addresses: Vec::new(),
+        ports: vec![LivePort {
+            service: id.to_owned(),
+            host: 5432,
+            container: 5432,
+            protocol: Protocol::Tcp,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            owner: None,
+            pid: None,
+        }],
+        pid: None,
+        volumes: Vec::new(),
+    }
+}
+
+fn inventory(workloads: Vec<WorkloadRecord>) -> Inventory {
+    Inventory { engine: EngineName::Docker, workloads, networks: Vec::new(), volumes: Vec::new(), ports: Vec::new() }
+}
+
+/// REL-5, P22: a list that lacks a container, or shows it ended, names exactly its owner.
+#[test]
+fn difference_names_the_owners_of_what_changed() {
+    let old = inventory(vec![
+        record("a", "1", WorkloadState::Running),
+        record("b", "2", WorkloadState::Running),
+        record("c", "3", WorkloadState::Running),
+    ]);
+    let new = inventory(vec![record("a", "1", WorkloadState::Running), record("b", "2", WorkloadState::Exited)]);
+    let owners: Vec<String> = difference(&old, &new).owners.into_iter().map(|uid| uid.0).collect();
+    assert_eq!(owners, ["2", "3"]);
+    assert!(difference(&new, &new).owners.is_empty());
+}
