@@ -68,7 +68,9 @@ async fn send(context: &Context, engine: &dyn Engine, step: &Step, values: &Valu
             let turn = context.pool.turn(&network.name).await;
             let known = context.pool.known(name);
             let made = known.and_then(|inventory| {
-                let same = |known: &&koan_core::inventory::NetworkRecord| known.name == network.name && known.owner.uid == network.owner.uid;
+                let same = |known: &&koan_core::inventory::NetworkRecord| {
+                    known.name == network.name && known.owner.uid == network.owner.uid
+                };
                 inventory.networks.iter().find(same).map(|known| known.id.clone())
             });
             if let Some(id) = made {

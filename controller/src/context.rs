@@ -25,7 +25,7 @@ pub(crate) struct Context {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) prober: Arc<dyn Prober>,
-    pub(crate) recipes: Arc<dyn Recipes>,
+    pub(crate) recipes: &'static dyn Recipes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) host: Arc<dyn Host>,

@@ -1,6 +1,7 @@
 //! The face of the crate: builds the controllers and runs them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use koan_adapters::Prober;
@@ -23,11 +24,14 @@ use crate::reader::{ApiReader, Reader};
 use crate::relay::Relays;
 use crate::runtime::{ApiSource, Change, Interests, Key, Kind, RunError, Runner, Source, Target, Wake, WatchedKind};
 
+/// A stack looks at its services' changes together (PERF-93).
+const COALESCE: Duration = Duration::from_millis(10);
+
 /// What the controllers are made from. Reader, source, clock, randomness, host and hook have defaults.
 pub struct Builder {
     client: kube::Client,
     instance: InstanceId,
-    recipes: Arc<dyn Recipes>,
+    recipes: &'static dyn Recipes,
     prober: Arc<dyn Prober>,
     engines: Vec<Arc<dyn Engine>>,
     reader: Option<Arc<dyn Reader>>,
@@ -46,7 +50,12 @@ pub struct Controllers {
 
 impl Controllers {
     /// A builder: writes go through `client`; `recipes` and `prober` are the two halves of the catalogue.
-    pub fn builder(client: kube::Client, instance: InstanceId, recipes: Arc<dyn Recipes>, prober: Arc<dyn Prober>) -> Builder {
+    pub fn builder(
+        client: kube::Client,
+        instance: InstanceId,
+        recipes: &'static dyn Recipes,
+        prober: Arc<dyn Prober>,
+    ) -> Builder {
         Builder {
             client,
             instance,
@@ -124,7 +133,10 @@ fn route(context: &Context, change: &Change) {
         }
     }
     for reader in context.interests.of(&Target::new(*kind, namespace, name)) {
-        context.wake.now(reader);
+        match reader.kind {
+            Kind::Stack => context.wake.after(reader, COALESCE),
+            Kind::Service | Kind::Probe | Kind::Engine | Kind::Collector => context.wake.now(reader),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod health;
 mod injection;
 mod pool;
 mod ports;
+mod publish;
 mod reader;
 mod relay;
 mod runtime;

@@ -111,7 +111,7 @@ impl Collector {
             name: owner_name(owner),
             uid: owner.uid.0.clone(),
         };
-        context.events.emit(Event::OrphanCollected, &about, &message).await;
+        context.events.emit(Event::OrphanCollected, false, &about, &message).await;
     }
 }
 

@@ -39,9 +39,9 @@ impl Recorder {
 
     /// Logs an event and, unless it is a log record only, writes it. A failed write is logged and forgotten: an Event
     /// decides nothing.
-    pub(crate) async fn emit(&self, event: Event, about: &About, message: &str) {
+    pub(crate) async fn emit(&self, event: Event, warning: bool, about: &About, message: &str) {
         let subject = format!("{}/{}", about.namespace, about.name);
-        if event.is_warning() {
+        if warning {
             tracing::warn!(event_id = event.id(), object = %subject, "{}: {message}", event.as_str());
         } else {
             tracing::info!(event_id = event.id(), object = %subject, "{}: {message}", event.as_str());
@@ -49,13 +49,13 @@ impl Recorder {
         if event.is_log_only() {
             return;
         }
-        let body = self.body(event, about, message);
+        let body = self.body(event, warning, about, message);
         if let Err(error) = self.gateway.create(ApiKind::Event, labels::MANAGER_SERVICE, body).await {
             tracing::debug!(event_id = event.id(), object = %subject, "the Event was not written: {error}");
         }
     }
 
-    fn body(&self, event: Event, about: &About, message: &str) -> serde_json::Value {
+    fn body(&self, event: Event, warning: bool, about: &About, message: &str) -> serde_json::Value {
         let now = self.clock.now();
         let stamp = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
         let message: String = message.chars().take(MESSAGE_LIMIT).collect();
@@ -74,7 +74,7 @@ impl Recorder {
             },
             "reason": event.as_str(),
             "message": message,
-            "type": if event.is_warning() { "Warning" } else { "Normal" },
+            "type": if warning { "Warning" } else { "Normal" },
             "source": {"component": COMPONENT},
             "reportingComponent": "koan.dev/koan",
             "reportingInstance": self.instance.0,

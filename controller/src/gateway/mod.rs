@@ -15,7 +15,7 @@ pub use error::ApiError;
 pub use hook::{Fault, Hook, NoHook, Ruling};
 pub use tally::Tally;
 
-pub(crate) use api::Written;
+pub(crate) use api::Identity;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::runtime::Wake;
 
 /// The door.
-pub struct Gateway {
+pub(crate) struct Gateway {
     client: kube::Client,
     wake: Wake,
     hook: Arc<dyn Hook>,
@@ -54,7 +54,7 @@ impl Gateway {
     }
 
     /// What went through so far.
-    pub fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> Tally {
         self.tally.snapshot()
     }
 

@@ -59,7 +59,7 @@ pub(crate) async fn ensure(
     facts.generated_credential = koan_core::facts::CredentialFact::Present { keys: keys.map(str::to_owned).to_vec() };
     if !written.adopted {
         let message = format!("Generated a credential for {} and stored it in the Secret {name}", service.service);
-        context.events.emit(Event::CredentialGenerated, about, &message).await;
+        context.events.emit(Event::CredentialGenerated, false, about, &message).await;
     }
     Ok(GeneratedCredential::Present)
 }

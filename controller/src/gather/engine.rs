@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use koan_core::decide::Decision;
 use koan_core::decide::{EngineNeed, EngineRequest, EngineVerdict, choose_engine};
 use koan_core::desired::engine_need;
-use koan_core::decide::Decision;
 use koan_core::validate::{ValidService, Workload, validate_service};
 use koan_crds::labels;
 use koan_crds::v1alpha1::{Action, EngineName, ProvisioningMode, ServiceSpec};
@@ -30,7 +30,7 @@ pub(crate) async fn choose(context: &Context, service: &ValidService, decision: 
         None => context.pool.infos().await,
     };
     request.missing_programs = missing_programs(context, &request);
-    let verdict = choose_engine(&request, &infos, context.recipes.as_ref());
+    let verdict = choose_engine(&request, &infos, context.recipes);
     if let EngineVerdict::Selected { engine, .. } = &verdict {
         context.arbiter.promise_engine(&owner, *engine);
     }
@@ -54,7 +54,7 @@ async fn siblings(context: &Context, service: &ValidService) -> Result<Vec<std::
 
 /// What a sibling needs: by its decision where it has one, else by its manifest.
 fn need_of(object: &ServiceSpec, context: &Context) -> Option<(String, EngineNeed)> {
-    let service = validate_service(object, context.recipes.as_ref()).ok()?;
+    let service = validate_service(object, context.recipes).ok()?;
     let decided = object.status.as_ref().and_then(|status| status.decision.as_ref()).map(|decision| decision.action);
     let idle = service.mode == ProvisioningMode::Disabled || matches!(decided, Some(Action::UseHostService | Action::NoAction));
     let need = match &service.workload {

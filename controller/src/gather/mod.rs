@@ -17,4 +17,4 @@ pub(crate) use engine::choose;
 pub(crate) use logs::tail;
 pub(crate) use probing::ask;
 pub(crate) use restarts::Restarts;
-pub(crate) use world::facts;
+pub(crate) use world::{LAUNCH_PORT, facts};

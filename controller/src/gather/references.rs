@@ -25,7 +25,14 @@ pub(super) async fn read(
     service: &ValidService,
 ) -> Result<(Versions, Vec<MissingReference>), ReadError> {
     let vantage = vantage(context, service);
-    let mut reading = Reading { context, vantage, namespace: &service.key.namespace, versions: BTreeMap::new(), missing: Vec::new(), targets: BTreeSet::new() };
+    let mut reading = Reading {
+        context,
+        vantage,
+        namespace: &service.key.namespace,
+        versions: BTreeMap::new(),
+        missing: Vec::new(),
+        targets: BTreeSet::new(),
+    };
     for (index, variable) in object.spec.service.env.iter().flatten().enumerate() {
         let Some(source) = &variable.value_from else { continue };
         let path = format!("spec.env[{index}].valueFrom");
@@ -117,7 +124,7 @@ impl Reading<'_> {
             && peer.outputs(self.vantage, self.context).is_some_and(|outputs| outputs.contains_key(output))
         {
             let reference = ValueRef::Output { service: service.to_owned(), output: output.to_owned() };
-            self.versions.insert(reference, peer.version());
+            self.versions.insert(reference, peer.version(self.vantage, self.context));
         }
         Ok(())
     }

@@ -47,7 +47,8 @@ impl Restarts {
         };
         let recent = starts.at.iter().filter(|at| at.elapsed() < CRASH_WINDOW).count();
         let recent = u32::try_from(recent).unwrap_or(u32::MAX);
-        let left = starts.at.back().and_then(|last| restart_delay(recent).checked_sub(last.elapsed())).filter(|left| !left.is_zero());
+        let left =
+            starts.at.back().and_then(|last| restart_delay(recent).checked_sub(last.elapsed())).filter(|left| !left.is_zero());
         (RestartRecord { total: counted.max(starts.total), recent, held: left.is_some() }, left)
     }
 }

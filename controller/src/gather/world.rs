@@ -37,7 +37,7 @@ pub(crate) async fn facts(context: &Context, object: &ServiceSpec, service: &Val
             current: status.ports.clone(),
             ..PortFacts::default()
         },
-        gates: gates(context, service).await?,
+        gates: gates(context, object, service).await?,
         versions,
         missing,
         health: context.board.record(&service.key),
@@ -79,7 +79,11 @@ fn belongs(volume: &VolumeRecord, service: &ValidService) -> bool {
         && owner.stack.as_deref() == service.stack.as_ref().map(|stack| stack.name.as_str())
 }
 
-async fn manifest_credential(context: &Context, object: &ServiceSpec, service: &ValidService) -> Result<CredentialFact, ReadError> {
+async fn manifest_credential(
+    context: &Context,
+    object: &ServiceSpec,
+    service: &ValidService,
+) -> Result<CredentialFact, ReadError> {
     if let Some(name) = &service.credentials.secret {
         let secret = context.reader.secret(&service.key.namespace, name).await?;
         let Some(secret) = secret else { return Ok(CredentialFact::Missing) };
@@ -114,18 +118,23 @@ async fn launch_ports(context: &Context, service: &ValidService) -> Result<BTree
     let map = context.reader.config_map(&service.key.namespace, &name).await?;
     let prefix = format!("{LAUNCH_PORT}{}.", service.service);
     let data = map.as_ref().and_then(|map| map.data.as_ref());
-    let ports = data.into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?.to_owned(), value.parse().ok()?)));
+    let ports =
+        data.into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?.to_owned(), value.parse().ok()?)));
     Ok(ports.collect())
 }
 
-async fn gates(context: &Context, service: &ValidService) -> Result<Vec<koan_core::facts::GateState>, ReadError> {
+async fn gates(
+    context: &Context,
+    object: &ServiceSpec,
+    service: &ValidService,
+) -> Result<Vec<koan_core::facts::GateState>, ReadError> {
     let mut others = BTreeMap::new();
     for gate in &service.gates {
         if let Some(other) = context.reader.service(&service.key.namespace, &gate.object).await? {
             others.insert(gate.object.clone(), ServiceSpec::clone(&other));
         }
     }
-    Ok(gate_states(service, &others))
+    Ok(gate_states(service, object.status.as_ref(), &others))
 }
 
 /// A service that ends was seen to end well in this generation.
@@ -135,4 +144,3 @@ fn completed(object: &ServiceSpec) -> bool {
     let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
     current && ready.is_some_and(|ready| ready.reason == Reason::Completed.as_str())
 }
-

@@ -117,15 +117,15 @@ impl Board {
     /// True when a host service counts as lost (DET-28).
     pub(crate) fn is_lost(&self, key: &ServiceKey) -> bool {
         self.with(|all| {
-            all.get(key).is_some_and(|watched| {
-                watched.lost_since.is_some_and(|since| since.elapsed() >= watched.target.loss_after)
-            })
+            all.get(key)
+                .is_some_and(|watched| watched.lost_since.is_some_and(|since| since.elapsed() >= watched.target.loss_after))
         })
     }
 
     /// One probe of one service.
     pub(crate) async fn probe(&self, key: &ServiceKey, means: &Means) -> Next {
-        let Some((target, line)) = self.with(|all| all.get(key).map(|watched| (Arc::clone(&watched.target), watched.line.clone())))
+        let Some((target, line)) =
+            self.with(|all| all.get(key).map(|watched| (Arc::clone(&watched.target), watched.line.clone())))
         else {
             return Next::Rest;
         };
@@ -154,7 +154,14 @@ impl Board {
 impl Watched {
     fn new(target: Target) -> Self {
         let record = HealthRecord { subject: None, generation: target.generation, ..HealthRecord::default() };
-        Self { target: Arc::new(target), since: Instant::now(), record, failing: 0, lost_since: None, line: forms::Line::default() }
+        Self {
+            target: Arc::new(target),
+            since: Instant::now(),
+            record,
+            failing: 0,
+            lost_since: None,
+            line: forms::Line::default(),
+        }
     }
 
     /// Takes a result; the pause before the next probe, and whether the verdict turned.
@@ -212,4 +219,3 @@ impl Watched {
         (self.record.first_passed.is_some(), ended, lost)
     }
 }
-

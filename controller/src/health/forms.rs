@@ -92,7 +92,9 @@ async fn run(target: &Target, line: &mut Line, means: &Means) -> Result<(), Miss
     match &target.place {
         Place::Host { address } => at(target, address, means).await,
         Place::Workload { engine, object, port, published, exec } => {
-            let Some(engine) = means.pool.engine(*engine) else { return Err(Miss::absent("its engine is not part of this program")) };
+            let Some(engine) = means.pool.engine(*engine) else {
+                return Err(Miss::absent("its engine is not part of this program"));
+            };
             let place = Inside { engine: engine.as_ref(), object };
             match &target.health.check {
                 HealthForm::Exec { command } => place.exec(command, target.health.timeout).await,
@@ -122,7 +124,14 @@ struct Inside<'a> {
 
 impl Inside<'_> {
     /// At the workload's own address; then, once, through the published one (PERF-82).
-    async fn network(&self, target: &Target, port: u16, published: &[(u16, u16)], line: &mut Line, means: &Means) -> Result<(), Miss> {
+    async fn network(
+        &self,
+        target: &Target,
+        port: u16,
+        published: &[(u16, u16)],
+        line: &mut Line,
+        means: &Means,
+    ) -> Result<(), Miss> {
         let tunnel = self.dial(port).await.map_err(|error| Miss::absent(error.to_string()))?;
         at(target, &tunnel.address, means).await?;
         let own = published.iter().find(|(container, _)| *container == port).map(|(_, host)| *host);
@@ -160,7 +169,8 @@ impl Inside<'_> {
         if line.seen {
             return Ok(());
         }
-        let lines = self.engine.logs(self.object, &LogOptions::default()).await.map_err(|error| Miss::absent(error.to_string()))?;
+        let lines =
+            self.engine.logs(self.object, &LogOptions::default()).await.map_err(|error| Miss::absent(error.to_string()))?;
         let mut lines = lines.take(LINES);
         while let Some(Ok(found)) = lines.next().await {
             if found.text.contains(pattern) {
@@ -240,7 +250,8 @@ async fn tcp(address: &Address) -> Result<(), Miss> {
 /// A GET whose status is read and nothing else; 2xx and 3xx pass.
 async fn http(address: &Address, path: &str) -> Result<(), Miss> {
     let mut stream = connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: koan\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: koan\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(|error| Miss::not_yet(refused(&error)))?;
     let mut head = Vec::new();
     let mut reader = stream.take(HEAD_LIMIT as u64);

@@ -66,7 +66,8 @@ pub(crate) fn login_of_keys(get: impl Fn(&str) -> Option<Secret<String>>) -> Opt
         return None;
     }
     let url = found.get("url").or_else(|| found.get("uri"));
-    let inside = url.and_then(|url| candidate::parse(url.expose(), Some(1)).ok()).and_then(|parsed| parsed.login).unwrap_or_default();
+    let inside =
+        url.and_then(|url| candidate::parse(url.expose(), Some(1)).ok()).and_then(|parsed| parsed.login).unwrap_or_default();
     Some(Login {
         username: found.get("username").map(|name| name.expose().clone()).or(inside.username),
         password: found.get("password").cloned().or(inside.password),

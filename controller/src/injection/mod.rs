@@ -7,5 +7,5 @@ mod peer;
 mod values;
 
 pub(crate) use login::{CREDENTIAL_KEYS, login_of, login_of_keys};
-pub(crate) use peer::{Peer, peer};
+pub(crate) use peer::{main_port, peer};
 pub(crate) use values::{references, resolve, vantage};

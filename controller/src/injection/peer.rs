@@ -1,5 +1,6 @@
 //! Another service as its consumers see it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use koan_core::candidate;
@@ -7,8 +8,9 @@ use koan_core::identity::ServiceKey;
 use koan_core::outputs::{OutputSource, Outputs, outputs};
 use koan_core::probe::{Address, CredentialRef, Vantage};
 use koan_core::secret::Login;
-use koan_core::validate::{ValidService, validate_service};
-use koan_crds::v1alpha1::ServiceSpec;
+use koan_core::validate::{ValidService, Workload, validate_service};
+use koan_crds::names;
+use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
 use kube::ResourceExt;
 
 use super::login::login_of;
@@ -23,53 +25,118 @@ pub(crate) struct Peer {
     pub(crate) service: ValidService,
     /// Login of the service.
     pub(crate) login: Option<Login>,
+    /// Version of the Secret that the login comes from; empty where it comes from none.
+    credential_version: String,
 }
 
 /// Reads a service that somebody refers to; `None` where it is absent or invalid.
 pub(crate) async fn peer(context: &Context, key: &ServiceKey) -> Result<Option<Peer>, ReadError> {
     let Some(object) = context.reader.service(&key.namespace, &key.name).await? else { return Ok(None) };
-    let Ok(service) = validate_service(&object, context.recipes.as_ref()) else { return Ok(None) };
-    let login = match credential(&object, &service) {
-        Some(credential) => login_of(context, &object, &service, &credential).await?,
+    let Ok(service) = validate_service(&object, context.recipes) else { return Ok(None) };
+    let named = credential(&object, &service);
+    let login = match &named {
+        Some(credential) => login_of(context, &object, &service, credential).await?,
         None => None,
     };
-    Ok(Some(Peer { object, service, login }))
+    let secret = match named {
+        Some(CredentialRef::Generated) => Some(names::credentials_secret(&key.name)),
+        Some(CredentialRef::Manifest) => service.credentials.secret.clone(),
+        Some(CredentialRef::Anonymous | CredentialRef::Candidate(_) | CredentialRef::Default(_)) | None => None,
+    };
+    let secret = match secret {
+        Some(name) => context.reader.secret(&key.namespace, &name).await?,
+        None => None,
+    };
+    let credential_version = secret.and_then(|secret| secret.resource_version()).unwrap_or_default();
+    Ok(Some(Peer { object, service, login, credential_version }))
 }
 
 impl Peer {
-    /// Where consumers at a vantage connect to; `None` until it was proved (DET-30).
+    /// Where consumers at a vantage connect to, as far as it was decided; the decision stands long before readiness, so
+    /// consumers can be created ahead of their gates (PERF-84).
     pub(crate) fn address(&self, vantage: Vantage, context: &Context) -> Option<Address> {
-        let endpoints = self.object.status.as_ref()?.endpoints.as_ref()?;
-        let text = match vantage {
-            Vantage::Host => endpoints.host.as_deref(),
-            Vantage::Stack => endpoints.stack.as_deref(),
-            Vantage::Cluster => endpoints.cluster.as_deref(),
-        }?;
-        let recipe = self.service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
-        let port = recipe.and_then(|recipe| recipe.ports.first()).map(|port| port.port);
-        candidate::parse(text, port).ok().map(|parsed| parsed.address)
+        let status = self.object.status.as_ref()?;
+        let decision = status.decision.as_ref().filter(|decision| decision.generation == self.object.metadata.generation)?;
+        match decision.action {
+            Action::UseHostService => self.host_address(vantage, decision.endpoint.as_deref()?, context),
+            Action::NoAction => match &self.service.workload {
+                Workload::External(external) if loopback(&external.address) => {
+                    self.host_address(vantage, &external.address.to_string(), context)
+                }
+                Workload::External(external) => Some(external.address.clone()),
+                Workload::Container(_) | Workload::Process(_) | Workload::Recipe { .. } => None,
+            },
+            Action::ProvisionContainer => self.workload_address(vantage, context),
+        }
     }
 
-    /// Its outputs for consumers at a vantage; `None` until it can be reached from there.
+    /// A host service: itself from the host, by what was proved to lead there from a container (DET-31).
+    fn host_address(&self, vantage: Vantage, endpoint: &str, context: &Context) -> Option<Address> {
+        let published = || self.object.status.as_ref()?.endpoints.as_ref();
+        match vantage {
+            Vantage::Host => self.parse(endpoint, context),
+            Vantage::Stack => self.parse(published()?.stack.as_deref()?, context),
+            Vantage::Cluster => self.parse(published()?.cluster.as_deref()?, context),
+        }
+    }
+
+    /// A workload of ours: its published port from the host, its alias from a container of the stack.
+    fn workload_address(&self, vantage: Vantage, context: &Context) -> Option<Address> {
+        let status = self.object.status.as_ref()?;
+        let container = self.main_port(context)?;
+        let host = status.ports.iter().find(|port| port.container == container).map(|port| port.host);
+        let process = status.workload.as_ref().is_some_and(|workload| workload.engine == EngineName::Process);
+        match vantage {
+            Vantage::Host => Some(Address::Tcp { host: "127.0.0.1".to_owned(), port: host? }),
+            Vantage::Stack if process => self.parse(status.endpoints.as_ref()?.stack.as_deref()?, context),
+            Vantage::Stack => Some(Address::Tcp { host: self.service.service.clone(), port: container }),
+            Vantage::Cluster => self.parse(status.endpoints.as_ref()?.cluster.as_deref()?, context),
+        }
+    }
+
+    /// The adapter's first port, else the first that the service declares.
+    fn main_port(&self, context: &Context) -> Option<u16> {
+        main_port(&self.service, context)
+    }
+
+    fn parse(&self, text: &str, context: &Context) -> Option<Address> {
+        candidate::parse(text, self.main_port(context)).ok().map(|parsed| parsed.address)
+    }
+
+    /// Its outputs for consumers at a vantage; `None` until it is decided how it is reached from there.
     pub(crate) fn outputs(&self, vantage: Vantage, context: &Context) -> Option<Outputs> {
         let address = self.address(vantage, context)?;
         let ports = match vantage {
-            Vantage::Host => self.object.status.iter().flat_map(|status| &status.ports).map(|port| (port.container, port.host)).collect(),
-            Vantage::Stack | Vantage::Cluster => std::collections::BTreeMap::new(),
+            Vantage::Host => {
+                self.object.status.iter().flat_map(|status| &status.ports).map(|port| (port.container, port.host)).collect()
+            }
+            Vantage::Stack | Vantage::Cluster => BTreeMap::new(),
         };
         let recipe = self.service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
         let source = OutputSource { address: &address, login: self.login.as_ref(), ports };
         Some(outputs(&self.service, recipe, &source))
     }
 
-    /// Changes whenever an output may have changed; holds no value.
-    pub(crate) fn version(&self) -> String {
-        let status = self.object.status.as_ref();
-        let endpoints = status.and_then(|status| status.endpoints.clone()).unwrap_or_default();
-        let decision = status.and_then(|status| status.decision.as_ref());
+    /// Changes whenever an output for consumers at that vantage may have changed; holds no value.
+    pub(crate) fn version(&self, vantage: Vantage, context: &Context) -> String {
+        let address = self.address(vantage, context).map(|address| address.to_string()).unwrap_or_default();
+        let decision = self.object.status.as_ref().and_then(|status| status.decision.as_ref());
         let credential = decision.and_then(|decision| decision.credential.clone()).unwrap_or_default();
-        let parts = [endpoints.host, endpoints.stack, endpoints.cluster, Some(credential), self.object.uid()];
-        parts.map(Option::unwrap_or_default).join(" ")
+        format!("{address} {credential} {}", self.credential_version)
+    }
+}
+
+/// The adapter's first port, else the first that the service declares.
+pub(crate) fn main_port(service: &ValidService, context: &Context) -> Option<u16> {
+    let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
+    let own = recipe.and_then(|recipe| recipe.ports.first()).map(|port| port.port);
+    own.or_else(|| service.ports.first().map(|port| port.container))
+}
+
+fn loopback(address: &Address) -> bool {
+    match address {
+        Address::Tcp { host, .. } => host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+        Address::Unix { .. } => true,
     }
 }
 

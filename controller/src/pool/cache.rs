@@ -45,7 +45,13 @@ pub(crate) struct Difference {
 impl Pool {
     /// The engines, in the order of the registry.
     pub(crate) fn new(engines: Vec<Arc<dyn Engine>>, instance: InstanceId) -> Self {
-        Self { engines, scope: Scope { instance }, slots: Mutex::default(), used: watch::Sender::default(), turns: Mutex::default() }
+        Self {
+            engines,
+            scope: Scope { instance },
+            slots: Mutex::default(),
+            used: watch::Sender::default(),
+            turns: Mutex::default(),
+        }
     }
 
     /// The engine of that name.

@@ -149,8 +149,14 @@ fn workloads(inventory: &Inventory) -> BTreeMap<&ObjectId, (&Uid, Essence<'_>)> 
         .workloads
         .iter()
         .map(|record| {
-            let essence =
-                (record.name.as_str(), record.state, record.hash.0.as_str(), record.exit_code, record.oom_killed, record.restarts);
+            let essence = (
+                record.name.as_str(),
+                record.state,
+                record.hash.0.as_str(),
+                record.exit_code,
+                record.oom_killed,
+                record.restarts,
+            );
             (&record.id, (&record.owner.uid, essence))
         })
         .collect()

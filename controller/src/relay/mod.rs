@@ -53,15 +53,29 @@ pub(crate) struct Opened {
 }
 
 impl Relays {
-    /// Opens a relay on the gateway of the stack's network, or keeps the one that leads there already.
+    /// Opens a relay on the gateway of the stack's network, or keeps the one that leads there already. The `preferred` port
+    /// is taken if it is free, so that consumers survive a restart of Koan unchanged.
     ///
     /// # Errors
     /// The gateway address cannot be bound: it belongs to no interface of this host.
-    pub(crate) async fn open(&self, service: &ServiceKey, gateway: IpAddr, target: &Address) -> io::Result<Opened> {
+    pub(crate) async fn open(
+        &self,
+        service: &ServiceKey,
+        gateway: IpAddr,
+        target: &Address,
+        preferred: Option<u16>,
+    ) -> io::Result<Opened> {
         if let Some(address) = self.existing(service, gateway, target) {
             return Ok(Opened { address, new: false });
         }
-        let listener = TcpListener::bind(SocketAddr::new(gateway, 0)).await?;
+        let before = match preferred {
+            Some(port) => TcpListener::bind(SocketAddr::new(gateway, port)).await.ok(),
+            None => None,
+        };
+        let listener = match before {
+            Some(listener) => listener,
+            None => TcpListener::bind(SocketAddr::new(gateway, 0)).await?,
+        };
         let address = listener.local_addr()?;
         let task = tokio::spawn(serve(listener, target.clone()));
         let relay = Relay { gateway, target: target.clone(), address, task };

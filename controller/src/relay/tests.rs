@@ -29,10 +29,10 @@ async fn relay_carries_bytes_until_it_is_closed() {
     let relays = Relays::default();
     let service = ServiceKey { namespace: "default".to_owned(), name: "shop-db".to_owned() };
     let target = echo_server().await;
-    let opened = relays.open(&service, LOOPBACK, &target).await.unwrap();
+    let opened = relays.open(&service, LOOPBACK, &target, None).await.unwrap();
     assert!(opened.new);
     assert_eq!(opened.address.ip(), LOOPBACK);
-    let again = relays.open(&service, LOOPBACK, &target).await.unwrap();
+    let again = relays.open(&service, LOOPBACK, &target, None).await.unwrap();
     assert_eq!((again.address, again.new), (opened.address, false));
 
     let mut stream = TcpStream::connect(opened.address).await.unwrap();

@@ -18,7 +18,6 @@ pub use key::{Key, Kind};
 pub use runner::RunError;
 pub use source::{ApiSource, Change, Changes, Source, WatchedKind};
 
-pub(crate) use echo::Echoes;
 pub(crate) use interest::{Interests, Target};
 pub(crate) use queue::Next;
 pub(crate) use runner::{Reconcile, Runner};

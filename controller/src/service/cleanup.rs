@@ -1,0 +1,117 @@
+//! Deletion of a service: workloads by id, the network with the last of the stack, volumes only by S-2, then the finalizer.
+//!
+//! Guarantees: works on objects that were never valid, never applied or half applied; the finalizer goes only after each
+//! owned effect is confirmed absent (S-7); where the engine is gone, the object says so and names what is left (L-6).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use koan_core::conclude::StepOutcome;
+use koan_core::desired::Ownership;
+use koan_core::inventory::Inventory;
+use koan_core::outcome::{Failure, Outcome};
+use koan_core::plan::plan_deletion;
+use koan_crds::v1alpha1::{EngineName, ServiceSpec};
+use koan_crds::{labels, names};
+use kube::ResourceExt;
+
+use crate::apply::apply;
+use crate::context::Context;
+use crate::gateway::{ApiError, ApiKind, Identity};
+
+/// What is left of a service.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// Nothing.
+    Nothing,
+    /// A step failed or waits: again later.
+    Some(Vec<StepOutcome>),
+    /// The engine does not answer.
+    Engine {
+        /// Which one.
+        engine: EngineName,
+        /// Why.
+        message: String,
+    },
+}
+
+/// Takes down what a service owns in its engine.
+pub(super) async fn take_down(context: &Context, object: &ServiceSpec) -> Left {
+    let own = Ownership::of_object(object, &context.instance);
+    for engine in engines(context, object, &own) {
+        // An uncached list: what is destroyed is what is there.
+        if let Err(error) = context.pool.relist(engine).await {
+            return Left::Engine { engine, message: error.to_string() };
+        }
+        let Some(inventory) = context.pool.known(engine) else { continue };
+        let plan = plan_deletion(&own, &inventory);
+        let outcomes = apply(context, object, engine, &plan).await;
+        if outcomes.len() < plan.steps.len() || outcomes.iter().any(|step| !matches!(step.outcome, Outcome::Done(_))) {
+            return Left::Some(outcomes);
+        }
+    }
+    Left::Nothing
+}
+
+/// Engines that may hold something of the service: the one that its status promises, and the stack's.
+fn engines(context: &Context, object: &ServiceSpec, own: &Ownership) -> BTreeSet<EngineName> {
+    let status = object.status.as_ref().and_then(|status| status.workload.as_ref()).map(|workload| workload.engine);
+    let promised = context.arbiter.engine(&own.network_owner.uid.0);
+    let known = context.pool.names().filter(|name| {
+        context
+            .pool
+            .known(*name)
+            .is_some_and(|inventory| inventory.workloads.iter().any(|record| record.owner.uid == own.owner.uid))
+    });
+    let found: BTreeSet<EngineName> = status.into_iter().chain(promised).chain(known).collect();
+    found.into_iter().filter(|name| context.pool.engine(*name).is_some()).collect()
+}
+
+/// The credentials Secret follows its volume (DET-22): it goes when no volume of the service is left.
+pub(super) async fn drop_credential(context: &Context, object: &ServiceSpec) -> Result<(), ApiError> {
+    let own = Ownership::of_object(object, &context.instance);
+    let keeps = engines(context, object, &own)
+        .into_iter()
+        .filter_map(|engine| context.pool.known(engine))
+        .any(|inventory| holds_data(&inventory, &own));
+    if keeps {
+        return Ok(());
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let name = names::credentials_secret(&object.name_any());
+    // The cache says whether a read is worth it; the uncached read decides.
+    let cached = context.reader.secret(&namespace, &name).await.ok().flatten();
+    if cached.is_none() {
+        return Ok(());
+    }
+    let Some(secret) = context.gateway.read(ApiKind::Secret, &namespace, &name).await? else { return Ok(()) };
+    let labels = secret.metadata.labels.clone().unwrap_or_default();
+    let ours =
+        labels.get(labels::INSTANCE) == Some(&context.instance.0) && labels.get(labels::SERVICE) == Some(&own.owner.service);
+    if !ours {
+        return Ok(());
+    }
+    let identity = Identity {
+        namespace,
+        name,
+        uid: secret.metadata.uid.unwrap_or_default(),
+        version: secret.metadata.resource_version.unwrap_or_default(),
+    };
+    context.gateway.delete(ApiKind::Secret, labels::MANAGER_SERVICE, &identity).await
+}
+
+fn holds_data(inventory: &Arc<Inventory>, own: &Ownership) -> bool {
+    inventory.volumes.iter().any(|volume| {
+        volume.owner.namespace == own.owner.namespace
+            && volume.owner.stack == own.owner.stack
+            && volume.owner.service == own.owner.service
+    })
+}
+
+/// The first failure among outcomes.
+pub(super) fn first_failure(outcomes: &[StepOutcome]) -> Option<&Failure> {
+    outcomes.iter().find_map(|step| match &step.outcome {
+        Outcome::Failed(failure) => Some(failure),
+        Outcome::Done(_) | Outcome::Waiting { .. } => None,
+    })
+}

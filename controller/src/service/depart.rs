@@ -1,0 +1,69 @@
+//! The last visits of a service that is being deleted.
+
+use koan_core::conclude::{Deletion, ServiceInput, conclude_service};
+use koan_core::validate::validate_service;
+use koan_crds::vocabulary::Reason;
+
+use super::cleanup::{self, Left};
+use super::visit::Visit;
+use super::{VisitError, forget};
+use crate::publish::next;
+use crate::runtime::Next;
+
+/// Takes the service down; ends with the finalizer, or says what is in the way.
+pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
+    let context = visit.context;
+    let service = koan_core::identity::ServiceKey { namespace: visit.key.namespace.clone(), name: visit.key.name.clone() };
+    context.board.leave(&service, &context.wake);
+    match cleanup::take_down(context, &visit.object).await {
+        Left::Nothing => {
+            cleanup::drop_credential(context, &visit.object).await?;
+            visit.release().await?;
+            forget(context, visit.key, Some(&visit.identity.uid.clone()));
+            Ok(Next::Rest)
+        }
+        Left::Some(outcomes) => match cleanup::first_failure(&outcomes) {
+            Some(failure) if failure.reason == Reason::ForeignResource || failure.reason == Reason::EngineUnreachable => {
+                let deletion = Deletion::Blocked { reason: failure.reason, message: failure.message.clone() };
+                conclude(visit, &deletion).await
+            }
+            Some(failure) => {
+                tracing::debug!(key = %visit.key, "clean-up goes on: {}", failure.message);
+                Ok(Next::Backoff)
+            }
+            None => conclude(visit, &Deletion::Running).await,
+        },
+        Left::Engine { engine, message } => {
+            let held = visit.status.workload.as_ref().and_then(|workload| workload.id.clone());
+            let held = held.map_or_else(|| "its workloads, networks and volumes".to_owned(), |id| format!("the workload {id}"));
+            let message = format!(
+                "{message}; it still holds {held}; start {engine:?} again, or remove the finalizer koan.dev/cleanup to give them up"
+            );
+            conclude(visit, &Deletion::Blocked { reason: Reason::EngineUnreachable, message }).await
+        }
+    }
+}
+
+async fn conclude(visit: &mut Visit<'_>, deletion: &Deletion) -> Result<Next, VisitError> {
+    let recipes = visit.context.recipes;
+    let valid = validate_service(&visit.object, recipes);
+    let status = visit.status.clone();
+    let verdict = conclude_service(&ServiceInput {
+        generation: visit.object.metadata.generation.unwrap_or_default(),
+        valid: valid.as_ref(),
+        facts: &visit.facts,
+        decision: None,
+        ports: None,
+        desired: None,
+        inventory: None,
+        outcomes: &[],
+        deletion: Some(deletion),
+        panic: None,
+        recipes,
+        old: &status,
+        now: visit.context.clock.now(),
+    });
+    let requeue = verdict.requeue;
+    visit.publish(verdict).await?;
+    Ok(next(requeue))
+}

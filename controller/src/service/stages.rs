@@ -1,0 +1,307 @@
+//! The stages of a visit: validate → questions → gather → decide → plan → apply → conclude → publish.
+
+use std::sync::Arc;
+
+use koan_core::conclude::{ServiceInput, StepOutcome, Verdict, conclude_service};
+use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, decide};
+use koan_core::desired::{Desired, desired};
+use koan_core::facts::{CredentialFact, admit};
+use koan_core::inventory::{Inventory, WorkloadState};
+use koan_core::outcome::{Failure, Outcome};
+use koan_core::plan::plan;
+use koan_core::probe::CredentialRef;
+use koan_core::questions::questions;
+use koan_core::step::{Plan, StepAction};
+use koan_core::validate::{ValidService, validate_service};
+use koan_core::violation::Violations;
+use koan_crds::v1alpha1::{DependencyCondition, EngineName, FailureClass, ServiceSpecStatus};
+use koan_crds::vocabulary::Reason;
+
+use super::visit::Visit;
+use super::{VisitError, probes, reach};
+use crate::apply::apply;
+use crate::gather::{self, GeneratedCredential};
+use crate::injection::login_of;
+use crate::publish::next;
+use crate::runtime::Next;
+
+/// What a visit worked out about a valid service.
+struct Course {
+    decision: Decision,
+    ports: Option<Result<PortAllocation, PortFailure>>,
+    desired: Desired,
+    engine: Option<EngineName>,
+    inventory: Option<Arc<Inventory>>,
+    outcomes: Vec<StepOutcome>,
+}
+
+/// Runs every stage once.
+pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
+    let object = Arc::clone(&visit.object);
+    let service = match validate_service(&object, visit.context.recipes) {
+        Ok(service) => service,
+        Err(violations) => return refuse(visit, &violations).await,
+    };
+    visit.facts = gather::facts(visit.context, &object, &service).await?;
+    if let Err(violations) = admit(&service, &visit.facts) {
+        return refuse(visit, &violations).await;
+    }
+    let mut course = decide_course(visit, &service).await?;
+    let plan = plan_course(visit, &service, &mut course).await;
+    let promised = promise(visit, &service, &course, &plan).await?;
+    perform(visit, &service, &mut course, &plan).await?;
+    settle(visit, &service, &course, promised).await
+}
+
+/// Questions, answers, decision; then engine, credential, ports and what is wanted.
+async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<Course, VisitError> {
+    let (context, object) = (visit.context, Arc::clone(&visit.object));
+    let recipes = context.recipes;
+    if let Some(question) = questions(service, &visit.facts, recipes) {
+        visit.facts.probe = Some(gather::ask(context, &object, service, &question).await?);
+    }
+    let mut decision = decide(service, &visit.facts, recipes);
+    visit.facts.reach = reach::reach(context, &object, service, &decision, &visit.about()).await?;
+    if visit.facts.reach.unreachable_from_stack {
+        decision = decide(service, &visit.facts, recipes);
+    }
+    visit.facts.engine = gather::choose(context, service, &decision).await?;
+    let mut course =
+        Course { decision, ports: None, desired: Desired::default(), engine: None, inventory: None, outcomes: Vec::new() };
+    if !course.decision.provisions() {
+        course.engine = held(visit);
+        return Ok(course);
+    }
+    if let Some(failure) = credential(visit, service, &course.decision).await? {
+        course.outcomes.push(failure);
+        return Ok(course);
+    }
+    let holding = is_running(visit, service);
+    let ports = context.arbiter.ports(service, &mut visit.facts.ports, holding, context.host.as_ref());
+    if let Ok(ports) = &ports {
+        course.desired = desired(service, &course.decision, ports, &visit.facts, recipes);
+        course.engine = course.desired.engine.or_else(|| held(visit));
+    }
+    course.ports = Some(ports);
+    Ok(course)
+}
+
+/// The engine that holds a workload of this service by its status, whatever was decided since.
+fn held(visit: &Visit<'_>) -> Option<EngineName> {
+    let workload = visit.status.workload.as_ref()?;
+    workload.id.as_ref().map(|_| workload.engine)
+}
+
+fn is_running(visit: &Visit<'_>, service: &ValidService) -> bool {
+    visit.context.pool.names().filter_map(|name| visit.context.pool.known(name)).any(|inventory| {
+        let own = inventory.workloads.iter().filter(|record| record.owner.uid == service.uid);
+        own.into_iter()
+            .any(|record| matches!(record.state, WorkloadState::Running | WorkloadState::Paused | WorkloadState::Restarting))
+    })
+}
+
+/// The generated credential is stored before anything that depends on it exists (S-9). A failure ends the visit's course.
+async fn credential(
+    visit: &mut Visit<'_>,
+    service: &ValidService,
+    decision: &Decision,
+) -> Result<Option<StepOutcome>, VisitError> {
+    let generated = decision.credential == Some(CredentialRef::Generated);
+    let engine = matches!(visit.facts.engine, EngineVerdict::Selected { .. });
+    if !generated || !engine || service.suspend {
+        return Ok(None);
+    }
+    let about = visit.about();
+    match gather::ensure_credential(visit.context, service, &mut visit.facts, &about).await? {
+        GeneratedCredential::Present => Ok(None),
+        GeneratedCredential::Lost(message) => {
+            visit.facts.generated_credential = CredentialFact::Missing;
+            Ok(Some(failed(message)))
+        }
+    }
+}
+
+/// A failure that belongs to no engine call.
+fn failed(message: String) -> StepOutcome {
+    use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepId};
+    let object = ObjectRef {
+        name: "credential".to_owned(),
+        id: None,
+        owner: koan_core::identity::Owner {
+            instance: koan_core::identity::InstanceId::default(),
+            namespace: String::new(),
+            stack: None,
+            service: String::new(),
+            uid: koan_core::identity::Uid::default(),
+        },
+    };
+    StepOutcome {
+        step: Step {
+            id: StepId(0),
+            object: "credential".to_owned(),
+            cause: "a workload needs it".to_owned(),
+            evidence: Vec::new(),
+            downtime: Downtime::None,
+            data_effect: DataEffect::None,
+            depends_on: Vec::new(),
+            action: StepAction::Start(object),
+        },
+        outcome: Outcome::Failed(Failure { class: FailureClass::Denied, reason: Reason::ProvisionFailed, message, remedy: None }),
+    }
+}
+
+/// What the engine holds, and the steps that are missing; none where the engine does not answer.
+async fn plan_course(visit: &mut Visit<'_>, service: &ValidService, course: &mut Course) -> Plan {
+    if !course.outcomes.is_empty() {
+        return Plan::default();
+    }
+    let Some(engine) = course.engine else { return Plan::default() };
+    course.inventory = match visit.context.pool.inventory(engine).await {
+        Ok(inventory) => inventory,
+        Err(error) => {
+            tracing::debug!(key = %visit.key, "no inventory: {error}");
+            None
+        }
+    };
+    let Some(inventory) = &course.inventory else { return Plan::default() };
+    let counted = inventory
+        .workloads
+        .iter()
+        .filter(|record| record.owner.uid == service.uid)
+        .map(|record| i64::from(record.restarts))
+        .sum();
+    visit.facts.restarts = visit.context.restarts.record(&service.uid, counted).0;
+    plan(service, &course.desired, inventory, &visit.facts)
+}
+
+/// Each promise stands in a status write before the step that relies on it.
+async fn promise(visit: &mut Visit<'_>, service: &ValidService, course: &Course, plan: &Plan) -> Result<bool, VisitError> {
+    if plan.steps.is_empty() {
+        return Ok(false);
+    }
+    let verdict = conclude(visit, Ok(service), Some(course));
+    Ok(visit.publish(verdict).await?)
+}
+
+/// Runs the plan, and probes what runs.
+async fn perform(visit: &mut Visit<'_>, service: &ValidService, course: &mut Course, plan: &Plan) -> Result<(), VisitError> {
+    let context = visit.context;
+    if let Some(engine) = course.engine.filter(|_| !plan.steps.is_empty()) {
+        course.outcomes = apply(context, &visit.object, engine, plan).await;
+        course.inventory = context.pool.known(engine).or_else(|| course.inventory.take());
+    }
+    let running = probes::running(&course.desired, course.inventory.as_deref());
+    let login = match &course.decision.credential {
+        Some(credential) => login_of(context, &visit.object, service, credential).await?,
+        None => None,
+    };
+    let unpublished = PortAllocation::default();
+    let ports = course.ports.as_ref().and_then(|ports| ports.as_ref().ok()).unwrap_or(&unpublished);
+    let target = probes::target(context, service, &course.decision, login, running, ports);
+    match target.filter(|_| !service.suspend) {
+        Some(target) => context.board.watch(&service.key, target, &context.wake),
+        None => context.board.leave(&service.key, &context.wake),
+    }
+    visit.facts.health = context.board.record(&service.key);
+    Ok(())
+}
+
+/// The last verdict of the visit. What a first write promised is not written again for its workload's id alone: the next
+/// write carries it, unless somebody waits for the start (PERF-93).
+async fn settle(visit: &mut Visit<'_>, service: &ValidService, course: &Course, promised: bool) -> Result<Next, VisitError> {
+    read_log(visit, course).await;
+    let verdict = conclude(visit, Ok(service), Some(course));
+    let requeue = verdict.requeue;
+    let smooth = course.outcomes.iter().all(|step| matches!(step.outcome, Outcome::Done(_)));
+    if !(promised && smooth && !started_is_awaited(visit, service).await?) {
+        visit.publish(verdict).await?;
+    }
+    if course.outcomes.iter().any(|step| is_port_conflict(&step.outcome)) {
+        visit.context.arbiter.release(&service.key);
+    }
+    Ok(next(requeue))
+}
+
+fn is_port_conflict(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(failure) if failure.reason == Reason::Conflict)
+}
+
+/// Another service of the stack waits for the start itself, not for readiness.
+async fn started_is_awaited(visit: &Visit<'_>, service: &ValidService) -> Result<bool, VisitError> {
+    let Some(stack) = &service.stack else { return Ok(true) };
+    let parent = visit.context.reader.stack(&service.key.namespace, &stack.name).await?;
+    Ok(parent.is_some_and(|parent| {
+        let gates = parent.spec.services.iter().flat_map(|entry| entry.service.depends_on.iter().flatten());
+        gates.into_iter().any(|gate| gate.name == service.service && gate.condition == Some(DependencyCondition::Started))
+    }))
+}
+
+/// The last lines of a workload that ended or fails its probes.
+async fn read_log(visit: &mut Visit<'_>, course: &Course) {
+    let (Some(inventory), Some(first)) = (&course.inventory, course.desired.workloads.first()) else { return };
+    let Some(record) = inventory.workloads.iter().find(|record| record.name == first.object) else { return };
+    let ended = matches!(record.state, WorkloadState::Exited | WorkloadState::Dead) && record.exit_code != Some(0);
+    let failing = visit.facts.health.failures > 0;
+    let Some(engine) = visit.context.pool.engine(inventory.engine).filter(|_| ended || failing) else { return };
+    let object =
+        koan_core::step::ObjectRef { name: record.name.clone(), id: Some(record.id.clone()), owner: record.owner.clone() };
+    let references = koan_core::desired::references(first).cloned().collect::<Vec<_>>();
+    let place = crate::injection::vantage(&first.run);
+    let secrets = match crate::injection::resolve(visit.context, &visit.object, references.clone(), place).await {
+        Ok(values) => references.iter().filter_map(|reference| values.get(reference).cloned()).collect(),
+        // Without the values nothing could be blotted out, so nothing is shown.
+        Err(_) => return,
+    };
+    let secrets: Vec<_> = secrets;
+    visit.facts.log_tail = gather::tail(engine.as_ref(), &object, &secrets).await;
+}
+
+fn conclude(visit: &Visit<'_>, valid: Result<&ValidService, &Violations>, course: Option<&Course>) -> Verdict<ServiceSpecStatus> {
+    conclude_service(&ServiceInput {
+        generation: visit.object.metadata.generation.unwrap_or_default(),
+        valid,
+        facts: &visit.facts,
+        decision: course.map(|course| &course.decision),
+        ports: course.and_then(|course| course.ports.as_ref().map(Result::as_ref)),
+        desired: course.map(|course| &course.desired),
+        inventory: course.and_then(|course| course.inventory.as_deref()),
+        outcomes: course.map_or(&[], |course| &course.outcomes),
+        deletion: None,
+        panic: None,
+        recipes: visit.context.recipes,
+        old: &visit.status,
+        now: visit.context.clock.now(),
+    })
+}
+
+/// A service that is not accepted: no effect, and the user sees each violation.
+async fn refuse(visit: &mut Visit<'_>, violations: &Violations) -> Result<Next, VisitError> {
+    let verdict = conclude(visit, Err(violations), None);
+    let requeue = verdict.requeue;
+    visit.publish(verdict).await?;
+    Ok(next(requeue))
+}
+
+/// The verdict about a panic (REL-2).
+pub(super) async fn show_panic(visit: &mut Visit<'_>, message: &str) -> Result<(), VisitError> {
+    let object = Arc::clone(&visit.object);
+    let recipes = visit.context.recipes;
+    let valid = validate_service(&object, recipes);
+    let verdict = conclude_service(&ServiceInput {
+        generation: object.metadata.generation.unwrap_or_default(),
+        valid: valid.as_ref(),
+        facts: &visit.facts,
+        decision: None,
+        ports: None,
+        desired: None,
+        inventory: None,
+        outcomes: &[],
+        deletion: None,
+        panic: Some(message),
+        recipes,
+        old: &visit.status,
+        now: visit.context.clock.now(),
+    });
+    visit.publish(verdict).await?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The children of a stack: applied where they differ, pruned where the manifest lists them no more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use koan_core::render::render;
+use koan_core::validate::ValidStack;
+use koan_crds::labels;
+use koan_crds::v1alpha1::{DevStack, ServiceSpec};
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use super::drift;
+use crate::context::Context;
+use crate::gateway::{ApiError, ApiKind, Identity};
+use crate::service::VisitError;
+
+/// The children as they stand, in the manifest's order, and the name that somebody else has taken.
+pub(super) struct Children {
+    /// Name in the stack and object, as far as it exists.
+    pub(super) objects: Vec<(String, Option<Arc<ServiceSpec>>)>,
+}
+
+/// Reads the children of a valid stack.
+pub(super) async fn read(context: &Context, stack: &ValidStack) -> Result<Children, VisitError> {
+    let mut objects = Vec::new();
+    for child in render(stack) {
+        let object = context.reader.service(&stack.namespace, &child.name_any()).await?;
+        objects.push((child.labels().get(labels::SERVICE).cloned().unwrap_or_default(), object));
+    }
+    Ok(Children { objects })
+}
+
+/// The first child whose name something else has: `<name>` and its owner. Nothing is applied then.
+pub(super) fn taken(stack: &DevStack, children: &Children) -> Option<(String, String)> {
+    let uid = stack.uid().unwrap_or_default();
+    children.objects.iter().filter_map(|(_, object)| object.as_ref()).find_map(|object| {
+        let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true));
+        match owner {
+            Some(owner) if owner.uid == uid => None,
+            Some(owner) => Some((object.name_any(), format!("{} {}", owner.kind, owner.name))),
+            None => Some((object.name_any(), format!("the ServiceSpec {} that somebody applied", object.name_any()))),
+        }
+    })
+}
+
+/// Which children are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All of them.
+    All,
+    /// Those that are there.
+    Existing,
+}
+
+/// Applies each child that differs from what the manifest says; one that is being deleted is made anew once it is gone.
+pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Children, which: Which) -> Result<(), ApiError> {
+    for (child, (_, object)) in render(stack).iter().zip(&children.objects) {
+        let body = body(child)?;
+        let applied = match object {
+            Some(object) => object.metadata.deletion_timestamp.is_some() || !drift::differs(&body, object.as_ref()),
+            None => which == Which::Existing,
+        };
+        if applied {
+            continue;
+        }
+        context.gateway.apply(ApiKind::ServiceSpec, labels::MANAGER_STACK, body, None).await?;
+    }
+    Ok(())
+}
+
+/// The object to apply, with the hash of what was rendered, so that a field that went from the manifest is noticed.
+fn body(child: &ServiceSpec) -> Result<Value, ApiError> {
+    let subject = || format!("ServiceSpec {}", child.name_any());
+    let mut body =
+        serde_json::to_value(child).map_err(|error| ApiError::Refused { subject: subject(), message: error.to_string() })?;
+    if let Some(object) = body.as_object_mut() {
+        object.remove("status");
+    }
+    let hash = drift::hash(&body);
+    let annotations = body.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
+    let mut annotations = annotations.as_object().cloned().unwrap_or_default();
+    annotations.insert(labels::SPEC_HASH.to_owned(), json!(hash));
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("annotations".to_owned(), Value::Object(annotations));
+    }
+    Ok(body)
+}
+
+/// Deletes the children that the manifest lists no more, each after an uncached read, by UID.
+pub(super) async fn prune(context: &Context, stack: &DevStack, valid: &ValidStack) -> Result<(), VisitError> {
+    let wanted: BTreeSet<String> = render(valid).iter().map(ResourceExt::name_any).collect();
+    for object in owned(context, stack).await? {
+        if !wanted.contains(&object.name_any()) && object.metadata.deletion_timestamp.is_none() {
+            delete(context, stack, &object).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Every `ServiceSpec` that this stack owns, by UID.
+pub(super) async fn owned(context: &Context, stack: &DevStack) -> Result<Vec<Arc<ServiceSpec>>, VisitError> {
+    let uid = stack.uid().unwrap_or_default();
+    let all = context.reader.services(stack.namespace().as_deref()).await?;
+    let ours = |object: &Arc<ServiceSpec>| object.owner_references().iter().any(|owner| owner.uid == uid);
+    Ok(all.into_iter().filter(ours).collect())
+}
+
+/// Deletes one child: its UID and owner are compared uncached before.
+pub(super) async fn delete(context: &Context, stack: &DevStack, object: &ServiceSpec) -> Result<(), VisitError> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let Some(found) = context.gateway.read(ApiKind::ServiceSpec, &namespace, &name).await? else { return Ok(()) };
+    let ours = found.metadata.uid == object.metadata.uid
+        && found.owner_references().iter().any(|owner| Some(&owner.uid) == stack.metadata.uid.as_ref());
+    if !ours || found.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let identity = Identity {
+        namespace,
+        name,
+        uid: found.metadata.uid.unwrap_or_default(),
+        version: found.metadata.resource_version.unwrap_or_default(),
+    };
+    Ok(context.gateway.delete(ApiKind::ServiceSpec, labels::MANAGER_STACK, &identity).await?)
+}

@@ -1,0 +1,237 @@
+//! The stages of a visit: validate → render → apply children → variables and launch state → conclude → publish.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use koan_core::conclude::{Deletion, StackInput, Verdict, conclude_stack, expires_at};
+use koan_core::decide::EngineVerdict;
+use koan_core::validate::{StackEntry, StackOptions, ValidStack, validate_stack};
+use koan_core::violation::{Violation, Violations};
+use koan_crds::labels;
+use koan_crds::v1alpha1::{DevStackStatus, ServiceSpec};
+use koan_crds::vocabulary::{ConditionType, Reason};
+use kube::ResourceExt;
+
+use super::children::{self, Children, Which};
+use super::visit::Visit;
+use super::{env, teardown};
+use crate::publish::next;
+use crate::runtime::Next;
+use crate::service::VisitError;
+
+/// What a visit worked out.
+struct Course {
+    objects: BTreeMap<String, ServiceSpec>,
+    engine: EngineVerdict,
+    env_written: bool,
+    plan_failure: Option<String>,
+}
+
+/// Runs every stage once.
+pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
+    let object = Arc::clone(&visit.object);
+    let stack = match validate_stack(&object, &StackOptions::default(), visit.context.recipes) {
+        Ok(stack) => stack,
+        Err(violations) => return refuse(visit, &violations).await,
+    };
+    visit.watch(targets(&stack).into_values());
+    if expired(visit, &stack) {
+        teardown::expire(visit.context, &object, &visit.about()).await?;
+    }
+    let children = children::read(visit.context, &stack).await?;
+    if let Some(violations) = duplicate(visit, &children).await? {
+        return refuse(visit, &violations).await;
+    }
+    let plan_failure = children::apply(visit.context, &stack, &children, Which::All).await.err();
+    children::prune(visit.context, &object, &stack).await?;
+    let env_written = write_beside(visit, &stack, &children).await?;
+    let course = Course {
+        objects: objects(visit, &stack).await?,
+        engine: engine(visit).await,
+        env_written,
+        plan_failure: plan_failure.as_ref().map(ToString::to_string),
+    };
+    let verdict = conclude(visit, Ok(&stack), &course, None, None);
+    let requeue = verdict.requeue;
+    visit.publish(verdict).await?;
+    match plan_failure {
+        Some(error) => Err(error.into()),
+        None => Ok(next(requeue)),
+    }
+}
+
+/// Names in the stack, each with the name of its object.
+fn targets(stack: &ValidStack) -> BTreeMap<String, String> {
+    let target = |entry: &StackEntry| match entry {
+        StackEntry::Inline(member) => (member.name.clone(), member.object.name_any()),
+        StackEntry::Reference { name, target } => (name.clone(), target.clone()),
+    };
+    stack.entries.iter().map(target).collect()
+}
+
+async fn objects(visit: &Visit<'_>, stack: &ValidStack) -> Result<BTreeMap<String, ServiceSpec>, VisitError> {
+    let mut found = BTreeMap::new();
+    for name in targets(stack).into_values() {
+        if let Some(object) = visit.context.reader.service(&stack.namespace, &name).await? {
+            found.insert(name, ServiceSpec::clone(&object));
+        }
+    }
+    Ok(found)
+}
+
+/// The life of the stack is over: its time since the last spec change.
+fn expired(visit: &Visit<'_>, stack: &ValidStack) -> bool {
+    let started = visit.status.timeline.as_ref().and_then(|timeline| timeline.started_at.as_ref());
+    let current = visit.status.observed_generation == visit.object.metadata.generation;
+    let end = started.filter(|_| current).and_then(|started| expires_at(stack, started.0));
+    end.is_some_and(|end| visit.context.clock.now() >= end)
+}
+
+/// A name that something else already has.
+async fn duplicate(visit: &Visit<'_>, children: &Children) -> Result<Option<Violations>, VisitError> {
+    let taken = match children::taken(&visit.object, children) {
+        Some(taken) => Some(taken),
+        None => env::taken(visit.context, &visit.object).await?,
+    };
+    Ok(taken.and_then(|(name, owner)| {
+        let violation = Violation::invalid("metadata.name", format!("the name {name} already belongs to {owner}"))
+            .because(Reason::DuplicateName)
+            .hint("rename this stack or the service, or delete the other object");
+        Violations::new(vec![violation])
+    }))
+}
+
+/// Variables and launch state, once all decisions stand; true when they are up to date.
+async fn write_beside(visit: &Visit<'_>, stack: &ValidStack, children: &Children) -> Result<bool, VisitError> {
+    if !env::all_decided(children) {
+        return Ok(false);
+    }
+    let variables = env::variables(visit.context, stack).await?;
+    env::write_launch(visit.context, &visit.object, stack, children).await?;
+    env::write_env(visit.context, &visit.object, &variables).await?;
+    Ok(true)
+}
+
+/// The engine of the stack, as its services were promised it.
+async fn engine(visit: &Visit<'_>) -> EngineVerdict {
+    let context = visit.context;
+    let Some(engine) = context.arbiter.engine(&visit.identity.uid) else { return obstacle(visit).await };
+    match context.pool.info(engine).await {
+        Some(info) if info.available => {
+            EngineVerdict::Selected { engine, version: info.version, endpoint: info.endpoint, evidence: Vec::new() }
+        }
+        info => {
+            let reason =
+                info.as_ref().and_then(|info| info.reason.clone()).unwrap_or_else(|| format!("{engine:?} does not answer"));
+            let remedy = info.and_then(|info| info.remedy).unwrap_or_else(|| format!("start {engine:?}"));
+            EngineVerdict::Unreachable { engine, message: reason, remedy }
+        }
+    }
+}
+
+/// Why no service got an engine, as the first of them says; none was needed where none says so.
+async fn obstacle(visit: &Visit<'_>) -> EngineVerdict {
+    let Ok(children) = children::owned(visit.context, &visit.object).await else { return EngineVerdict::NotNeeded };
+    let conditions = children.iter().filter_map(|child| child.status.as_ref()).flat_map(|status| &status.conditions);
+    let failed = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == ConditionType::EngineSelected.as_str() && condition.status == "False")
+        .cloned();
+    let Some(failed) = failed else { return EngineVerdict::NotNeeded };
+    let (message, remedy) = failed.message.rsplit_once("; ").unwrap_or((failed.message.as_str(), ""));
+    let (message, remedy) = (message.to_owned(), remedy.to_owned());
+    match Reason::parse(&failed.reason) {
+        Some(Reason::ForcedUnavailable) => {
+            EngineVerdict::ForcedUnavailable { engine: visit.object.spec.engine.name, message, remedy }
+        }
+        _ => EngineVerdict::NoneAvailable { message, remedy },
+    }
+}
+
+fn conclude(
+    visit: &Visit<'_>,
+    valid: Result<&ValidStack, &Violations>,
+    course: &Course,
+    deletion: Option<&Deletion>,
+    panic: Option<&str>,
+) -> Verdict<DevStackStatus> {
+    conclude_stack(&StackInput {
+        generation: visit.object.metadata.generation.unwrap_or_default(),
+        valid,
+        objects: &course.objects,
+        engine: &course.engine,
+        env_written: course.env_written,
+        plan_failure: course.plan_failure.as_deref(),
+        deletion,
+        panic,
+        old: &visit.status,
+        now: visit.context.clock.now(),
+    })
+}
+
+fn nothing() -> Course {
+    Course { objects: BTreeMap::new(), engine: EngineVerdict::NotNeeded, env_written: false, plan_failure: None }
+}
+
+/// A stack that is not accepted: no effect on its services, and the user sees each violation.
+async fn refuse(visit: &mut Visit<'_>, violations: &Violations) -> Result<Next, VisitError> {
+    let verdict = conclude(visit, Err(violations), &nothing(), None, None);
+    let requeue = verdict.requeue;
+    visit.publish(verdict).await?;
+    Ok(next(requeue))
+}
+
+/// The last visits of a stack: its services in reverse order, then the finalizer.
+pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
+    let context = visit.context;
+    let object = Arc::clone(&visit.object);
+    let valid = validate_stack(&object, &StackOptions::default(), context.recipes);
+    if let Ok(stack) = &valid
+        && object.annotations().contains_key(labels::DELETE_VOLUMES)
+    {
+        // The wish to delete volumes reaches each service before its deletion does.
+        let children = children::read(context, stack).await?;
+        children::apply(context, stack, &children, Which::Existing).await?;
+    }
+    let left = teardown::wave(context, &object).await?;
+    visit.watch(left.iter().map(|child| child.name_any()));
+    if left.is_empty() {
+        visit.release().await?;
+        context.arbiter.release_engine(&visit.identity.uid);
+        return Ok(Next::Rest);
+    }
+    let objects = left.iter().map(|child| (child.name_any(), ServiceSpec::clone(child))).collect();
+    let course = Course { objects, engine: engine(visit).await, env_written: true, plan_failure: None };
+    let verdict = conclude(visit, valid.as_ref(), &course, Some(&blocked(&left)), None);
+    let requeue = verdict.requeue;
+    visit.publish(verdict).await?;
+    Ok(next(requeue))
+}
+
+/// What is in the way of the services' deletion, as the first of them says.
+fn blocked(left: &[Arc<ServiceSpec>]) -> Deletion {
+    let conditions = left.iter().filter_map(|child| child.status.as_ref()).flat_map(|status| &status.conditions);
+    let found = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == ConditionType::CleanupBlocked.as_str() && condition.status == "True");
+    match found {
+        Some(condition) => Deletion::Blocked {
+            reason: Reason::parse(&condition.reason).unwrap_or(Reason::EngineUnreachable),
+            message: condition.message.clone(),
+        },
+        None => Deletion::Running,
+    }
+}
+
+/// The verdict about a panic (REL-2).
+pub(super) async fn show_panic(visit: &mut Visit<'_>, message: &str) -> Result<(), VisitError> {
+    let object = Arc::clone(&visit.object);
+    let valid = validate_stack(&object, &StackOptions::default(), visit.context.recipes);
+    let mut course = nothing();
+    if let Ok(stack) = &valid {
+        course.objects = objects(visit, stack).await?;
+    }
+    let verdict = conclude(visit, valid.as_ref(), &course, None, Some(message));
+    visit.publish(verdict).await?;
+    Ok(())
+}
