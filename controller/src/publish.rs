@@ -24,12 +24,26 @@ pub(crate) struct Place<'a> {
     pub(crate) key: &'a Key,
 }
 
-/// Writes the status, if it changed, and then the events. True where something was written.
-pub(crate) async fn publish<S: Serialize>(context: &Context, place: Place<'_>, verdict: &Verdict<S>) -> Result<bool, ApiError> {
+/// Writes the status, if it differs from the `old` one on the wire, and then the events. True where something was written.
+///
+/// Times have whole seconds on the wire: a status that differs by less is the same (B-6).
+pub(crate) async fn publish<S: Serialize>(
+    context: &Context,
+    place: Place<'_>,
+    old: &S,
+    verdict: &Verdict<S>,
+) -> Result<bool, ApiError> {
     let Place { kind, manager, identity, key } = place;
-    if verdict.changed {
-        let status = serde_json::to_value(&verdict.status)
-            .map_err(|error| ApiError::Refused { subject: key.to_string(), message: error.to_string() })?;
+    let wire = |status: &S| {
+        serde_json::to_value(status).map_err(|error| ApiError::Refused { subject: key.to_string(), message: error.to_string() })
+    };
+    let status = if verdict.changed { Some(wire(&verdict.status)?) } else { None };
+    let status = match status {
+        Some(status) if status == wire(old)? => None,
+        status => status,
+    };
+    let written = status.is_some();
+    if let Some(status) = status {
         let written = context.gateway.status(kind, manager, identity, status, key.clone()).await?;
         assert!(written.uid == identity.uid, "{key}: a status write met another object");
         identity.version = written.version;
@@ -38,7 +52,7 @@ pub(crate) async fn publish<S: Serialize>(context: &Context, place: Place<'_>, v
     for record in &verdict.events {
         context.events.emit(record.event, record.warning, &about, &record.message).await;
     }
-    Ok(verdict.changed)
+    Ok(written)
 }
 
 /// When the object is visited again (style rule 17).

@@ -80,7 +80,7 @@ impl<'a> Visit<'a> {
     pub(super) async fn publish(&mut self, verdict: Verdict<ServiceSpecStatus>) -> Result<bool, ApiError> {
         let place =
             Place { kind: ApiKind::ServiceSpec, manager: labels::MANAGER_SERVICE, identity: &mut self.identity, key: self.key };
-        let written = publish::publish(self.context, place, &verdict).await?;
+        let written = publish::publish(self.context, place, &self.status, &verdict).await?;
         self.status = verdict.status;
         Ok(written)
     }

@@ -1,14 +1,14 @@
 //! One instance per test: server, engine and controllers on the test's own runtime; waits have a deadline, never a sleep.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::NamespaceResourceScope;
 use koan_adapters::Prober;
 use koan_apiserver::Server;
-use koan_controller::{Controllers, RunError, Tally};
+use koan_controller::{Controllers, Effect, Hook, Ruling, RunError, Tally};
 use koan_core::identity::InstanceId;
 use koan_core::probe::{Access, Check, CheckReport, Probe, ProbeReport};
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
@@ -39,11 +39,32 @@ impl Prober for Script {
     }
 }
 
+/// Every effect as it was sent.
+#[derive(Default)]
+pub(crate) struct Trace(Mutex<Vec<Effect>>);
+
+impl Trace {
+    /// Effects so far.
+    pub(crate) fn effects(&self) -> Vec<Effect> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Hook for Trace {
+    fn before(&self, _: u64, effect: &Effect) -> Ruling {
+        self.0.lock().unwrap().push(effect.clone());
+        Ruling::Proceed
+    }
+
+    fn after(&self, _: u64, _: &Effect, _: bool) {}
+}
+
 /// A running instance.
 pub(crate) struct Instance {
     pub(crate) client: Client,
     server: Server,
     controllers: Arc<Controllers>,
+    pub(crate) trace: Arc<Trace>,
     task: JoinHandle<RunError>,
 }
 
@@ -53,15 +74,17 @@ impl Instance {
         let definitions = koan_crds::generated().unwrap().into_iter().map(|crd| crd.document).collect();
         let server = Server::builder().crds(definitions).start().await.unwrap();
         let client = Client::new(server.service(), "default");
-        let (controllers, task) = run(&client, &server, engines);
-        Self { client, server, controllers, task }
+        let trace = Arc::new(Trace::default());
+        let (controllers, task) = run(&client, &server, engines, &trace);
+        Self { client, server, controllers, trace, task }
     }
 
     /// Ends the controllers and starts them anew over the same store: what a crash and a restart do.
     pub(crate) async fn restart(&mut self, engines: Vec<Arc<dyn Engine>>) {
         self.task.abort();
         let _ = (&mut self.task).await;
-        let (controllers, task) = run(&self.client, &self.server, engines);
+        self.trace = Arc::new(Trace::default());
+        let (controllers, task) = run(&self.client, &self.server, engines, &self.trace);
         self.controllers = controllers;
         self.task = task;
     }
@@ -134,10 +157,17 @@ impl Drop for Instance {
     }
 }
 
-fn run(client: &Client, server: &Server, engines: Vec<Arc<dyn Engine>>) -> (Arc<Controllers>, JoinHandle<RunError>) {
+fn run(
+    client: &Client,
+    server: &Server,
+    engines: Vec<Arc<dyn Engine>>,
+    trace: &Arc<Trace>,
+) -> (Arc<Controllers>, JoinHandle<RunError>) {
     let recipes = koan_adapters::catalogue();
-    let controllers =
-        Controllers::builder(client.clone(), server.instance().into(), recipes, Arc::new(Script)).engines(engines).build();
+    let controllers = Controllers::builder(client.clone(), server.instance().into(), recipes, Arc::new(Script))
+        .engines(engines)
+        .hook(Arc::clone(trace) as Arc<dyn Hook>)
+        .build();
     let controllers = Arc::new(controllers);
     let running = Arc::clone(&controllers);
     let task = tokio::spawn(async move { running.run().await });

@@ -52,7 +52,7 @@ async fn a_converged_service_is_left_alone() {
     let tally = instance.settle().await;
     let after = instance.services().get("web").await.unwrap();
     assert_eq!(after.status, before.status);
-    assert_eq!(tally.api_writes(), 0, "{tally:?}");
+    assert_eq!(tally.api_writes(), 0, "{:#?}", instance.trace.effects());
     assert_eq!(tally.events, 0, "{tally:?}");
     assert_eq!(engine.calls(), calls);
 }
