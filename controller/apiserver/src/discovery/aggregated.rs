@@ -55,7 +55,8 @@ fn entry(resource: &Resource) -> Value {
         .into_iter()
         .map(|name| {
             let verbs: &[&str] = if name == "finalize" { &["update"] } else { &SUB_VERBS };
-            json!({"subresource": name, "responseKind": own, "verbs": verbs})
+            let answer = if name == "scale" { kind("autoscaling", "v1", "Scale") } else { own.clone() };
+            json!({"subresource": name, "responseKind": answer, "verbs": verbs})
         })
         .collect();
     if !subresources.is_empty() {

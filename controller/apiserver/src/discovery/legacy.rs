@@ -79,10 +79,15 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
         resources.push(entry);
         for name in resource.subresources() {
             let verbs: &[&str] = if name == "finalize" { &["update"] } else { &SUB_VERBS };
-            resources.push(json!({
-                "name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced,
-                "kind": resource.kind, "verbs": verbs,
-            }));
+            let mut entry =
+                json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced});
+            if name == "scale" {
+                entry["group"] = json!("autoscaling");
+                entry["version"] = json!("v1");
+            }
+            entry["kind"] = json!(if name == "scale" { "Scale" } else { &resource.kind });
+            entry["verbs"] = json!(verbs);
+            resources.push(entry);
         }
     }
     if resources.is_empty() {

@@ -85,26 +85,26 @@ fn health(core: &Core, path: &str, incoming: &Incoming) -> Response<Body> {
 
 /// The form of discovery that the client prefers.
 fn groups(registry: &Registry, core_group: bool, incoming: &Incoming) -> Response<Body> {
-    for version in accepted_discovery(&incoming.headers) {
-        let media = match version {
-            "v2" => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-            "v2beta1" => "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
-            _ => break,
-        };
+    let media = match accepted_discovery(&incoming.headers) {
+        "v2" => Some(("v2", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")),
+        "v2beta1" => Some(("v2beta1", "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList")),
+        _ => None,
+    };
+    if let Some((version, media)) = media {
         return document(incoming, media, &aggregated::list(registry, core_group, version));
     }
     let value = if core_group { legacy::core_versions() } else { legacy::groups(registry) };
     document(incoming, "application/json", &value)
 }
 
-/// The discovery versions in `Accept`, in order; anything else that is JSON is an empty name.
-fn accepted_discovery(headers: &HeaderMap) -> Vec<&'static str> {
+/// The first form in `Accept` that is served: a version of aggregated discovery, or an empty name for the plain one.
+fn accepted_discovery(headers: &HeaderMap) -> &'static str {
     headers
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|range| {
+        .find_map(|range| {
             let mut parts = range.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
             let parameters: Vec<&str> = parts.collect();
@@ -119,7 +119,7 @@ fn accepted_discovery(headers: &HeaderMap) -> Vec<&'static str> {
                 false => Some(""),
             }
         })
-        .collect()
+        .unwrap_or_default()
 }
 
 /// The entity tag of `bytes`, quoted.

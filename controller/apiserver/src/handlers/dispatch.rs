@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Method, Response};
 
 use super::call::Call;
-use super::{create, delete, patch, read, update, watch};
+use super::{create, delete, patch, read, scale, update, watch};
 use crate::discovery;
 use crate::http::{Body, Incoming, Route, Target, parse, text};
 use crate::server::Core;
@@ -30,6 +30,7 @@ fn served_subresource(target: &Target) -> bool {
     match target.subresource.as_deref() {
         None => true,
         Some("status") => target.resource.status,
+        Some("scale") => target.resource.scale.is_some(),
         Some("finalize") => target.resource.storage.as_ref() == crate::kinds::NAMESPACES,
         Some(_) => false,
     }
@@ -44,6 +45,12 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let allow = |verb: &str| {
         if call.resource().allows(verb) { Ok(()) } else { Err(Failure::not_supported(call.resource(), verb)) }
     };
+    if let (Some("scale"), Some(paths)) = (call.target.subresource.as_deref(), &call.resource().scale) {
+        return match call.incoming.method {
+            Method::GET | Method::PUT | Method::PATCH => scale::scale(call, paths).await,
+            _ => Err(Failure::method_not_allowed()),
+        };
+    }
     match (call.incoming.method.clone(), named) {
         (Method::GET | Method::HEAD, _) if call.incoming.query.flag("watch") && !sub => {
             allow("watch")?;

@@ -15,6 +15,7 @@ mod meta;
 mod options;
 mod patch;
 mod read;
+mod scale;
 mod update;
 mod watch;
 

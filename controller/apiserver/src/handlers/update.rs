@@ -155,6 +155,9 @@ fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Fail
         if call.subresource() == "status" {
             carry(&mut base, new, "status");
         }
+        if call.subresource() == "scale" {
+            carry(&mut base, new, "spec");
+        }
         let metadata = meta::of(&mut base)?;
         if let Some(managed) = managed {
             metadata.insert("managedFields".to_owned(), managed);

@@ -11,7 +11,7 @@ mod route;
 pub use body::Body;
 pub(crate) use body::{json, read_limited, respond, respond_stream, text};
 pub(crate) use listener::serve;
-pub(crate) use media::{BODY_TYPES, BodyType, Form, PatchType, body_type, negotiate, patch_type};
+pub(crate) use media::{BodyType, Form, PatchType, body_type, negotiate, patch_type};
 pub(crate) use query::Query;
 pub(crate) use request::Incoming;
 pub(crate) use route::{Route, Target, parse};

@@ -52,8 +52,7 @@ fn check(path: &Path) -> Result<(), JournalError> {
         return Err(JournalError::Mode { path: path.to_owned(), mode });
     }
     let found = rustix::fs::statfs(path).map_err(|error| failed(path)(error.into()))?;
-    let kind = i64::from(found.f_type);
-    match REMOTE.iter().find(|(known, _)| *known == kind) {
+    match REMOTE.iter().find(|(known, _)| *known == found.f_type) {
         Some((_, filesystem)) => Err(JournalError::Filesystem { path: path.to_owned(), filesystem }),
         None => Ok(()),
     }

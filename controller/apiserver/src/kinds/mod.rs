@@ -16,4 +16,4 @@ pub(crate) use core_rules::{prepare, validate};
 pub(crate) use definition::resources_of;
 pub(crate) use event::{from_storage, is_stored_shape, to_storage};
 pub(crate) use registry::Registry;
-pub(crate) use resource::{Compiled, CoreKind, Origin, Resource};
+pub(crate) use resource::{Compiled, CoreKind, Origin, Resource, Scale};

@@ -106,7 +106,8 @@ impl Resource {
     /// The subresources, in the order of discovery.
     pub(crate) fn subresources(&self) -> Vec<&'static str> {
         let finalize = (self.core() == Some(CoreKind::Namespace)).then_some("finalize");
-        finalize.into_iter().chain(self.status.then_some("status")).collect()
+        let scale = self.scale.is_some().then_some("scale");
+        finalize.into_iter().chain(self.status.then_some("status")).chain(scale).collect()
     }
 
     /// Whether `generation` is counted; the reference leaves it out of plain-data kinds.

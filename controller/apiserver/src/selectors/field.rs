@@ -98,7 +98,7 @@ impl FieldSelector {
             field.to_owned()
         };
         let path = if stored == "source" { "source.component" } else { stored.as_str() };
-        let found = path.split('.').fold(Some(value), |value, step| value.and_then(|value| value.get(step)));
+        let found = path.split('.').try_fold(value, |value, step| value.get(step));
         match found {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),

@@ -7,4 +7,5 @@ mod kubectl;
 mod semantics;
 mod support;
 mod traps;
+mod watches;
 mod wire;

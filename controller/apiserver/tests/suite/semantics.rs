@@ -256,7 +256,7 @@ async fn discovery_has_both_forms() {
     assert_eq!((again.code, again.text.as_str()), (304, ""));
     let legacy = get(&server, "/apis/test.koan.dev/v1/").await.json();
     let names: Vec<&Value> = legacy["resources"].as_array().unwrap().iter().map(|resource| &resource["name"]).collect();
-    assert_eq!(names, ["boxes", "boxes/status"]);
+    assert_eq!(names, ["boxes", "boxes/status", "boxes/scale"]);
     assert_eq!(get(&server, "/version/").await.json()["minor"], "36");
     assert_eq!(get(&server, "/readyz").await.text, "ok");
 }
@@ -336,4 +336,22 @@ async fn a_lease_is_won_once() {
     let mut codes = [first.code, second.code];
     codes.sort_unstable();
     assert_eq!(codes, [200, 409]);
+}
+
+/// API-2: `/scale` reads and writes the replicas under the paths of the definition.
+#[tokio::test]
+async fn a_box_is_scaled() {
+    let server = server().await;
+    made(&server, "a", json!({"size": 2})).await;
+    let path = format!("{BOXES}/a/scale");
+    let scale = get(&server, &path).await.json();
+    assert_eq!(
+        (&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["replicas"]),
+        (&json!("Scale"), &json!(2), &json!(0))
+    );
+    let scaled = patch(&server, &path, "application/merge-patch+json", r#"{"spec":{"replicas":5}}"#).await;
+    assert_eq!(scaled.json()["spec"]["replicas"], 5, "{}", scaled.text);
+    let stored = get(&server, &format!("{BOXES}/a")).await.json();
+    assert_eq!((&stored["spec"]["size"], &stored["metadata"]["generation"]), (&json!(5), &json!(2)));
+    assert_eq!(patch(&server, &path, "application/merge-patch+json", r#"{"spec":{"replicas":-1}}"#).await.code, 422);
 }

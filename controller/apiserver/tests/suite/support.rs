@@ -27,7 +27,7 @@ pub(crate) fn definition() -> Value {
             "scope": "Namespaced",
             "versions": [{
                 "name": "v1", "served": true, "storage": true,
-                "subresources": {"status": {}},
+                "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.count"}},
                 "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
                 "selectableFields": [{"jsonPath": ".spec.color"}],
                 "schema": {"openAPIV3Schema": schema()},
@@ -55,7 +55,7 @@ fn schema() -> Value {
     });
     json!({"type": "object", "properties": {
         "spec": spec,
-        "status": {"type": "object", "properties": {"full": {"type": "boolean"}, "note": {"type": "string"}}},
+        "status": {"type": "object", "properties": {"full": {"type": "boolean"}, "count": {"type": "integer"}, "note": {"type": "string"}}},
     }})
 }
 

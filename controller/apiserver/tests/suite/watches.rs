@@ -1,0 +1,184 @@
+//! Watches under load: order, gaps, limits, stock reflectors, and a simulation that repeats itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use http::Method;
+use koan_apiserver::{Random, Server};
+use kube_runtime::watcher;
+use serde_json::{Value, json};
+
+use super::support::*;
+
+fn map(name: &str, value: u64) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"n": value.to_string()}})
+}
+
+/// D-1 to D-4, D-8: while eight writers write, a watcher sees every version once, in order, and what it builds from them
+/// is what a list shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_has_every_version_in_order() {
+    let server = Arc::new(server().await);
+    let version = get(&server, MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let mut watch =
+        start(&server, Method::GET, &format!("{MAPS}?watch=true&resourceVersion={version}"), &[], bytes::Bytes::new()).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8_u64 {
+        let server = Arc::clone(&server);
+        writers.spawn(async move {
+            let name = format!("m-{writer}");
+            let path = format!("{MAPS}/{name}");
+            post(&server, MAPS, &map(&name, 0)).await;
+            for number in 1..30 {
+                let body = json!({"data": {"n": number.to_string()}}).to_string();
+                assert_eq!(patch(&server, &path, "application/merge-patch+json", &body).await.code, 200);
+            }
+            if writer % 2 == 0 {
+                assert_eq!(send(&server, Method::DELETE, &path, &[], "").await.code, 200);
+            }
+        });
+    }
+    writers.join_all().await;
+    let (mut buffer, mut last, mut seen, mut counts) = (Vec::new(), 0, BTreeMap::new(), BTreeMap::new());
+    for _ in 0..8 * 30 + 4 {
+        let event = line(&mut watch, &mut buffer).await.unwrap();
+        let metadata = &event["object"]["metadata"];
+        let revision: u64 = metadata["resourceVersion"].as_str().unwrap().parse().unwrap();
+        assert!(revision > last, "{revision} after {last}");
+        last = revision;
+        let name = metadata["name"].as_str().unwrap().to_owned();
+        let count: &mut u64 = counts.entry(name.clone()).or_default();
+        if event["type"] == "DELETED" {
+            seen.remove(&name);
+        } else {
+            assert_eq!(event["object"]["data"]["n"], count.to_string());
+            *count += 1;
+            seen.insert(name, event["object"]["metadata"]["resourceVersion"].clone());
+        }
+    }
+    let listed: BTreeMap<String, Value> = get(&server, MAPS).await.json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| (item["metadata"]["name"].as_str().unwrap().to_owned(), item["metadata"]["resourceVersion"].clone()))
+        .collect();
+    assert_eq!(seen, listed);
+}
+
+/// API-8: a stock watcher that lists by streaming gets its end mark, and one that lists in pages gets all pages.
+#[tokio::test]
+async fn stock_watchers_of_both_kinds_start() {
+    let server = server().await;
+    for name in ["a", "b", "c"] {
+        boxes(&client(&server)).create(&Default::default(), &a_box(name, json!({}))).await.unwrap();
+    }
+    for config in [watcher::Config::default().streaming_lists(), watcher::Config::default().page_size(2)] {
+        let mut events = watcher(boxes(&client(&server)), config).boxed();
+        let mut names = Vec::new();
+        until("the initial list", async || match events.next().await.unwrap().unwrap() {
+            watcher::Event::InitApply(object) => {
+                names.push(object.metadata.name.unwrap());
+                None
+            }
+            watcher::Event::InitDone => Some(()),
+            _ => None,
+        })
+        .await;
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+}
+
+/// SEC-16: the watch beyond the limit is asked to come again, and a closed one makes room.
+#[tokio::test]
+async fn sec_16_watches_are_limited() {
+    /// The limit of the requirement.
+    const LIMIT: usize = 1_000;
+    let server = server().await;
+    let path = format!("{MAPS}?watch=true");
+    let mut open = Vec::new();
+    for _ in 0..LIMIT {
+        let response = start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await;
+        assert_eq!(response.status(), 200);
+        open.push(response);
+    }
+    let refused = get(&server, &path).await;
+    assert_eq!((refused.code, refused.headers["retry-after"].to_str().unwrap()), (429, "1"));
+    open.pop();
+    assert_eq!(start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await.status(), 200);
+}
+
+/// SEC-16, API-24: a watcher that never reads delays no writer and is expired inside its stream once the past that it needs
+/// is forgotten.
+#[tokio::test]
+async fn sec_16_a_stalled_watcher_is_cut() {
+    let clock = Hand::at(1_000_000);
+    let server = Server::builder().clock(Arc::new(clock.clone())).start().await.unwrap();
+    let version = get(&server, MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let mut stalled =
+        start(&server, Method::GET, &format!("{MAPS}?watch=true&resourceVersion={version}"), &[], bytes::Bytes::new()).await;
+    post(&server, MAPS, &map("a", 0)).await;
+    for number in 0..10_100_u64 {
+        if number == 10_000 {
+            clock.0.fetch_add(600, std::sync::atomic::Ordering::Relaxed);
+        }
+        let body = json!({"data": {"n": number.to_string(), "x": "y"}}).to_string();
+        assert_eq!(patch(&server, &format!("{MAPS}/a"), "application/merge-patch+json", &body).await.code, 200);
+    }
+    let event = line(&mut stalled, &mut Vec::new()).await.unwrap();
+    assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
+}
+
+/// API-8: a watch ends when it was asked to, and has a bookmark each minute until then.
+#[tokio::test(start_paused = true)]
+async fn a_watch_has_bookmarks_and_an_end() {
+    let server = server().await;
+    let path = format!("{MAPS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=150");
+    let began = tokio::time::Instant::now();
+    let response = start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await;
+    let bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    let kinds: Vec<Value> = bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice::<Value>(line).unwrap()["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["BOOKMARK", "BOOKMARK"]);
+    assert_eq!(began.elapsed().as_secs(), 150);
+}
+
+/// Randomness that repeats itself.
+struct Counting(std::sync::atomic::AtomicU64);
+
+impl Random for Counting {
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        for byte in buffer {
+            *byte = u8::try_from(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) * 31 % 251).unwrap();
+        }
+        Ok(())
+    }
+}
+
+/// REL-8: on one thread with paused time, the same clock, ids and randomness give the same bytes.
+#[test]
+fn a_run_repeats_byte_for_byte() {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let builder = Server::builder().crds(vec![definition()]).clock(Arc::new(Hand::at(1_700_000_000)));
+            let server = builder.random(Arc::new(Counting(std::sync::atomic::AtomicU64::new(0)))).start().await.unwrap();
+            let owner = post(&server, MAPS, &map("owner", 1)).await.json();
+            for name in ["a", "b", "c"] {
+                let mut child = map(name, 2);
+                child["metadata"]["ownerReferences"] =
+                    json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}]);
+                post(&server, MAPS, &child).await;
+            }
+            let mut text = get(&server, MAPS).await.text;
+            send(&server, Method::DELETE, &format!("{MAPS}/owner"), &[], "").await;
+            until("empty", async || get(&server, MAPS).await.json()["items"].as_array().unwrap().is_empty().then_some(())).await;
+            text.push_str(&get(&server, MAPS).await.text);
+            text
+        })
+    };
+    assert_eq!(run(), run());
+}
