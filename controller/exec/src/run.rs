@@ -175,7 +175,7 @@ impl Kept {
 
 async fn collect(source: Option<impl AsyncRead + Unpin>, kept: &mut Kept) {
     let Some(mut source) = source else { return };
-    let mut chunk = [0; CHUNK];
+    let mut chunk = vec![0; CHUNK];
     loop {
         match source.read(&mut chunk).await {
             Ok(0) => return,
