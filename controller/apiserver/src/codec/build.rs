@@ -9,6 +9,9 @@ use serde_saphyr::Spanned;
 
 use super::{Duplicate, MAX_DEPTH};
 
+/// Up to here every whole float is a whole number.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// What was met on the way.
 #[derive(Default)]
 pub(super) struct State {
@@ -111,6 +114,10 @@ impl<'de, K: Key + Deserialize<'de>> Visitor<'de> for Build<'_, K> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+        // The reference prints 2.0 as 2, so that is what is stored.
+        if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
+            return Ok((number as i64).into());
+        }
         Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom("a number must be finite"))
     }
 

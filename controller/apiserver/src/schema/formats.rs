@@ -1,11 +1,12 @@
 //! The `format` keyword: which ones are enforced, and how.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::node::{Node, Type};
+use super::node::{Node, Pattern, Type};
 use super::problem::Problem;
 use super::validate::Walk;
 
@@ -39,6 +40,14 @@ const TEXT_FORMATS: [&str; 28] = [
     "bsonobjectID",
     "date-time",
 ];
+/// Host names as the reference takes them: one label, or several that end in a top-level domain of letters.
+static HOSTNAME: LazyLock<Pattern> = LazyLock::new(|| {
+    let label = r"[a-zA-Z0-9\p{S}\p{L}]";
+    let inner = r"[a-zA-Z0-9\p{S}\p{L}-]";
+    Pattern::new(&format!(
+        r"^({label}((-?{label}{{0,62}})?)|({label}(({inner}{{0,61}}{label})?)(\.)){{1,}}([a-zA-Z\p{{L}}]){{2,63}})$"
+    ))
+});
 const LABEL_LENGTH: usize = 63;
 const NAME_LENGTH: usize = 253;
 
@@ -75,9 +84,8 @@ fn fits(format: &str, text: &str) -> bool {
         "uuid" | "uuid3" | "uuid4" | "uuid5" => is_uuid(text, format.strip_prefix("uuid").and_then(|digit| digit.chars().next())),
         "uri" => text.starts_with('/') || text.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme)),
         "email" => text.split_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty()),
-        "hostname" => {
-            text.len() <= NAME_LENGTH && text.trim_end_matches('.').split('.').all(|label| is_label(&label.to_ascii_lowercase()))
-        }
+        "hostname" => text.len() <= NAME_LENGTH && HOSTNAME.regex().is_ok_and(|regex| regex.is_match(text)),
+
         "byte" => STANDARD.decode(text).is_ok(),
         "bsonobjectid" => text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
         "hexcolor" => {

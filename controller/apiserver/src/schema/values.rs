@@ -72,33 +72,45 @@ pub(super) fn check_string(node: &Node, text: &str, walk: &mut Walk) {
 
 pub(super) fn check_number(node: &Node, number: &Number, walk: &mut Walk) {
     let bounds = &node.bounds;
-    if node.kind == Some(Type::Integer)
-        && bounds.format.as_deref() == Some("int32")
-        && number.as_i64().is_none_or(|whole| i32::try_from(whole).is_err())
-    {
-        let detail = format!("Checked value must be of type integer with format int32 in {}", walk.path);
-        walk.problems.push(unplaced(&detail));
-    }
+    check_range(node, number, walk);
     let Some(value) = number.as_f64() else { return };
+    // Bounds lose their fraction beside a whole value.
+    let bound = |bound: f64| if number.is_f64() { bound } else { bound.trunc() };
     let shown = || Value::Number(number.clone());
     if let Some(factor) = bounds.multiple_of
-        && (value / factor).fract() != 0.0
+        && (value / bound(factor)).fract() != 0.0
     {
-        walk.invalid(shown(), &format!("should be a multiple of {}", go_float(factor)));
+        walk.invalid(shown(), &format!("should be a multiple of {}", go_float(bound(factor))));
     }
-    if let Some(min) = bounds.minimum {
+    if let Some(max) = bounds.maximum.map(bound) {
+        let (broken, words) =
+            if bounds.exclusive_maximum { (value >= max, "less than") } else { (value > max, "less than or equal to") };
+        if broken {
+            walk.invalid(shown(), &format!("should be {words} {}", go_float(max)));
+        }
+    }
+    if let Some(min) = bounds.minimum.map(bound) {
         let (broken, words) =
             if bounds.exclusive_minimum { (value <= min, "greater than") } else { (value < min, "greater than or equal to") };
         if broken {
             walk.invalid(shown(), &format!("should be {words} {}", go_float(min)));
         }
     }
-    if let Some(max) = bounds.maximum {
-        let (broken, words) =
-            if bounds.exclusive_maximum { (value >= max, "less than") } else { (value > max, "less than or equal to") };
-        if broken {
-            walk.invalid(shown(), &format!("should be {words} {}", go_float(max)));
-        }
+}
+
+/// Whether a number fits the width that an integer type or format gives it.
+fn check_range(node: &Node, number: &Number, walk: &mut Walk) {
+    if node.kind != Some(Type::Integer) {
+        return;
+    }
+    let whole = number.as_i64();
+    let (fits, form) = match node.bounds.format.as_deref() {
+        Some("int32") => (whole.is_some_and(|whole| i32::try_from(whole).is_ok()), "with format int32"),
+        Some("int64") => (whole.is_some(), "with format int64"),
+        Some(_) | None => (whole.is_some() || number.as_f64().is_some_and(|float| float.fract() == 0.0), "(default format)"),
+    };
+    if !fits {
+        walk.problems.push(unplaced(&format!("Checked value must be of type integer {form} in {}", walk.path)));
     }
 }
 

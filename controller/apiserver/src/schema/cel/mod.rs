@@ -9,7 +9,7 @@ mod convert;
 use std::cell::OnceCell;
 
 use kube_cel::KubeCelExt as _;
-use kube_cel::cel::{Context, Value as CelValue};
+use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
 pub(super) use compile::{CompiledRules, verify};
@@ -138,7 +138,7 @@ impl Runner<'_> {
             Ok(CelValue::Bool(true)) => {}
             Err(error) => {
                 let text = if rule.message.is_empty() { rule.rule.trim() } else { rule.message.trim() };
-                self.fail_shown(site.node, &format!("{} evaluating rule: {text}", lower_first(&error.to_string())));
+                self.fail_shown(site.node, &evaluation_text(&error, text));
             }
             Ok(_) => {
                 if !compiled.reads_old && site.twin == Some(site.value) {
@@ -188,7 +188,20 @@ fn by_reason(path: &str, value: Option<Value>, detail: &str, reason: &str) -> Pr
     }
 }
 
-fn lower_first(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+/// An evaluation error in the words of the reference's interpreter.
+fn evaluation_text(error: &ExecutionError, rule: &str) -> String {
+    let words = match error {
+        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
+        ExecutionError::IndexOutOfBounds(CelValue::Int(index)) => format!("index out of bounds: {index}"),
+        ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
+        ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
+        ExecutionError::Overflow(..) => "integer overflow".to_owned(),
+        ExecutionError::NoSuchOverload => {
+            return format!(
+                "'no such overload': call arguments did not match a supported operator, function or macro signature for rule: {rule}"
+            );
+        }
+        other => other.to_string(),
+    };
+    format!("{words} evaluating rule: {rule}")
 }

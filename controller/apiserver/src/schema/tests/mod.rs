@@ -1,8 +1,10 @@
 //! The reference's texts and order of work, on small schemas.
 
+mod reference;
+
 use serde_json::{Value, json};
 
-use super::{Problem, Schema};
+use crate::schema::{Problem, Schema};
 
 fn schema(properties: Value) -> Schema {
     let document = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}});
@@ -164,4 +166,18 @@ fn schemas_that_are_not_structural_are_refused() {
         {"rule": "self.("}, {"rule": "cel.bind(x, self, x == 'a')"}, {"rule": "[1].sortBy(e, e) == [1]"}, {"rule": "oter == 'a'"}]}}));
     let problems = rules.verify();
     assert_eq!(problems.len(), 5, "{problems:?}");
+}
+
+/// API-1, API-2: the CRDs of this repository parse, and each of their patterns and rules compiles.
+#[test]
+fn the_seeded_definitions_are_structural_and_their_rules_compile() {
+    for name in ["koan.dev_devstacks.yaml", "koan.dev_servicespecs.yaml"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds").join(name);
+        let definition = crate::codec::yaml(&std::fs::read(path).unwrap()).unwrap().value;
+        for version in definition["spec"]["versions"].as_array().unwrap() {
+            let schema = Schema::parse(&version["schema"]["openAPIV3Schema"])
+                .unwrap_or_else(|problems| panic!("{name}: {:?}", texts(&problems)));
+            assert_eq!(texts(&schema.verify()), Vec::<String>::new(), "{name}");
+        }
+    }
 }
