@@ -55,8 +55,12 @@ pub struct Recipe {
     pub outputs: &'static [(&'static str, &'static str)],
     /// Pattern of `url` with `{scheme} {user} {password} {host} {port} {database}`; parts in `[…]` go when their value is absent.
     pub url_pattern: &'static str,
-    /// Environment names that may name a candidate on loopback, in order.
+    /// Environment names whose value alone may name a candidate on loopback, in order.
     pub candidate_names: &'static [&'static str],
+    /// Environment names that name one candidate together: host, port, user, password, database.
+    pub candidate_parts: Option<[&'static str; 5]>,
+    /// Database where the manifest names none; `None` is the stack's name (DET-47).
+    pub default_database: Option<&'static str>,
     /// Conventional names to inject, each with the output it carries.
     pub conventional_names: &'static [(&'static str, &'static str)],
     /// Well-known default logins, in order (B-2).

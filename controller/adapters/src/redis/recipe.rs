@@ -46,7 +46,7 @@ pub(crate) fn recipe() -> Recipe {
         keeps_data: false,
         schemes: &["redis", "rediss"],
         outputs: &[],
-        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/0",
+        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}",
         candidate_names: &[
             "REDIS_URL",
             "REDIS_URLS",
@@ -55,6 +55,8 @@ pub(crate) fn recipe() -> Recipe {
             "ConnectionStrings__Redis",
             "Koan__Data__Redis__ConnectionString",
         ],
+        candidate_parts: None,
+        default_database: Some("0"),
         conventional_names: &[("REDIS_URL", "url")],
         default_logins: &[],
         minimum_version: "6",

@@ -72,8 +72,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Default of `database` (DET-47).
-    fn database(&self) -> String {
+    /// Default of `database` (DET-47): the recipe's where its product has fixed names, else the stack's.
+    fn database(&self, recipe: Option<&Recipe>) -> String {
+        if let Some(fixed) = recipe.and_then(|recipe| recipe.default_database) {
+            return fixed.to_owned();
+        }
         let name = self.stack.as_ref().map_or_else(|| self.service_name(), |stack| stack.name.clone());
         name.replace('-', "_")
     }
@@ -108,7 +111,7 @@ pub(super) fn fields(context: &Context, fields: &ServiceFields, findings: &mut F
         engine: context.settings.engine.clone(),
         adapter: recipe.map(|recipe| recipe.id.to_owned()),
         credentials: detection::credentials(context, fields, findings),
-        database: fields.database.clone().unwrap_or_else(|| context.database()),
+        database: fields.database.clone().unwrap_or_else(|| context.database(recipe)),
         env: environment::env(context, fields, &workload, findings),
         files: storage::files(fields, findings),
         volumes: storage::volumes(context, fields, findings),
