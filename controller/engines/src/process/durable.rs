@@ -73,10 +73,18 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Proces
     }
 }
 
-/// Makes a folder and its parents; the folder itself gets exactly these permission bits.
+/// Makes a folder; it and each parent that was missing get exactly these permission bits, whatever the mask of this process is.
 pub(crate) fn folder(path: &Path, mode: u32) -> Result<(), ProcessError> {
     let failed = |source| ProcessError::io("make", path, source);
-    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(failed)?;
+    if let Some(parent) = path.parent()
+        && !parent.is_dir()
+    {
+        folder(parent, mode)?;
+    }
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other.map_err(failed)?,
+    }
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)
 }
 

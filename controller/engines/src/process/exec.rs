@@ -8,12 +8,9 @@ use super::engine::NAME;
 use super::job::{JOB_FILE, Job};
 use super::layout::Places;
 use super::programs::find_program;
-use super::record::Situation;
+use super::record::{SIGNAL_BASE, Situation};
 use super::workloads::{self, Stored};
 use crate::contract::{EngineError, ExecReport, ExecRequest};
-
-/// Added to the number of a signal to make an exit code.
-const SIGNAL_BASE: i64 = 128;
 
 /// Runs the command to its end or deadline.
 pub(crate) async fn exec(stored: &Stored, places: &Places, request: &ExecRequest) -> Result<ExecReport, EngineError> {

@@ -62,6 +62,8 @@ fn state(run: Option<&(RunRecord, Situation)>) -> (WorkloadState, Option<u32>, O
         None => (WorkloadState::Created, None, None),
         Some(Situation::Preparing) => (WorkloadState::Restarting, None, None),
         Some(Situation::Supervised(program) | Situation::Orphaned(program)) => (WorkloadState::Running, Some(program.pid), None),
+        // A start ends what is left of the step, and begins anew.
+        Some(Situation::OrphanedStep(_step)) => (WorkloadState::Exited, None, None),
         Some(Situation::Over(end)) => (WorkloadState::Exited, None, end.clone()),
     }
 }

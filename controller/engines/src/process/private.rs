@@ -7,6 +7,7 @@ use std::path::Path;
 
 use koan_exec::Account;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::geteuid;
 
 use super::account::account;
 use super::durable;
@@ -30,7 +31,8 @@ pub(crate) fn write(renderer: &Renderer<'_>, run: u32) -> Result<(), ProcessErro
     let folders = data_folders(renderer, account.as_ref())?;
     let private = &renderer.places.private;
     durable::remove_folder(private)?;
-    durable::folder(renderer.layout.runtime(), if account.is_some() { PASSABLE } else { PRIVATE })?;
+    // Root's workloads of several accounts share this folder.
+    durable::folder(renderer.layout.runtime(), if geteuid().is_root() { PASSABLE } else { PRIVATE })?;
     durable::folder(private, if account.is_some() { PASSABLE } else { PRIVATE })?;
     own_folder(&renderer.run_folder(), account.as_ref())?;
     files(renderer, account.as_ref())?;

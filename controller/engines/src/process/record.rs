@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::identity::ProcessIdentity;
 
 /// Added to the number of a signal to make an exit code, as shells do.
-const SIGNAL_BASE: i64 = 128;
+pub(crate) const SIGNAL_BASE: i64 = 128;
 
 /// One run of one workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub(crate) struct RunRecord {
     pub(crate) supervisor: ProcessIdentity,
     /// How far it is.
     pub(crate) phase: Phase,
-    /// The program, once it was started.
+    /// What runs: a step before the program, then the program.
     pub(crate) program: Option<ProcessIdentity>,
     /// When the program was started.
     pub(crate) started_at: Option<Timestamp>,
@@ -75,6 +75,8 @@ pub(crate) enum Situation {
     Supervised(ProcessIdentity),
     /// The program runs, but its supervisor is gone.
     Orphaned(ProcessIdentity),
+    /// A step before the program runs, but the supervisor that waited for it is gone.
+    OrphanedStep(ProcessIdentity),
     /// Over; how, where the supervisor lived to write it.
     Over(Option<End>),
 }
@@ -87,7 +89,8 @@ impl RunRecord {
             (Phase::Ended(end), _) => Situation::Over(Some(end.clone())),
             (Phase::Preparing, _) if supervised => Situation::Preparing,
             (Phase::Running, Some(program)) if supervised => Situation::Supervised(program.clone()),
-            (Phase::Running | Phase::Preparing, Some(program)) if program.is_alive() => Situation::Orphaned(program.clone()),
+            (Phase::Running, Some(program)) if program.is_alive() => Situation::Orphaned(program.clone()),
+            (Phase::Preparing, Some(step)) if step.is_alive() => Situation::OrphanedStep(step.clone()),
             (Phase::Running | Phase::Preparing, _) => Situation::Over(None),
         }
     }

@@ -66,7 +66,7 @@ pub(crate) async fn start(inner: &Inner, object: &ObjectRef, values: &Values) ->
 fn begin(inner: &Inner, stored: &Stored, places: &Places, values: &Values) -> Result<Begun, ProcessError> {
     let Some(lock) = lock(places)? else { return Ok(Begun::Before) };
     let last = workloads::situation(places)?;
-    if let Some((_record, Situation::Orphaned(program))) = last {
+    if let Some((_record, Situation::Orphaned(program) | Situation::OrphanedStep(program))) = last {
         return Ok(Begun::Orphan(program));
     }
     let run = last.map_or(1, |(record, _situation)| record.run.saturating_add(1));
@@ -135,7 +135,9 @@ async fn started(stored: &Stored, places: &Places, mut child: Child, run: u32) -
 fn before(stored: &Stored, places: &Places) -> Result<Outcome, ProcessError> {
     match workloads::situation(places)? {
         Some((_record, Situation::Supervised(_))) => Ok(Outcome::Done(Done { id: Some(stored.id.clone()), ..Done::default() })),
-        Some((_, Situation::Preparing | Situation::Orphaned(_) | Situation::Over(_))) | None => Ok(waiting()),
+        Some((_, Situation::Preparing | Situation::Orphaned(_) | Situation::OrphanedStep(_) | Situation::Over(_))) | None => {
+            Ok(waiting())
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn stop(inner: &Inner, object: &ObjectRef, grace: Duration) -> 
         }
         sleep(LOOK).await;
     };
-    if let Some((_record, Situation::Orphaned(program))) = workloads::situation(&places)? {
+    if let Some((_record, Situation::Orphaned(program) | Situation::OrphanedStep(program))) = workloads::situation(&places)? {
         changed = true;
         end_orphan(&object.name, &program, grace).await?;
     }

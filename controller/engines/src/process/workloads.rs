@@ -124,7 +124,11 @@ pub(crate) fn situation(places: &Places) -> Result<Option<(RunRecord, Situation)
 /// Removes a stopped workload; its volumes stay. What was created goes last, so that a removal that was cut short is seen and done again.
 pub(crate) fn remove(layout: &Layout, object: &ObjectRef) -> Result<Done, ProcessError> {
     let Some((stored, places)) = find(layout, object)? else { return Ok(Done::default()) };
-    if let Some((_record, Situation::Preparing | Situation::Supervised(_) | Situation::Orphaned(_))) = situation(&places)? {
+    if let Some((
+        _record,
+        Situation::Preparing | Situation::Supervised(_) | Situation::Orphaned(_) | Situation::OrphanedStep(_),
+    )) = situation(&places)?
+    {
         let state = "still runs; it has to be stopped first".to_owned();
         return Err(ProcessError::Conflict { object: object.name.clone(), state });
     }

@@ -9,11 +9,12 @@ use futures::StreamExt;
 use koan_core::identity::{InstanceId, Owner, SpecHash, Uid};
 use koan_core::inventory::{Inventory, WorkloadRecord, WorkloadState};
 use koan_core::outcome::{Done, Failure, Outcome};
+use koan_core::secret::Secret;
 use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepAction, StepId, VolumeSpec};
-use koan_core::text::{Text, Values};
-use koan_core::workload::{Limits, ProcessRun, Run, WorkloadSpec};
+use koan_core::text::{Text, ValueRef, Values};
+use koan_core::workload::{Limits, MountSource, ProcessRun, Run, WorkloadSpec};
 use koan_crds::v1alpha1::RestartPolicy;
-use koan_engines::process::{ProcessEngine, ProcessOptions};
+use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
 use koan_engines::{Engine, LogLine, LogOptions, Scope};
 
 /// Longest wait for anything.
@@ -24,6 +25,21 @@ pub(crate) const GRACE: Duration = Duration::from_secs(30);
 const INSTANCE: &str = "inst-1";
 /// Marks a run of this executable as supervisor.
 pub(crate) const SUPERVISOR_MARK: &str = "--test-threads=1";
+
+/// Marks a run of this executable as a Koan that is going to be killed.
+pub(crate) const KOAN_MARK: &str = "--test-threads=2";
+
+/// The password of every server of a test.
+pub(crate) fn password() -> ValueRef {
+    ValueRef::SecretKey { name: "credentials".to_owned(), key: "password".to_owned() }
+}
+
+/// Values with that password; a canary that must not be found outside the run.
+pub(crate) fn values() -> Values {
+    let mut values = Values::default();
+    values.insert(password(), Secret::new("canary0f6b1d2e9a8c7b5d4e3f".to_owned()));
+    values
+}
 
 /// The folder behind the argument that marks a played role.
 pub(crate) fn folder_after(mark: &str) -> Option<String> {
@@ -86,6 +102,15 @@ impl Bed {
             match self.apply_with(StepAction::Start(reference(&spec.object)), values).await {
                 Outcome::Waiting { .. } => assert!(Instant::now() < until, "{} never started", spec.object),
                 outcome => return done(outcome),
+            }
+        }
+    }
+
+    /// Makes the volumes that a workload mounts.
+    pub(crate) async fn volumes(&self, spec: &WorkloadSpec) {
+        for mount in &spec.mounts {
+            if let MountSource::Volume(name) = &mount.source {
+                done(self.apply(StepAction::EnsureVolume(volume(name, &mount.target))).await);
             }
         }
     }
@@ -171,7 +196,11 @@ fn options(root: &Path) -> ProcessOptions {
         runtime_root: root.join("run"),
         account: "koan".to_owned(),
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned()), ("LANG".to_owned(), "C".to_owned())]),
-        programs: Vec::new(),
+        programs: vec![ProgramSource {
+            programs: ["postgres", "initdb", "psql"].map(str::to_owned).to_vec(),
+            folders: vec!["/usr/lib/postgresql/*/bin".to_owned()],
+            package: "postgresql".to_owned(),
+        }],
     }
 }
 

@@ -4,28 +4,43 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use koan_core::identity::{ObjectId, SpecHash, Uid};
-use koan_core::inventory::WorkloadState;
+use koan_core::inventory::{WorkloadRecord, WorkloadState};
 use koan_core::step::{ObjectRef, StepAction};
 use koan_core::text::{Part, Text};
-use koan_core::workload::{Mount, MountSource, Prepare};
+use koan_core::workload::{Mount, MountSource, Prepare, WorkloadSpec};
 use koan_crds::v1alpha1::FailureClass;
 use koan_crds::vocabulary::Reason;
 use koan_engines::{LogOptions, Stream};
 
-use crate::bed::{Bed, GRACE, command, done, failed, lives, owner, process, reference, script, until, volume};
+use crate::bed::{Bed, GRACE, KOAN_MARK, command, done, failed, lives, owner, process, reference, script, until, values, volume};
 
-/// Name of the workload that the killed Koan started.
-const ORPHANED: &str = "web";
-
-/// The life of a Koan that is going to be killed.
+/// The life of a Koan that is going to be killed: it makes the volumes of the workload in `spec.json`, starts it, and says so.
 pub(crate) fn start_and_wait(root: &Path) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
+        let spec: WorkloadSpec = serde_json::from_slice(&std::fs::read(root.join("spec.json")).unwrap()).unwrap();
         let bed = Bed::at(root.to_owned());
-        bed.up(&script(ORPHANED, "echo up; trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done")).await;
+        bed.volumes(&spec).await;
+        bed.up_with(&spec, &values()).await;
         std::fs::write(root.join("started"), "").unwrap();
         std::future::pending::<()>().await;
     });
+}
+
+/// Lets another process start a workload, and kills it with SIGKILL once the workload runs.
+pub(crate) async fn started_by_a_killed_koan(bed: &Bed, spec: &WorkloadSpec) -> WorkloadRecord {
+    std::fs::write(bed.root.join("spec.json"), serde_json::to_vec(spec).unwrap()).unwrap();
+    let mut koan = Command::new(std::env::current_exe().unwrap())
+        .args(["koan_entry", "--exact", "--nocapture", KOAN_MARK])
+        .arg(&bed.root)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until(|| async { bed.root.join("started").exists().then_some(()) }).await;
+    let before = bed.workload(&spec.object).await;
+    koan.kill().unwrap();
+    koan.wait().unwrap();
+    before
 }
 
 /// S-4, ENG-10, REL-32: a Koan that is killed leaves its program running; the next one adopts it with the same process and start time,
@@ -33,25 +48,16 @@ pub(crate) fn start_and_wait(root: &Path) {
 #[tokio::test]
 async fn a_program_outlives_koan_and_is_adopted() {
     let bed = Bed::new();
-    let mut koan = Command::new(std::env::current_exe().unwrap())
-        .args(["koan_entry", "--exact", "--nocapture", "--test-threads=2"])
-        .arg(&bed.root)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    until(|| async { bed.root.join("started").exists().then_some(()) }).await;
-    let before = bed.workload(ORPHANED).await;
-    koan.kill().unwrap();
-    koan.wait().unwrap();
+    let spec = script("web", "echo up; trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done");
+    let before = started_by_a_killed_koan(&bed, &spec).await;
     let after = Bed::at(bed.root.clone());
-    assert_eq!(after.workload(ORPHANED).await, before);
-    let spec = script(ORPHANED, "echo another");
+    assert_eq!(after.workload("web").await, before);
     assert!(!after.up(&spec).await.changed);
-    assert_eq!(after.workload(ORPHANED).await, before);
-    after.stop(ORPHANED, GRACE).await;
-    let ended = after.workload(ORPHANED).await;
+    assert_eq!(after.workload("web").await, before);
+    after.stop("web", GRACE).await;
+    let ended = after.workload("web").await;
     assert_eq!((ended.state, ended.exit_code), (WorkloadState::Exited, Some(0)));
-    let mut said = after.lines(ORPHANED, LogOptions::default()).await;
+    let mut said = after.lines("web", LogOptions::default()).await;
     said.retain(|line| line.stream == Stream::Stdout);
     assert_eq!(said.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["up", "bye"]);
 }
@@ -73,7 +79,7 @@ fn go_file(bed: &Bed) -> std::path::PathBuf {
     folders.next().unwrap().unwrap().path().join("run/go")
 }
 
-fn supervisor(bed: &Bed, object: &str) -> u32 {
+pub(crate) fn supervisor(bed: &Bed, object: &str) -> u32 {
     let record = std::fs::read(bed.root.join(format!("state/process/runs/{object}.json"))).unwrap();
     let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
     record["supervisor"]["pid"].as_u64().unwrap().try_into().unwrap()
@@ -243,10 +249,7 @@ async fn a_foreign_workload_is_left_alone() {
         (StepAction::Stop { object: stranger.clone(), grace: GRACE }, Reason::ForeignResource),
         (StepAction::Remove(stranger), Reason::ForeignResource),
         (StepAction::Remove(reference("web")), Reason::Conflict),
-        (
-            StepAction::Create(Box::new(koan_core::workload::WorkloadSpec { hash: SpecHash("2".to_owned()), ..spec })),
-            Reason::Conflict,
-        ),
+        (StepAction::Create(Box::new(WorkloadSpec { hash: SpecHash("2".to_owned()), ..spec })), Reason::Conflict),
     ];
     for (step, reason) in steps {
         assert_eq!(failed(bed.apply(step).await).reason, reason);

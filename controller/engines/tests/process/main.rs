@@ -1,8 +1,13 @@
 //! The process engine with real programs; this executable itself plays the supervisor.
 
+#[cfg(test)]
 mod bed;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod run;
+#[cfg(test)]
+mod servers;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,7 +24,7 @@ fn supervisor_entry() {
 /// Plays a Koan that starts one workload and is then killed; see `crash.rs`.
 #[test]
 fn koan_entry() {
-    if let Some(folder) = bed::folder_after("--test-threads=2") {
+    if let Some(folder) = bed::folder_after(bed::KOAN_MARK) {
         crash::start_and_wait(Path::new(&folder));
     }
 }

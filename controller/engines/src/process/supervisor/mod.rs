@@ -86,7 +86,7 @@ impl Supervisor {
     }
 
     fn run(&mut self) -> Result<(), ProcessError> {
-        let end = match prepare::prepare(&self.job, &mut self.log, &self.control) {
+        let end = match self.prepare() {
             Ok(None) => self.program()?,
             Ok(Some(end)) => end,
             Err(error) => End::NotStarted { message: error.to_string(), code: None },
@@ -107,16 +107,10 @@ impl Supervisor {
                 return Ok(End::NotStarted { message, code: None });
             }
         };
-        let recorded = ProcessIdentity::of(child.pid()).map_err(|source| ProcessError::io("read", Path::new("/proc"), source));
-        let recorded = recorded.and_then(|identity| {
-            self.record.program = Some(identity);
-            self.record.started_at = Some(Timestamp::now());
-            self.record.phase = Phase::Running;
-            durable::replace(&self.job.record, &self.record)
-        });
-        if let Err(error) = recorded {
-            // A program that nobody can find again must not run.
-            child.kill();
+        self.record.started_at = Some(Timestamp::now());
+        self.record.phase = Phase::Running;
+        if let Err(error) = self.recorded(&mut child) {
+            self.record.started_at = None;
             return Ok(End::NotStarted { message: error.to_string(), code: None });
         }
         let ending = child.follow(&mut self.log, &self.control, None);
@@ -125,6 +119,19 @@ impl Supervisor {
             Ending::Signalled(signal) => End::Signalled(signal),
             Ending::TooLate => End::NotStarted { message: "the program was given up".to_owned(), code: None },
         })
+    }
+
+    /// Writes down which process runs now; one that nobody could find again must not run.
+    fn recorded(&mut self, child: &mut Child) -> Result<(), ProcessError> {
+        let identity = ProcessIdentity::of(child.pid()).map_err(|source| ProcessError::io("read", Path::new("/proc"), source));
+        let written = identity.and_then(|identity| {
+            self.record.program = Some(identity);
+            durable::replace(&self.job.record, &self.record)
+        });
+        if written.is_err() {
+            child.kill();
+        }
+        written
     }
 }
 

@@ -1,69 +1,71 @@
 //! Steps before the program: each once, and again from an empty folder where a crash cut them short (P2).
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::super::durable;
 use super::super::error::ProcessError;
-use super::super::job::{DataFolder, Job, PrepareJob};
-use super::super::record::End;
+use super::super::job::DataFolder;
+use super::super::record::{End, SIGNAL_BASE};
 use super::child::{Child, Ending};
-use super::log::LogWriter;
-use super::order;
+use super::{Supervisor, order};
 
 /// Longest time that one step may take.
 const STEP_LIMIT: Duration = Duration::from_secs(600);
 
-/// Runs the steps that are not done; the end of the run where one of them failed or an order to stop came.
-///
-/// A folder that was empty before the steps is marked on disk while they run. Where a mark of an earlier run is left, that run was cut
-/// short before any server could write to the folder, so what lies in it is the half-made work of the steps alone, and it is cleared.
-pub(super) fn prepare(job: &Job, log: &mut LogWriter, control: &File) -> Result<Option<End>, ProcessError> {
-    for data in &job.folders {
-        if data.mark.exists() {
-            log.gap(&format!("the preparation of {} was cut short before; it starts again", data.folder.display()));
-            clear(&data.folder)?;
+impl Supervisor {
+    /// Runs the steps that are not done; the end of the run where one of them failed or an order to stop came.
+    ///
+    /// A folder that was empty before the steps is marked on disk while they run. Where a mark of an earlier run is left, that run was cut
+    /// short before any server could write to the folder, so what lies in it is the half-made work of the steps alone, and it is cleared.
+    pub(super) fn prepare(&mut self) -> Result<Option<End>, ProcessError> {
+        for data in &self.job.folders {
+            if data.mark.exists() {
+                self.log.gap(&format!("the preparation of {} was cut short before; it starts again", data.folder.display()));
+                clear(&data.folder)?;
+            }
         }
-    }
-    let due: Vec<&PrepareJob> = job.prepare.iter().filter(|step| !step.done_when.exists()).collect();
-    if !due.is_empty() {
-        for data in &job.folders {
-            mark(data)?;
+        let due: Vec<usize> = (0..self.job.prepare.len()).filter(|index| !self.job.prepare[*index].done_when.exists()).collect();
+        if !due.is_empty() {
+            self.job.folders.iter().try_for_each(mark)?;
         }
-    }
-    for step in due {
-        if let Some(end) = run(job, step, log, control)? {
-            return Ok(Some(end));
+        for index in due {
+            if let Some(end) = self.step(index)? {
+                return Ok(Some(end));
+            }
         }
+        for data in &self.job.folders {
+            durable::remove_file(&data.mark)?;
+        }
+        Ok(order(&self.control).map(|_order| stopped()))
     }
-    for data in &job.folders {
-        durable::remove_file(&data.mark)?;
+
+    fn step(&mut self, index: usize) -> Result<Option<End>, ProcessError> {
+        if order(&self.control).is_some() {
+            return Ok(Some(stopped()));
+        }
+        let command = &self.job.prepare[index].command;
+        let name = command.first().cloned().unwrap_or_default();
+        let failed = |source| ProcessError::io("run", Path::new(&name), source);
+        let mut child = Child::start(&self.job, command).map_err(failed)?;
+        self.recorded(&mut child)?;
+        let mark = &self.job.prepare[index].done_when;
+        let (message, code) = match child.follow(&mut self.log, &self.control, Some(STEP_LIMIT)).map_err(failed)? {
+            Ending::Exited(0) if mark.exists() => return Ok(None),
+            Ending::Exited(0) => (format!("{name} ended well but did not make {}", mark.display()), 0),
+            Ending::Exited(code) => (format!("{name} ended with code {code}"), i64::from(code)),
+            Ending::Signalled(signal) => (format!("{name} was ended by signal {signal}"), SIGNAL_BASE + i64::from(signal)),
+            Ending::TooLate => (format!("{name} took longer than {} s", STEP_LIMIT.as_secs()), 1),
+        };
+        let message = self.log.last_lines().into_iter().fold(message, |text, line| format!("{text}; {line}"));
+        Ok(Some(End::NotStarted { message, code: Some(code) }))
     }
-    Ok(order(control).map(|_order| stopped()))
 }
 
 fn stopped() -> End {
     End::NotStarted { message: "stopped before the program started".to_owned(), code: None }
-}
-
-fn run(job: &Job, step: &PrepareJob, log: &mut LogWriter, control: &File) -> Result<Option<End>, ProcessError> {
-    let name = step.command.first().map_or("", String::as_str);
-    let failed = |source| ProcessError::io("run", Path::new(name), source);
-    if order(control).is_some() {
-        return Ok(Some(stopped()));
-    }
-    let mut child = Child::start(job, &step.command).map_err(failed)?;
-    let (message, code) = match child.follow(log, control, Some(STEP_LIMIT)).map_err(failed)? {
-        Ending::Exited(0) if step.done_when.exists() => return Ok(None),
-        Ending::Exited(0) => (format!("{name} ended well but did not make {}", step.done_when.display()), 0),
-        Ending::Exited(code) => (format!("{name} ended with code {code}"), i64::from(code)),
-        Ending::Signalled(signal) => (format!("{name} was ended by signal {signal}"), 128 + i64::from(signal)),
-        Ending::TooLate => (format!("{name} took longer than {} s", STEP_LIMIT.as_secs()), 1),
-    };
-    let message = log.last_lines().into_iter().fold(message, |text, line| format!("{text}; {line}"));
-    Ok(Some(End::NotStarted { message, code: Some(code) }))
 }
 
 /// Marks an empty folder; one that holds something already is not ours to clear.
