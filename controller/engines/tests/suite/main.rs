@@ -6,6 +6,7 @@
 mod cases;
 mod fixture;
 mod moby;
+#[cfg(test)]
 mod programs;
 mod sim;
 
