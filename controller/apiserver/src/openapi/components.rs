@@ -57,7 +57,7 @@ pub(super) fn of(kinds: &[Described<'_>]) -> Value {
 }
 
 fn described(model: &str, text: &str) -> Value {
-    json!({"description": text, "default": {}, "allOf": [reference(model)]})
+    json!({"description": text, "allOf": [reference(model)]})
 }
 
 fn list(kind: &Described<'_>, model: &str) -> Value {
@@ -71,7 +71,7 @@ fn list(kind: &Described<'_>, model: &str) -> Value {
         "required": ["items"],
         "properties": {
             "apiVersion": {"description": VERSION_TEXT, "type": "string"},
-            "items": {"description": items, "type": "array", "items": {"default": {}, "allOf": [reference(model)]}},
+            "items": {"description": items, "type": "array", "items": reference(model)},
             "kind": {"description": KIND_TEXT, "type": "string"},
             "metadata": described(LIST_META, LIST_META_TEXT),
         },
@@ -102,7 +102,7 @@ fn resource_fields(fields: &mut Map<String, Value>, (version, kind): (&str, &str
     }
 }
 
-/// Gives embedded resources their fixed fields.
+/// Gives embedded resources their fixed fields and int-or-string fields their two types.
 fn embed(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
@@ -112,6 +112,9 @@ fn embed(schema: &mut Value) {
         if let Some(child) = fields.get_mut(key) {
             embed(child);
         }
+    }
+    if fields.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
+        fields.entry("anyOf").or_insert_with(|| json!([{"type": "integer"}, {"type": "string"}]));
     }
     if fields.get("x-kubernetes-embedded-resource") != Some(&Value::Bool(true)) {
         return;

@@ -161,7 +161,7 @@ impl<'a> Operations<'a> {
             [JSON, YAML].into_iter().map(|media| (media.to_owned(), json!({"schema": reference(answer)}))).collect();
         let mut operation = json!({
             "tags": [tag],
-            "description": format!("{verb} {}", self.kind.kind),
+            "description": self.description(verb),
             "operationId": format!("{verb}{}{}{namespaced}{}{subresource}{suffix}", capitalised(&camel(group)), capitalised(self.kind.version), self.kind.kind),
             "parameters": query(parameters),
             "responses": {"200": {"description": "OK", "content": content}, "401": {"description": "Unauthorized"}},
@@ -175,6 +175,19 @@ impl<'a> Operations<'a> {
             operation["requestBody"] = body;
         }
         operation
+    }
+
+    fn description(&self, verb: &str) -> String {
+        let kind = self.kind.kind;
+        let part = self.subresource.map(|name| format!(" {name} of")).unwrap_or_default();
+        let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+        match verb {
+            "list" => format!("list{part} objects of kind {kind}"),
+            "patch" => format!("partially update{part} the specified {kind}"),
+            "read" | "replace" => format!("{verb}{part} the specified {kind}"),
+            "deletecollection" => format!("delete collection of{part} {kind}"),
+            other => format!("{other}{part} {article} {kind}"),
+        }
     }
 
     fn parameters(&self, named: bool) -> Value {

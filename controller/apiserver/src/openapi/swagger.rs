@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Keywords that v2 readers do not know or that kubectl would misread.
-const DROPPED: [&str; 8] =
-    ["nullable", "anyOf", "oneOf", "not", "allOf", "default", "x-kubernetes-validations", "x-kubernetes-int-or-string"];
+const DROPPED: [&str; 6] = ["nullable", "anyOf", "oneOf", "not", "allOf", "default"];
 
 /// Converts a v3 document.
 pub(super) fn of(document: &Value) -> Value {
@@ -76,7 +75,8 @@ fn schema(found: &Value) -> Value {
                 out.extend(fields.get("description").map(|text| ("description".to_owned(), text.clone())));
                 return Value::Object(out);
             }
-            let free = fields.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+            let is = |key: &str| fields.get(key) == Some(&Value::Bool(true));
+            let free = is("x-kubernetes-preserve-unknown-fields") || is("nullable");
             for (key, value) in fields {
                 let undescribed = free && matches!(key.as_str(), "properties" | "items" | "additionalProperties" | "type");
                 if !DROPPED.contains(&key.as_str()) && !undescribed {

@@ -130,6 +130,7 @@ fn custom(index: usize, column: &Value) -> Result<Column, TableError> {
 
 fn cell(kind: &str, value: &Value, now: Timestamp) -> Value {
     match (kind, value) {
+        ("string", Value::Null) => "<no value>".into(),
         (_, Value::Null) => Value::Null,
         ("string", Value::String(text)) => text.as_str().into(),
         ("string", other) => canonical_json(other).into(),

@@ -13,19 +13,17 @@ const SECRET_TYPE: &str = "Used to facilitate programmatic handling of secret da
 const SECRET_DATA: &str = "Data contains the secret data. Each key must consist of alphanumeric characters, '-', '_' or '.'. The serialized form of the secret data is a base64 encoded string, representing the arbitrary (possibly non-string) data value here. Described in https://tools.ietf.org/html/rfc4648#section-4";
 const CONFIG_DATA: &str = "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'. Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data must not overlap with the keys in the BinaryData field, this is enforced during validation process.";
 const LEASE_HOLDER: &str = "holderIdentity contains the identity of the holder of a current lease. If Coordinated Leader Election is used, the holder identity must be equal to the elected LeaseCandidate.metadata.name field.";
-const ACCOUNT_SECRETS: &str = "Secrets is a list of the secrets in the same namespace that pods running using this ServiceAccount are allowed to use. Pods are only limited to this list if this service account has a \"kubernetes.io/enforce-mountable-secrets\" annotation set to \"true\". The \"kubernetes.io/enforce-mountable-secrets\" annotation is deprecated since v1.32. Prefer separate namespaces to isolate access to mounted secrets. This field should not be used to find auto-generated service account token secrets for use outside of pods. Instead, tokens can be requested directly using the TokenRequest API, or service account token secrets can be manually created. More info: https://kubernetes.io/docs/concepts/configuration/secret";
 
 /// The columns and the printer of a kind.
 pub(super) fn of(api_version: &str, kind: &str) -> (Vec<Column>, Printer) {
     let text = |name: &str, description: &str| Column::plain(name, "string", description, 0);
-    let number = |name: &str, description: &str| Column::plain(name, "integer", description, 0);
     let name = || text("Name", NAME_TEXT);
     let age = || text("Age", CREATED_TEXT);
     match (api_version, kind) {
-        ("v1", "Secret") => (vec![name(), text("Type", SECRET_TYPE), number("Data", SECRET_DATA), age()], secret),
-        ("v1", "ConfigMap") => (vec![name(), number("Data", CONFIG_DATA), age()], config_map),
+        ("v1", "Secret") => (vec![name(), text("Type", SECRET_TYPE), text("Data", SECRET_DATA), age()], secret),
+        ("v1", "ConfigMap") => (vec![name(), text("Data", CONFIG_DATA), age()], config_map),
         ("v1", "Namespace") => (vec![name(), text("Status", "The status of the namespace"), age()], namespace),
-        ("v1", "ServiceAccount") => (vec![name(), number("Secrets", ACCOUNT_SECRETS), age()], service_account),
+        ("v1", "ServiceAccount") => (vec![name(), age()], named),
         ("v1" | "events.k8s.io/v1", "Event") => (event_columns(), event),
         ("coordination.k8s.io/v1", "Lease") => (vec![name(), text("Holder", LEASE_HOLDER), age()], lease),
         _ => (vec![name(), Column::plain("Created At", "date", CREATED_TEXT, 0)], plain),
@@ -92,8 +90,8 @@ fn namespace(object: &Value, now: Timestamp) -> Vec<Value> {
     vec![name(object), text(object, "/status/phase").into(), age(object, now)]
 }
 
-fn service_account(object: &Value, now: Timestamp) -> Vec<Value> {
-    vec![name(object), size(object, "/secrets").into(), age(object, now)]
+fn named(object: &Value, now: Timestamp) -> Vec<Value> {
+    vec![name(object), age(object, now)]
 }
 
 fn lease(object: &Value, now: Timestamp) -> Vec<Value> {

@@ -110,6 +110,17 @@ fn built_in_kinds_have_the_columns_of_the_reference() {
     assert_eq!((&list["kind"], &list["items"][0]["metadata"]["name"]), (&json!("PartialObjectMetadataList"), &json!("x")));
 }
 
+/// API-18: the column definitions of the built-in kinds are those that kube-apiserver 1.36.2 sent (`reference.json`).
+#[test]
+fn built_in_columns_equal_the_reference() {
+    let recorded: Value = serde_json::from_str(include_str!("reference.json")).unwrap();
+    for (name, expected) in recorded.as_object().unwrap() {
+        let (version, kind) = name.split_once(' ').unwrap();
+        let made = table(&Columns::of_builtin(version, kind), &[], &json!({}), V1, now());
+        assert_eq!(&made["columnDefinitions"], expected, "{name}");
+    }
+}
+
 /// API-18: ages in the reference's two or three figures.
 #[test]
 fn ages_are_rendered_as_kubectl_expects() {
