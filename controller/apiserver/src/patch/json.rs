@@ -5,13 +5,14 @@
 
 use serde_json::{Map, Value};
 
-use super::PatchError;
+use super::{PatchError, mistyped};
 
 /// Most operations of one patch.
 pub const MAX_OPERATIONS: usize = 10_000;
 /// Most bytes that `copy` operations of one patch may copy in all.
 pub const MAX_COPIED_BYTES: usize = 3 * 1024 * 1024;
 
+const DECODING: &str = "error decoding patch: ";
 const NAMES: [&str; 6] = ["add", "remove", "replace", "move", "copy", "test"];
 
 /// Applies `patch`, a list of operations, to `document`. On an error the document is as before.
@@ -19,14 +20,14 @@ const NAMES: [&str; 6] = ["add", "remove", "replace", "move", "copy", "test"];
 /// # Errors
 /// [`PatchError::Malformed`] for what is no JSON patch, the limits, and [`PatchError::DoesNotApply`] for the first operation that fails.
 pub fn apply(document: &mut Value, patch: &Value) -> Result<(), PatchError> {
-    let operations = patch.as_array().ok_or_else(|| malformed("a JSON patch must be a list of operations"))?;
+    let operations = patch.as_array().ok_or_else(|| mistyped(DECODING, patch, "[]handlers.jsonPatchOp"))?;
     if operations.len() > MAX_OPERATIONS {
         return Err(PatchError::TooManyOperations { limit: MAX_OPERATIONS, count: operations.len() });
     }
     let mut patched = document.clone();
     let mut copied = 0;
     for operation in operations {
-        let operation = operation.as_object().ok_or_else(|| malformed("an operation of a JSON patch must be an object"))?;
+        let operation = operation.as_object().ok_or_else(|| mistyped(DECODING, operation, "handlers.jsonPatchOp"))?;
         step(&mut patched, operation, &mut copied)?;
     }
     *document = patched;
@@ -178,10 +179,6 @@ fn test(document: &mut Value, path: &str, expected: &Value) -> Result<(), PatchE
     let place = find(document, path, || format!("test operation does not apply: is missing path: {path}: missing value"))?;
     let actual = get(&place).map_err(|error| refused(format!("error in test for path: '{path}': {error}")))?;
     if actual.unwrap_or(&Value::Null) == expected { Ok(()) } else { Err(failed()) }
-}
-
-fn malformed(detail: &str) -> PatchError {
-    PatchError::Malformed { detail: detail.to_owned() }
 }
 
 fn refused(detail: String) -> PatchError {

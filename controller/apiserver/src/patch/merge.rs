@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::PatchError;
+use super::{PatchError, mistyped};
 
 /// Merges `patch` into `document`: null removes a member, lists are replaced whole.
 ///
@@ -10,7 +10,7 @@ use super::PatchError;
 /// [`PatchError::Malformed`] where the patch is no object.
 pub fn apply(document: &mut Value, patch: &Value) -> Result<(), PatchError> {
     if !patch.is_object() {
-        return Err(PatchError::Malformed { detail: "Invalid JSON Patch".to_owned() });
+        return Err(mistyped("error decoding patch: ", patch, "map[string]interface {}"));
     }
     merge(document, patch);
     Ok(())

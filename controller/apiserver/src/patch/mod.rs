@@ -36,12 +36,32 @@ pub enum PatchError {
         /// What was copied, in bytes.
         bytes: usize,
     },
-    /// The patch does not fit the document.
-    #[error("{detail}")]
+    /// An operation of a JSON patch does not fit the document. The reference does not say which one.
+    #[error("the server rejected our request due to an error in our request")]
     DoesNotApply {
         /// The operation, the path and why.
         detail: String,
     },
+    /// A strategic merge patch that cannot be merged; an internal error in the reference too.
+    #[error("{detail}")]
+    Unmergeable {
+        /// The entry and why.
+        detail: String,
+    },
+}
+
+/// The refusal of a body of the wrong JSON type; `wanted` is the reference's own name for the right one.
+fn mistyped(prefix: &str, found: &serde_json::Value, wanted: &str) -> PatchError {
+    use serde_json::Value;
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    PatchError::Malformed { detail: format!("{prefix}json: cannot unmarshal {found} into Go value of type {wanted}") }
 }
 
 impl PatchError {
@@ -51,6 +71,7 @@ impl PatchError {
             Self::Malformed { .. } => 400,
             Self::TooManyOperations { .. } | Self::TooMuchCopied { .. } => 413,
             Self::DoesNotApply { .. } => 422,
+            Self::Unmergeable { .. } => 500,
         }
     }
 }

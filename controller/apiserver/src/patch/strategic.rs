@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use super::PatchError;
+use super::{PatchError, mistyped};
+use crate::schema::go_value;
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -30,9 +31,9 @@ const MERGED: [(&str, &str, ListMerge); 4] = [
 /// Merges `patch` into `document`, an object of the built-in `kind`. On an error the document is as before.
 ///
 /// # Errors
-/// [`PatchError::Malformed`] for misused directives, [`PatchError::DoesNotApply`] for entries without their merge key.
+/// [`PatchError::Malformed`] for misused directives, [`PatchError::Unmergeable`] for entries without their merge key.
 pub fn apply(document: &mut Value, patch: &Value, kind: &str) -> Result<(), PatchError> {
-    let Value::Object(patch) = patch else { return Err(malformed("invalid JSON document")) };
+    let Value::Object(patch) = patch else { return Err(mistyped("", patch, "map[string]interface {}")) };
     let original = document.as_object().cloned().unwrap_or_default();
     *document = Value::Object(Merge { kind }.map(original, patch.clone(), "")?);
     Ok(())
@@ -68,7 +69,7 @@ impl Merge<'_> {
         self.ordered_lists(&mut merged, &mut patch, path)?;
         for (key, change) in patch {
             if let Some(field) = key.strip_prefix(DELETE_LIST) {
-                delete_values(&mut merged, field, &change)?;
+                delete_values(&mut merged, field, &change);
             } else {
                 self.member(&mut merged, key, change, path)?;
             }
@@ -171,20 +172,21 @@ impl Merge<'_> {
     ) -> Result<(), PatchError> {
         let fields: Vec<String> = patch.keys().filter_map(|key| key.strip_prefix(ORDER).map(str::to_owned)).collect();
         for field in fields {
-            let Some(Value::Array(order)) = patch.shift_remove(&format!("{ORDER}{field}")) else {
-                return Err(malformed("invalid patch format of setElementOrder list"));
+            let order = match patch.shift_remove(&format!("{ORDER}{field}")) {
+                Some(Value::Array(order)) => order,
+                other => return Err(not_a_list(&other.unwrap_or_default())),
             };
             let path = joined(path, &field);
             let merge = self.list_merge(&path).unwrap_or(ListMerge::Values);
             let changes = match patch.shift_remove(&field) {
                 None => None,
                 Some(Value::Array(changes)) => Some(changes),
-                Some(_) => return Err(malformed("invalid patch format of setElementOrder list")),
+                Some(other) => return Err(not_a_list(&other)),
             };
             let original = match merged.get(&field) {
                 None | Some(Value::Null) => None,
                 Some(Value::Array(original)) => Some(original.clone()),
-                Some(_) => return Err(malformed("invalid patch format of setElementOrder list")),
+                Some(other) => return Err(not_a_list(other)),
             };
             check_order(changes.as_deref().unwrap_or_default(), &order, merge)?;
             let list = match (original.clone(), changes) {
@@ -205,9 +207,7 @@ fn joined(path: &str, key: &str) -> String {
 }
 
 fn key_of<'a>(entry: &'a Value, key: &str) -> Result<&'a Value, PatchError> {
-    entry
-        .get(key)
-        .ok_or_else(|| PatchError::DoesNotApply { detail: format!("map: {entry} does not contain declared merge key: {key}") })
+    entry.get(key).ok_or_else(|| unmergeable(format!("map: {} does not contain declared merge key: {key}", go_value(entry))))
 }
 
 /// `$retainKeys`: members of the original that are not listed go; the patch may set listed ones only.
@@ -226,12 +226,10 @@ fn retain_keys(original: &mut Map<String, Value>, patch: &mut Map<String, Value>
     Ok(())
 }
 
-fn delete_values(merged: &mut Map<String, Value>, field: &str, gone: &Value) -> Result<(), PatchError> {
-    let gone = gone.as_array().ok_or_else(|| malformed("invalid patch format of primitive list"))?;
-    if let Some(Value::Array(values)) = merged.get_mut(field) {
+fn delete_values(merged: &mut Map<String, Value>, field: &str, gone: &Value) {
+    if let (Some(Value::Array(values)), Value::Array(gone)) = (merged.get_mut(field), gone) {
         values.retain(|value| !gone.contains(value));
     }
-    Ok(())
 }
 
 /// The patch's entries must appear in the order that it sets.
@@ -242,13 +240,11 @@ fn check_order(changes: &[Value], order: &[Value], merge: ListMerge) -> Result<(
     let mut places = order.iter();
     for change in changes.iter().filter(|change| change.get(DIRECTIVE).is_none()) {
         if !places.any(|place| address(place, merge) == address(change, merge)) {
-            let shown = |list: &[Value]| Value::Array(list.to_vec()).to_string();
-            let detail = format!(
-                "The order in patch list:\n{}\n doesn't match $setElementOrder list:\n{}\n",
-                shown(changes),
-                shown(order)
-            );
-            return Err(PatchError::Malformed { detail });
+            let shown = |list: &[Value]| go_value(&Value::Array(list.to_vec()));
+            let (changes, order) = (shown(changes), shown(order));
+            return Err(unmergeable(format!(
+                "The order in patch list:\n{changes}\n doesn't match $setElementOrder list:\n{order}\n"
+            )));
         }
     }
     Ok(())
@@ -310,8 +306,23 @@ fn without_directives(value: Value) -> Option<Value> {
 }
 
 fn unknown_directive(directive: &Value, map: &Map<String, Value>) -> PatchError {
-    let directive = directive.as_str().map_or_else(|| directive.to_string(), str::to_owned);
-    PatchError::DoesNotApply { detail: format!("unknown patch type: {directive} in map: {}", Value::Object(map.clone())) }
+    unmergeable(format!("unknown patch type: {} in map: {}", go_value(directive), go_value(&Value::Object(map.clone()))))
+}
+
+fn not_a_list(found: &Value) -> PatchError {
+    let kind = match found {
+        Value::Null => "nil",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    };
+    unmergeable(format!("expected a []interface {{}}, but received a {kind}"))
+}
+
+fn unmergeable(detail: String) -> PatchError {
+    PatchError::Unmergeable { detail }
 }
 
 fn malformed(detail: &str) -> PatchError {

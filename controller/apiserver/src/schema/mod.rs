@@ -23,4 +23,5 @@ mod tests;
 
 pub use node::{Bounds, Extra, ListKind, Node, Rule, Schema, Type};
 pub use problem::{Problem, ProblemKind};
+pub(crate) use render::go_value;
 pub use render::{canonical_json, go_quote};

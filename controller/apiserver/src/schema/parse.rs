@@ -26,7 +26,7 @@ impl Schema {
         if problems.is_empty() { Ok(Self { root }) } else { Err(problems) }
     }
 
-    /// Compiles every pattern and rule: what a written CRD must pass.
+    /// What a written CRD must pass beyond its structure: list keys exist, every pattern and rule compiles.
     pub fn verify(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         structural::verify(&self.root, ROOT, &mut problems);

@@ -98,3 +98,19 @@ fn push_text(out: &mut String, text: &str) {
         }
     }
 }
+
+/// A value as Go's `%v` prints it: `map[a:1 b:[x y]]`.
+pub(crate) fn go_value(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_value).collect::<Vec<_>>().join(" ")),
+        Value::Object(fields) => {
+            let mut keys: Vec<&String> = fields.keys().collect();
+            keys.sort();
+            let shown: Vec<String> = keys.into_iter().map(|key| format!("{key}:{}", go_value(&fields[key]))).collect();
+            format!("map[{}]", shown.join(" "))
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}

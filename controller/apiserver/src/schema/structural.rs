@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::cel;
-use super::node::{Extra, Node, Type};
+use super::node::{Extra, ListKind, Node, Type};
 use super::problem::Problem;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,43 @@ fn extensions(node: &Node, path: &str, problems: &mut Vec<Problem>) {
     if node.embedded && !node.preserve_unknown && node.properties.is_empty() {
         let detail = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
         problems.push(Problem::required(&format!("{path}.properties"), detail));
+    }
+}
+
+/// What `x-kubernetes-list-type` asks of a list and its entries.
+fn lists(node: &Node, path: &str, problems: &mut Vec<Problem>) {
+    let Some(list) = &node.list else { return };
+    match node.kind {
+        Some(Type::Array) => {}
+        None => problems.push(Problem::required(&format!("{path}.type"), "must be array if x-kubernetes-list-type is specified")),
+        Some(kind) => {
+            let detail = "must be array if x-kubernetes-list-type is specified";
+            problems.push(Problem::invalid(&format!("{path}.type"), kind.name().into(), detail));
+        }
+    }
+    let (Some(items), ListKind::Map(keys)) = (&node.items, list) else { return };
+    if items.kind != Some(Type::Object) {
+        let detail = "must be object if parent array's x-kubernetes-list-type is map";
+        problems.push(Problem::invalid(&format!("{path}.items.type"), items.kind.map_or("", Type::name).into(), detail));
+    }
+    for key in keys {
+        let place = format!("{path}.items.properties[{key}]");
+        match items.properties.get(key) {
+            None => {
+                let path = format!("{path}.x-kubernetes-list-map-keys");
+                problems.push(Problem::invalid(&path, keys.clone().into(), "entries must all be names of item properties"));
+            }
+            Some(child) if matches!(child.kind, Some(Type::Array | Type::Object)) => {
+                let detail = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+                problems.push(Problem::invalid(&format!("{place}.type"), child.kind.map_or("", Type::name).into(), detail));
+            }
+            Some(child) if child.default.is_none() && !items.bounds.required.contains(key) => {
+                let detail =
+                    "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
+                problems.push(Problem::required(&format!("{place}.default"), detail));
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -188,7 +225,7 @@ fn nested_completeness(branch: &Node, node: &Node, node_path: &str, path: &str, 
     }
 }
 
-/// Compiles the patterns and rules of a node and all nodes below it.
+/// Checks lists, patterns and rules of a node and all nodes below it.
 pub(super) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
     if let Some(pattern) = &node.bounds.pattern
         && let Err(error) = pattern.regex()
@@ -196,6 +233,7 @@ pub(super) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
         let detail = format!("must be a valid regular expression, but isn't: {error}");
         problems.push(Problem::invalid(&format!("{path}.pattern"), pattern.text.clone().into(), &detail));
     }
+    lists(node, path, problems);
     cel::verify(node, path, problems);
     for (name, child) in &node.properties {
         verify(child, &format!("{path}.properties[{name}]"), problems);

@@ -80,19 +80,3 @@ pub(crate) fn in_path(value: &Value) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
-
-/// A value in an error text (Go's `%v`).
-pub(crate) fn in_error(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(in_error).collect::<Vec<_>>().join(" ")),
-        Value::Object(fields) => {
-            let mut keys: Vec<&String> = fields.keys().collect();
-            keys.sort();
-            let shown: Vec<String> = keys.into_iter().map(|key| format!("{key}:{}", in_error(&fields[key]))).collect();
-            format!("map[{}]", shown.join(" "))
-        }
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-    }
-}

@@ -124,7 +124,7 @@ fn rules_run_and_transition_rules_wait_for_an_update() {
         "properties": {
             "min": {"type": "integer"}, "max": {"type": "integer"}, "foo": {"type": "string"},
             "list": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": {"type": "object",
-                "properties": {"name": {"type": "string"}, "class": {"type": "string", "x-kubernetes-validations": [
+                "required": ["name"], "properties": {"name": {"type": "string"}, "class": {"type": "string", "x-kubernetes-validations": [
                     {"rule": "self == oldSelf", "message": "class is immutable"}]}}}},
         }}}});
     let schema = Schema::parse(&document).unwrap();
@@ -160,6 +160,21 @@ fn schemas_that_are_not_structural_are_refused() {
         [
             "openAPIV3Schema.properties[spec].properties[a].items: Required value: must be specified",
             "openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields",
+        ]
+    );
+    let lists = schema(json!({
+        "keys": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name", "gone"],
+            "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+        "text": {"type": "string", "x-kubernetes-list-type": "set"},
+    }));
+    let keys = "openAPIV3Schema.properties[spec].properties[keys]";
+    let missing = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
+    assert_eq!(
+        texts(&lists.verify()),
+        [
+            format!("{keys}.items.properties[name].default: Required value: {missing}"),
+            format!("{keys}.x-kubernetes-list-map-keys: Invalid value: [\"name\",\"gone\"]: entries must all be names of item properties"),
+            "openAPIV3Schema.properties[spec].properties[text].type: Invalid value: \"string\": must be array if x-kubernetes-list-type is specified".to_owned(),
         ]
     );
     let rules = schema(json!({"a": {"type": "string", "pattern": "(", "x-kubernetes-validations": [

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::element::Element;
 use super::types::{Atom, ListType, Relation, Scalar, Type};
-use super::value::in_error;
+use crate::schema::go_value;
 
 /// One violation of a type, with the path below the walked value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,9 +101,9 @@ pub(super) fn check_scalar(scalar: Scalar, value: Option<&Value>, prefix: &str) 
         Scalar::String => {
             (value.is_string(), format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(value)))
         }
-        Scalar::Boolean => (value.is_boolean(), format!("expected boolean, got &{{{}}}", in_error(value))),
+        Scalar::Boolean => (value.is_boolean(), format!("expected boolean, got &{{{}}}", go_value(value))),
         Scalar::Untyped => {
-            (!value.is_array() && !value.is_object(), format!("expected any scalar, got &{{{}}}", in_error(value)))
+            (!value.is_array() && !value.is_object(), format!("expected any scalar, got &{{{}}}", go_value(value)))
         }
     };
     if fits { None } else { Some(fault(format!("{prefix}{detail}"))) }
@@ -145,7 +145,7 @@ pub(super) fn list_of(value: &Value) -> Result<Option<&Vec<Value>>, Fault> {
     match value {
         Value::Null => Ok(None),
         Value::Array(items) => Ok(Some(items)),
-        other => Err(fault(format!("expected list, got &{{{}}}", in_error(other)))),
+        other => Err(fault(format!("expected list, got &{{{}}}", go_value(other)))),
     }
 }
 
@@ -154,7 +154,7 @@ pub(super) fn map_of(value: &Value) -> Result<Option<&serde_json::Map<String, Va
     match value {
         Value::Null => Ok(None),
         Value::Object(fields) => Ok(Some(fields)),
-        other => Err(fault(format!("expected map, got &{{{}}}", in_error(other)))),
+        other => Err(fault(format!("expected map, got &{{{}}}", go_value(other)))),
     }
 }
 
