@@ -112,7 +112,7 @@ fn login(userinfo: &str) -> Result<Login, CandidateError> {
 }
 
 /// Schemes of the catalogue whose transport is TLS.
-const TLS_SCHEMES: [&str; 6] = ["https", "rediss", "amqps", "mqtts", "tls", "mongodb+srv"];
+const TLS_SCHEMES: [&str; 5] = ["https", "rediss", "amqps", "mqtts", "tls"];
 
 fn demands_tls(scheme: &str, query: &str) -> bool {
     let by_query = query

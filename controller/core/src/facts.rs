@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use koan_crds::v1alpha1::{DecisionStatus, DependencyCondition, FailureClass, ServicePort};
+use koan_crds::v1alpha1::{DecisionStatus, DependencyCondition, FailureClass, ServicePort, ServiceSpecStatus};
+use koan_crds::vocabulary::{ConditionType, Reason};
 
 use crate::decide::{BusyPort, EngineVerdict, PortPromise};
 use crate::identity::InstanceId;
@@ -22,7 +23,7 @@ pub struct Facts {
     pub environment: Vec<Candidate>,
     /// Answer to the questions; `None` where nothing was asked.
     pub probe: Option<ProbeReport>,
-    /// Labelled volumes of this stack and service, in whatever engine.
+    /// Labelled volumes of this stack and service, in whatever engine and of whatever product.
     pub retained: Vec<VolumeRecord>,
     /// Decision of an earlier reconcile, as the status holds it.
     pub previous: Option<DecisionStatus>,
@@ -46,11 +47,11 @@ pub struct Facts {
     pub health: HealthRecord,
     /// Restarts of the workload.
     pub restarts: RestartRecord,
-    /// A workload that ends did so with success in this generation.
+    /// A workload that ends did so with success in this generation; see [`completed`].
     pub completed: bool,
     /// Last lines of the log, redacted; read only after a failure.
     pub log_tail: Vec<String>,
-    /// Token of the restart request that was served last.
+    /// Restart request that was served last, as the status holds it.
     pub restarted_for: Option<String>,
     /// Images are built even if they exist (`--build`).
     pub build_always: bool,
@@ -173,6 +174,21 @@ pub struct RestartRecord {
     pub recent: u32,
     /// The back-off after the last end is not over yet.
     pub held: bool,
+}
+
+/// True where a workload that ends did so with success in this generation, and nobody asked for that run to be repeated.
+///
+/// Read from the status, so that a finished job whose container is gone is not run again.
+pub fn completed(service: &ValidService, status: &ServiceSpecStatus) -> bool {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
+    let done = ready.is_some_and(|ready| {
+        ready.status == "True"
+            && ready.reason == Reason::Completed.as_str()
+            && ready.observed_generation == Some(service.generation)
+    });
+    let id = status.workload.as_ref().and_then(|workload| workload.id.as_deref());
+    let repeated = service.restart_request.is_some() && service.restart_request.as_deref() == id;
+    done && !repeated
 }
 
 /// What the world says against a valid service: references that are not there (detection.md section 10).

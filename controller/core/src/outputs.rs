@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::probe::Address;
 use crate::recipe::Recipe;
 use crate::secret::{Login, Secret};
-use crate::validate::{EndpointPolicy, ValidService};
+use crate::validate::{EndpointPolicy, ValidService, Workload};
 
 /// What the outputs of one service are made of, for one vantage.
 #[derive(Clone, Debug)]
@@ -40,7 +40,8 @@ pub fn outputs(service: &ValidService, recipe: Option<&Recipe>, source: &OutputS
 
 /// Names of the outputs that a service offers, without any value.
 pub fn output_names(service: &ValidService, recipe: Option<&Recipe>, login: bool) -> Vec<String> {
-    let reachable = recipe.is_some() || !service.ports.is_empty() || external(service);
+    let external = matches!(service.workload, Workload::External(_));
+    let reachable = recipe.is_some() || !service.ports.is_empty() || external;
     let mut names: Vec<&str> = Vec::new();
     if reachable {
         names.extend(["host", "port", "url"]);
@@ -55,15 +56,6 @@ pub fn output_names(service: &ValidService, recipe: Option<&Recipe>, login: bool
     names.sort_unstable();
     names.dedup();
     names.into_iter().map(str::to_owned).collect()
-}
-
-fn external(service: &ValidService) -> bool {
-    match &service.workload {
-        crate::validate::Workload::External(_) => true,
-        crate::validate::Workload::Container(_)
-        | crate::validate::Workload::Process(_)
-        | crate::validate::Workload::Recipe { .. } => false,
-    }
 }
 
 /// Endpoint for status and messages: the URL without any credential.
@@ -119,14 +111,15 @@ fn fill(pattern: &str, values: &Filled) -> String {
     let mut rest = pattern;
     while let Some(start) = rest.find('[') {
         let Some(end) = rest[start..].find(']').map(|end| start + end) else { break };
-        text.push_str(&flat(&rest[..start], values).unwrap_or_default());
-        if let Some(part) = flat(&rest[start + 1..end], values).filter(|_| complete(&rest[start + 1..end], values)) {
-            text.push_str(&part);
+        text.push_str(&flat(&rest[..start], values));
+        if complete(&rest[start + 1..end], values) {
+            text.push_str(&flat(&rest[start + 1..end], values));
         }
         rest = &rest[end + 1..];
     }
-    text.push_str(&flat(rest, values).unwrap_or_default());
-    text
+    text.push_str(&flat(rest, values));
+    // Without a login nothing stands before the host.
+    text.replacen("://@", "://", 1)
 }
 
 /// True where every placeholder of the part has a value.
@@ -138,7 +131,8 @@ fn placeholders(part: &str) -> Vec<&str> {
     part.split('{').skip(1).filter_map(|tail| tail.split_once('}').map(|(name, _)| name)).collect()
 }
 
-fn flat(part: &str, values: &Filled) -> Option<String> {
+/// Fills every placeholder of a part.
+fn flat(part: &str, values: &Filled) -> String {
     let mut text = String::new();
     let mut rest = part;
     while let Some(start) = rest.find('{') {
@@ -151,7 +145,7 @@ fn flat(part: &str, values: &Filled) -> Option<String> {
         rest = &rest[end + 1..];
     }
     text.push_str(rest);
-    Some(text)
+    text
 }
 
 /// Value of a placeholder: `scheme`, an output, or `port:<container port>`; encoded for its place in a URL.

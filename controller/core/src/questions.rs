@@ -6,6 +6,7 @@ use koan_crds::v1alpha1::{DetectionMethod, Profile, ProvisioningMode};
 
 use crate::candidate::ParsedCandidate;
 use crate::decide::standing;
+use crate::desired::own_volumes;
 use crate::facts::Facts;
 use crate::probe::{Address, Candidate, CredentialRef, Probe};
 use crate::recipe::{Recipe, Recipes};
@@ -31,7 +32,7 @@ pub fn questions(service: &ValidService, facts: &Facts, recipes: &dyn Recipes) -
     let stands = standing(service, facts).is_some() && !facts.lost;
     let kept_data = service.mode == ProvisioningMode::Auto
         && service.detection.candidates.is_empty()
-        && !facts.retained.is_empty()
+        && own_volumes(service, facts).next().is_some()
         && !facts.lost;
     if !asks || !alone || stands || kept_data {
         return None;

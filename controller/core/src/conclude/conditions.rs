@@ -7,7 +7,7 @@ use koan_crds::vocabulary::{ConditionType, Reason};
 
 use super::service::{ServiceInput, failure};
 use crate::decide::{CredentialNeed, Decision, EngineNeed, EngineVerdict, credential_need};
-use crate::desired::engine_need;
+use crate::desired::{engine_need, own_volumes};
 use crate::facts::{GateState, GateVerdict};
 use crate::validate::ValidService;
 
@@ -196,7 +196,7 @@ fn proof(line: &koan_crds::v1alpha1::Evidence) -> String {
 
 /// DET-23: the data live, the generated credential for them is gone.
 fn credential_lost(input: &ServiceInput, service: &ValidService, decision: &Decision) -> Option<String> {
-    let volume = input.facts.retained.first()?;
+    let volume = own_volumes(service, input.facts).next()?;
     let secret = koan_crds::names::credentials_secret(&service.key.name);
     match credential_need(service, decision, input.facts) {
         CredentialNeed::Nothing | CredentialNeed::Generate => None,

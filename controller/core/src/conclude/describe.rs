@@ -153,8 +153,14 @@ fn workload(input: &ServiceInput, judgement: &Judgement) -> Option<WorkloadStatu
         ready_at,
         restarts: Some(input.facts.restarts.total),
         exit_code: record.exit_code,
-        restarted_for: input.facts.restarted_for.clone(),
+        restarted_for: served(input, &record.id.0),
     })
+}
+
+/// The restart request that this workload answers: it has another id than the one that was asked for.
+fn served(input: &ServiceInput, id: &str) -> Option<String> {
+    let request = input.valid.ok().and_then(|service| service.restart_request.clone());
+    request.filter(|request| request != id)
 }
 
 /// The last failure that matters; the noise of a start is none. The same failure keeps its log tail, so that nothing is written anew.

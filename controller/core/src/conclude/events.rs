@@ -7,6 +7,7 @@ use koan_crds::vocabulary::{ConditionType, Reason};
 use super::conditions::{Truth, old_reason, was};
 use super::service::{Judgement, ServiceInput};
 use super::verdict::{EventRecord, StepOutcome};
+use crate::desired::own_volumes;
 use crate::outcome::Outcome;
 use crate::step::{Step, StepAction};
 use crate::validate::ValidService;
@@ -22,12 +23,47 @@ pub(super) fn of_service(input: &ServiceInput, judgement: &Judgement, status: &S
     }
     if let Ok(service) = input.valid {
         decisions(input, service, status, &mut events);
+        volumes(input, service, &mut events);
         engines(input, service, judgement, &mut events);
         ports(service, input, status, &mut events);
         steps(input, &mut events);
         health(input, judgement, &mut events);
     }
     events
+}
+
+/// Events of a deletion that goes on: volumes that went, and those that stay.
+pub(super) fn of_deletion(input: &ServiceInput) -> Vec<EventRecord> {
+    let mut events = Vec::new();
+    steps(input, &mut events);
+    let gone = |name: &str| {
+        input
+            .outcomes
+            .iter()
+            .any(|outcome| matches!(outcome.step.action, StepAction::RemoveVolume { .. }) && outcome.step.object == name)
+    };
+    let removed = input.outcomes.iter().filter_map(changed).any(|step| matches!(step.action, StepAction::Remove(_)));
+    for volume in input.facts.retained.iter().filter(|volume| removed && !gone(&volume.name)) {
+        events.push(EventRecord::new(
+            Event::VolumeRetained,
+            format!("Volume {} was retained; it holds {}", volume.name, volume.path),
+        ));
+    }
+    events
+}
+
+/// K-11: a volume of another product stays where the adapter was changed.
+fn volumes(input: &ServiceInput, service: &ValidService, events: &mut Vec<EventRecord>) {
+    let changed = input.old.observed_generation.is_some_and(|before| before != input.generation);
+    let own: Vec<&str> = own_volumes(service, input.facts).map(|volume| volume.name.as_str()).collect();
+    let foreign = input.facts.retained.iter().filter(|volume| !own.contains(&volume.name.as_str()));
+    let wanted = |name: &str| input.desired.is_some_and(|desired| desired.volumes.iter().any(|volume| volume.name == name));
+    for volume in foreign.filter(|volume| changed && !wanted(&volume.name)) {
+        events.push(EventRecord::new(
+            Event::VolumeRetained,
+            format!("Volume {} was retained: nothing uses it any more", volume.name),
+        ));
+    }
 }
 
 fn decisions(input: &ServiceInput, service: &ValidService, status: &ServiceSpecStatus, events: &mut Vec<EventRecord>) {

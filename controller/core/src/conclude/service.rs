@@ -109,7 +109,7 @@ impl Judgement {
 pub fn conclude_service(input: &ServiceInput) -> Verdict<ServiceSpecStatus> {
     if matches!(input.deletion, Some(Deletion::Running)) {
         let requeue = requeue::deletion(false);
-        return Verdict { status: input.old.clone(), changed: false, events: Vec::new(), requeue };
+        return Verdict { status: input.old.clone(), changed: false, events: events::of_deletion(input), requeue };
     }
     let judgement = judge(input);
     let mut status = match input.valid {

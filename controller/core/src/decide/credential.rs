@@ -1,6 +1,7 @@
 //! Whether a credential has to be generated before anything is created (DET-22, DET-23, S-9).
 
 use crate::decide::Decision;
+use crate::desired::own_volumes;
 use crate::facts::{CredentialFact, Facts};
 use crate::probe::CredentialRef;
 use crate::validate::ValidService;
@@ -19,7 +20,7 @@ pub enum CredentialNeed {
 /// The need of a decision.
 pub fn credential_need(service: &ValidService, decision: &Decision, facts: &Facts) -> CredentialNeed {
     let generated = decision.provisions() && service.adapter.is_some() && decision.credential == Some(CredentialRef::Generated);
-    match (&facts.generated_credential, facts.retained.is_empty()) {
+    match (&facts.generated_credential, own_volumes(service, facts).next().is_none()) {
         _ if !generated => CredentialNeed::Nothing,
         (CredentialFact::Present { .. }, _) => CredentialNeed::Nothing,
         (CredentialFact::None | CredentialFact::Missing, true) => CredentialNeed::Generate,

@@ -16,7 +16,7 @@ pub(super) fn kept(service: &ValidService, facts: &Facts, recipes: &dyn Recipes)
     let mut decision = restore(service, facts, previous, recipes)?;
     if decision.action == Action::UseHostService {
         if facts.lost {
-            return Some(lost(service, facts, decision));
+            return Some(lost(service, facts, recipes, decision));
         }
         if decision.reason == Reason::HostLost {
             decision.reason = Reason::HostValidated;
@@ -52,7 +52,7 @@ fn restore(service: &ValidService, facts: &Facts, previous: &DecisionStatus, rec
         None => None,
     };
     if previous.action == Action::ProvisionContainer {
-        let mut decision = provision(service, facts, reason);
+        let mut decision = provision(service, facts, recipes, reason);
         decision.evidence.clone_from(&previous.evidence);
         decision.sticky = true;
         return Some(decision);
@@ -92,7 +92,7 @@ fn credential(name: &str, endpoint: Option<&Address>, service: &ValidService) ->
 }
 
 /// DET-28: the same server elsewhere is a switch; else the policy decides. No identity, no switch.
-fn lost(service: &ValidService, facts: &Facts, held: Decision) -> Decision {
+fn lost(service: &ValidService, facts: &Facts, recipes: &dyn Recipes, held: Decision) -> Decision {
     let line = lost_evidence(&held);
     let same = facts.probe.iter().flat_map(|report| &report.candidates).find_map(|candidate| match &candidate.verdict {
         CandidateVerdict::Usable(usable) if usable.server_id.is_some() && usable.server_id == held.server_id => {
@@ -110,7 +110,7 @@ fn lost(service: &ValidService, facts: &Facts, held: Decision) -> Decision {
     }
     match service.detection.on_loss {
         OnLoss::Reprovision => {
-            let mut decision = provision(service, facts, Reason::HostLost);
+            let mut decision = provision(service, facts, recipes, Reason::HostLost);
             decision.evidence = vec![line];
             decision
         }

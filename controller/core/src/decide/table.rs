@@ -4,9 +4,11 @@ use koan_crds::v1alpha1::{Action, DetectionMethod, Evidence, EvidenceCode, Evide
 use koan_crds::vocabulary::Reason;
 
 use super::sticky;
+use crate::desired::own_volumes;
 use crate::facts::{CredentialFact, Facts};
 use crate::probe::{Address, CandidateVerdict, CredentialRef, ProbeReport, Usable};
-use crate::recipe::Recipes;
+use crate::recipe::{Recipe, Recipes};
+use crate::text::ValueRef;
 use crate::validate::{ValidService, Workload};
 
 /// Most lines of evidence that a decision keeps (DET-4).
@@ -73,21 +75,32 @@ fn judge(service: &ValidService, facts: &Facts, recipes: &dyn Recipes) -> Decisi
                 external.login.as_ref().map(|_| CredentialRef::Candidate(0)).or_else(|| own_credential(service, facts));
             decision
         }
-        Workload::Container(_) | Workload::Process(_) => provision(service, facts, Reason::NoAdapter),
+        Workload::Container(_) | Workload::Process(_) => provision(service, facts, recipes, Reason::NoAdapter),
         Workload::Recipe { .. } => detect(service, facts, recipes),
     }
 }
 
 /// A workload that Koan provides, with the credential that it will have.
-pub(super) fn provision(service: &ValidService, facts: &Facts, reason: Reason) -> Decision {
+pub(super) fn provision(service: &ValidService, facts: &Facts, recipes: &dyn Recipes, reason: Reason) -> Decision {
+    let recipe = service.adapter.as_deref().and_then(|id| recipes.recipe(id));
     let mut decision = Decision::new(Action::ProvisionContainer, reason);
     if service.adapter.is_some() {
         decision.credential = own_credential(service, facts).or_else(|| match &service.workload {
+            Workload::Recipe { .. } if recipe.is_some_and(|recipe| !takes_credential(recipe)) => Some(CredentialRef::Anonymous),
             Workload::Recipe { .. } => Some(CredentialRef::Generated),
             Workload::Container(_) | Workload::Process(_) | Workload::External(_) => None,
         });
     }
     decision
+}
+
+/// The recipe writes a credential into its workload.
+fn takes_credential(recipe: &Recipe) -> bool {
+    let process = recipe.process.as_ref();
+    let files = recipe.files.iter().chain(process.map_or(&[][..], |process| &process.files)).map(|(_, _, text)| text);
+    let env = recipe.env.iter().chain(process.map_or(&[][..], |process| &process.env)).map(|(_, text)| text);
+    let own = |reference: &ValueRef| matches!(reference, ValueRef::SecretKey { name, .. } if name == Recipe::CREDENTIALS);
+    files.chain(env).any(|text| text.references().any(own))
 }
 
 fn own_credential(service: &ValidService, facts: &Facts) -> Option<CredentialRef> {
@@ -97,20 +110,20 @@ fn own_credential(service: &ValidService, facts: &Facts) -> Option<CredentialRef
 
 fn detect(service: &ValidService, facts: &Facts, recipes: &dyn Recipes) -> Decision {
     if service.mode == ProvisioningMode::Always {
-        return provision(service, facts, Reason::AlwaysMode);
+        return provision(service, facts, recipes, Reason::AlwaysMode);
     }
     if let Some(kept) = sticky::kept(service, facts, recipes) {
         return kept;
     }
     let explicit = !service.detection.candidates.is_empty();
-    if service.mode == ProvisioningMode::Auto && !explicit && !facts.retained.is_empty() {
-        let mut decision = provision(service, facts, Reason::RetainedData);
-        decision.evidence = facts.retained.iter().map(|volume| retained(&volume.name)).collect();
+    if service.mode == ProvisioningMode::Auto && !explicit && own_volumes(service, facts).next().is_some() {
+        let mut decision = provision(service, facts, recipes, Reason::RetainedData);
+        decision.evidence = own_volumes(service, facts).map(|volume| retained(&volume.name)).collect();
         return decision;
     }
     match &facts.probe {
-        Some(report) => by_report(service, facts, report),
-        None => unusable(service, facts, Reason::NoHostService, Vec::new()),
+        Some(report) => by_report(service, facts, recipes, report),
+        None => unusable((service, facts, recipes), Reason::NoHostService, Vec::new()),
     }
 }
 
@@ -123,17 +136,17 @@ fn retained(volume: &str) -> Evidence {
     }
 }
 
-fn by_report(service: &ValidService, facts: &Facts, report: &ProbeReport) -> Decision {
+fn by_report(service: &ValidService, facts: &Facts, recipes: &dyn Recipes, report: &ProbeReport) -> Decision {
     let evidence: Vec<Evidence> = report.candidates.iter().flat_map(|candidate| candidate.evidence.clone()).collect();
     if let Some(fault) = &report.fault {
         let mut evidence = evidence;
         evidence.insert(0, faulted(fault));
-        return unusable(service, facts, Reason::NoHostService, evidence);
+        return unusable((service, facts, recipes), Reason::NoHostService, evidence);
     }
     if facts.reach.unreachable_from_stack {
         let mut evidence = evidence;
         evidence.insert(0, unreachable());
-        return unusable(service, facts, Reason::HostRejected, evidence);
+        return unusable((service, facts, recipes), Reason::HostRejected, evidence);
     }
     let winner = report.candidates.iter().find_map(|candidate| match &candidate.verdict {
         CandidateVerdict::Usable(usable) => Some((candidate.candidate.method, usable)),
@@ -141,7 +154,7 @@ fn by_report(service: &ValidService, facts: &Facts, report: &ProbeReport) -> Dec
     });
     match winner {
         Some((method, usable)) => use_host(method, usable, evidence),
-        None => unusable(service, facts, refusal(report), evidence),
+        None => unusable((service, facts, recipes), refusal(report), evidence),
     }
 }
 
@@ -191,10 +204,14 @@ fn refusal(report: &ProbeReport) -> Reason {
 }
 
 /// No host service can be used: the mode decides.
-pub(super) fn unusable(service: &ValidService, facts: &Facts, reason: Reason, evidence: Vec<Evidence>) -> Decision {
+fn unusable(
+    (service, facts, recipes): (&ValidService, &Facts, &dyn Recipes),
+    reason: Reason,
+    evidence: Vec<Evidence>,
+) -> Decision {
     let mut decision = match service.mode {
-        ProvisioningMode::Auto => provision(service, facts, reason),
-        ProvisioningMode::Always => provision(service, facts, Reason::AlwaysMode),
+        ProvisioningMode::Auto => provision(service, facts, recipes, reason),
+        ProvisioningMode::Always => provision(service, facts, recipes, Reason::AlwaysMode),
         ProvisioningMode::Never => Decision::new(Action::NoAction, Reason::HostServiceRequired),
         ProvisioningMode::Disabled => Decision::new(Action::NoAction, Reason::Disabled),
     };

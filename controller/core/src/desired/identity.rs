@@ -6,7 +6,9 @@ use koan_crds::labels;
 use koan_crds::names::engine_object;
 use koan_crds::v1alpha1::{ServiceSpec, VolumeReclaim};
 
+use crate::facts::Facts;
 use crate::identity::{InstanceId, Owner, Uid};
+use crate::inventory::VolumeRecord;
 use crate::validate::ValidService;
 
 /// Who owns a service's objects, and what becomes of them; from metadata and `volumeReclaim` alone.
@@ -88,6 +90,16 @@ pub(super) fn network_name(owner: &Owner, network: &str) -> String {
     parts.extend((!network.is_empty()).then_some(network));
     engine_object(&parts, &format!("{}/{}/network", owner.instance, owner.uid))
 }
+
+/// Volumes that hold data of this product for this service; another product's are somebody else's (K-11).
+pub fn own_volumes<'a>(service: &'a ValidService, facts: &'a Facts) -> impl Iterator<Item = &'a VolumeRecord> {
+    let owner = Ownership::of_service(service, &facts.instance).owner;
+    let product = service.adapter.as_deref().unwrap_or(NO_PRODUCT);
+    facts.retained.iter().filter(move |volume| volume.name == volume_name(&owner, product, &volume.path))
+}
+
+/// Product of a service without adapter.
+pub(super) const NO_PRODUCT: &str = "none";
 
 /// Name of a data volume: (instance, namespace, stack, service, path) and the product, so that another product never meets the data (K-11).
 ///

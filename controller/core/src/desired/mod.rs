@@ -12,8 +12,8 @@ use crate::step::{NetworkSpec, VolumeSpec};
 use crate::workload::{ImageSpec, WorkloadSpec};
 
 pub use hash::changed_fields;
-pub use identity::{Ownership, object_name, volume_name};
-pub use spec::{desired, engine_need, references};
+pub use identity::{Ownership, object_name, own_volumes, volume_name};
+pub use spec::{desired, engine_need, exec_check, references};
 
 /// What one service needs of an engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use koan_crds::v1alpha1::PersistenceMode;
 
-use super::identity::{Ownership, volume_name};
+use super::identity::{NO_PRODUCT, Ownership, volume_name};
 use crate::recipe::Recipe;
 use crate::step::VolumeSpec;
 use crate::validate::{ValidService, VolumeSource};
@@ -18,7 +18,7 @@ pub(super) fn mounts(
     recipe: Option<&Recipe>,
     data_paths: &[&str],
 ) -> (Vec<Mount>, Vec<VolumeSpec>) {
-    let product = recipe.map_or("none", |recipe| recipe.id);
+    let product = recipe.map_or(NO_PRODUCT, |recipe| recipe.id);
     let mut volumes = Vec::new();
     let mut named = |path: &str, key: &str| {
         let name = volume_name(&ownership.owner, product, key);

@@ -202,37 +202,8 @@ impl<'a> Builder<'a> {
         self.ports.ports.iter().map(entry).collect()
     }
 
-    /// Name of the Secret that holds the service's credential.
-    fn credentials_secret(&self) -> String {
-        let own = self.service.credentials.secret.clone();
-        let generated = || names::credentials_secret(&self.service.key.name);
-        match self.decision.credential {
-            Some(CredentialRef::Manifest) => own.unwrap_or_else(generated),
-            Some(
-                CredentialRef::Candidate(_) | CredentialRef::Anonymous | CredentialRef::Default(_) | CredentialRef::Generated,
-            )
-            | None => generated(),
-        }
-    }
-
-    /// A recipe's text with its placeholders replaced.
     fn fill(&self, text: &Text) -> Text {
-        let part = |part: &Part| match part {
-            Part::Plain(plain) => Part::Plain(plain.replace(Recipe::DATABASE, &self.service.database)),
-            Part::Value(ValueRef::SecretKey { name, key }) if name == Recipe::CREDENTIALS => self.credential(key),
-            other => other.clone(),
-        };
-        Text(text.0.iter().map(part).collect())
-    }
-
-    /// Key of the credential; a literal of the manifest where it names one instead of a Secret.
-    fn credential(&self, key: &str) -> Part {
-        let literal = self.service.credentials.secret.is_none() && self.service.credentials.literals.iter().any(|own| own == key);
-        Part::Value(if literal {
-            ValueRef::Literal { key: key.to_owned() }
-        } else {
-            ValueRef::SecretKey { name: self.credentials_secret(), key: key.to_owned() }
-        })
+        filled(self.service, self.decision.credential.as_ref(), text)
     }
 
     /// Versions of the values that a workload refers to, sorted.
@@ -254,6 +225,39 @@ fn own_process(process: &ValidProcess) -> ProcessRun {
         user: process.user.clone(),
         prepare: Vec::new(),
     }
+}
+
+/// A recipe's text with its placeholders replaced: the database, and the keys of the service's own credential.
+fn filled(service: &ValidService, credential: Option<&CredentialRef>, text: &Text) -> Text {
+    let replace = |part: &Part| match part {
+        Part::Plain(plain) => Part::Plain(plain.replace(Recipe::DATABASE, &service.database)),
+        Part::Value(reference) => Part::Value(own_value(service, credential, reference)),
+        Part::Quoted(reference) => Part::Quoted(own_value(service, credential, reference)),
+        Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => part.clone(),
+    };
+    Text(text.0.iter().map(replace).collect())
+}
+
+/// The value that a recipe's reference stands for: a literal of the manifest where it names one, else a key of a Secret.
+fn own_value(service: &ValidService, credential: Option<&CredentialRef>, reference: &ValueRef) -> ValueRef {
+    match reference {
+        ValueRef::SecretKey { name, key } if name == Recipe::CREDENTIALS => {
+            let policy = &service.credentials;
+            if policy.secret.is_none() && policy.literals.iter().any(|own| own == key) {
+                return ValueRef::Literal { key: key.clone() };
+            }
+            let own = policy.secret.clone().filter(|_| credential == Some(&CredentialRef::Manifest));
+            ValueRef::SecretKey { name: own.unwrap_or_else(|| names::credentials_secret(&service.key.name)), key: key.clone() }
+        }
+        ValueRef::SecretKey { .. } | ValueRef::ConfigKey { .. } | ValueRef::Output { .. } | ValueRef::Literal { .. } => {
+            reference.clone()
+        }
+    }
+}
+
+/// The recipe's check inside the workload, with its placeholders replaced; empty where it has none.
+pub fn exec_check(service: &ValidService, decision: &Decision, recipe: &Recipe) -> Vec<Text> {
+    recipe.exec_check.iter().map(|text| filled(service, decision.credential.as_ref(), text)).collect()
 }
 
 /// Every value that a workload refers to.

@@ -94,43 +94,37 @@ impl Planner<'_> {
                 self.start(steps, spec, created, open, "it was just created");
             }
             Some(record) if record.state == WorkloadState::Removing => {}
-            Some(record) if known && record.hash != spec.hash => self.replace(steps, spec, record, open, ground),
-            Some(record) => self.keep(steps, spec, record, open),
+            Some(record) if known && self.asked(record) => {
+                self.replace(steps, spec, record, "a restart was asked for", ground);
+            }
+            Some(record) if known && record.hash != spec.hash => {
+                let text = format!("changed: {}", changes(spec, record).join(", "));
+                if open {
+                    self.replace(steps, spec, record, &text, ground);
+                }
+            }
+            Some(record) => self.keep(steps, record, open),
         }
     }
 
-    /// Same hash: started where it does not run, restarted where somebody asked for it.
-    fn keep(&self, steps: &mut Steps, spec: &WorkloadSpec, record: &WorkloadRecord, open: bool) {
-        let asked = self.service.restart_request.as_deref();
-        let restart = asked.is_some() && asked != self.facts.restarted_for.as_deref();
+    /// Same hash: started where it does not run.
+    fn keep(&self, steps: &mut Steps, record: &WorkloadRecord, open: bool) {
         match record.state {
-            WorkloadState::Running | WorkloadState::Paused | WorkloadState::Restarting => {
-                if restart && record.state != WorkloadState::Restarting {
-                    let cause = Cause { text: "a restart was asked for", evidence: &[], downtime: Downtime::Restart };
-                    let stopped = steps.stop(record, self.service.stop_grace, &cause, &[]);
-                    let object = reference(record);
-                    steps.add(&record.name, StepAction::Start(object), &cause, &[stopped]);
-                }
-            }
+            WorkloadState::Running | WorkloadState::Paused | WorkloadState::Restarting | WorkloadState::Removing => {}
             WorkloadState::Created => {
                 if open {
-                    steps.add(
-                        &spec.object,
-                        StepAction::Start(reference(record)),
-                        &Cause::free("it was created and its gates are open"),
-                        &[],
-                    );
+                    let cause = Cause::free("it was created and its gates are open");
+                    steps.add(&record.name, StepAction::Start(reference(record)), &cause, &[]);
                 }
             }
             WorkloadState::Exited | WorkloadState::Dead => {
-                if restart || self.starts_again(record) {
+                if self.starts_again(record) {
                     let code = record.exit_code.map_or_else(|| "an unknown code".to_owned(), |code| format!("code {code}"));
-                    let text = if restart { "a restart was asked for".to_owned() } else { format!("it ended with {code}") };
+                    let text = format!("it ended with {code}");
                     let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Restart };
                     steps.add(&record.name, StepAction::Start(reference(record)), &cause, &[]);
                 }
             }
-            WorkloadState::Removing => {}
         }
     }
 
@@ -144,26 +138,26 @@ impl Planner<'_> {
         wanted && !self.facts.restarts.held
     }
 
-    /// Another hash: stop, remove, create, start; volumes, ports and aliases stay (ENG-7).
+    /// Somebody asked for exactly this workload to be made anew; a repeat finds another id and does nothing.
+    fn asked(&self, record: &WorkloadRecord) -> bool {
+        self.service.restart_request.as_deref() == Some(record.id.0.as_str())
+    }
+
+    /// Stop, remove, create, start; volumes, ports and aliases stay (ENG-7).
     fn replace(
         &self,
         steps: &mut Steps,
         spec: &WorkloadSpec,
         record: &WorkloadRecord,
-        open: bool,
+        text: &str,
         ground: &mut Option<Vec<StepId>>,
     ) {
-        if !open {
-            return;
-        }
-        let changes = changes(spec, record);
-        let text = format!("changed: {}", changes.join(", "));
-        let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Recreate };
+        let cause = Cause { text, evidence: &[], downtime: Downtime::Recreate };
         let grace = self.service.stop_grace;
         let stopped: Vec<StepId> = may_run(record.state).then(|| steps.stop(record, grace, &cause, &[])).into_iter().collect();
         let removed = steps.remove(record, &cause, &stopped);
-        let created = self.create(steps, spec, &text, &[removed], ground);
-        self.start(steps, spec, created, open, &text);
+        let created = self.create(steps, spec, text, &[removed], ground);
+        self.start(steps, spec, created, gates::open(&self.facts.gates), text);
     }
 
     fn create(

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use koan_crds::v1alpha1::{DependencyCondition, DevStackSpec, ProvisioningMode, RestartPolicy, ServiceFields, StackService};
+use koan_crds::v1alpha1::{
+    DependencyCondition, DevStack, DevStackSpec, ProvisioningMode, RestartPolicy, ServiceFields, StackService,
+};
 use koan_crds::vocabulary::Reason;
 
 use super::findings::Findings;
 use crate::nearest::suggestion;
 use crate::order::{self, Edges};
 use crate::recipe::Recipes;
+use crate::violation::{Violation, Violations};
 
 /// Outputs of every service with a port, and of every adapter.
 const NETWORK_OUTPUTS: [&str; 3] = ["url", "host", "port"];
@@ -34,6 +37,36 @@ pub(super) fn check(spec: &DevStackSpec, recipes: &dyn Recipes, findings: &mut F
         outputs(index, entry, &known, recipes, findings);
     }
     cycles(spec, &known, findings);
+}
+
+/// Names of `ServiceSpec`s that an older stack of the namespace has too (`a-b` + `c` against `a` + `b-c`).
+///
+/// `others` are the other stacks of the namespace, in any order; the younger stack is refused and names the older one.
+pub fn shared_names(stack: &DevStack, others: &[DevStack]) -> Option<Violations> {
+    let age = |stack: &DevStack| {
+        let created = stack.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (created.is_none(), created, stack.metadata.uid.clone())
+    };
+    let names = |stack: &DevStack| -> BTreeMap<String, usize> {
+        let name = stack.metadata.name.clone().unwrap_or_default();
+        let inline = stack.spec.services.iter().enumerate().filter(|(_, entry)| entry.service_ref.is_none());
+        inline.map(|(index, entry)| (koan_crds::names::service_spec(&name, &entry.name), index)).collect()
+    };
+    let own = names(stack);
+    let older = others.iter().filter(|other| other.metadata.name != stack.metadata.name && age(other) < age(stack));
+    let found = older.flat_map(|other| {
+        let taken = names(other);
+        let first = other.metadata.name.clone().unwrap_or_default();
+        own.iter()
+            .filter(|(name, _)| taken.contains_key(*name))
+            .map(|(name, index)| {
+                Violation::invalid(format!("spec.services[{index}].name"), format!("`{name}` belongs to stack `{first}` already"))
+                    .because(Reason::DuplicateName)
+                    .hint("rename the service or the stack")
+            })
+            .collect::<Vec<_>>()
+    });
+    Violations::new(found.collect())
 }
 
 fn unknown<'a>(name: &str, known: &BTreeMap<&'a str, (usize, &StackService)>) -> Option<String> {

@@ -15,6 +15,7 @@ mod valid;
 mod workload;
 
 pub(crate) use findings::short as spell_duration;
+pub use graph::shared_names;
 pub use service::validate_service;
 pub use stack::validate_stack;
 pub use valid::{

@@ -43,7 +43,23 @@ pub(super) fn ports(
             });
         }
     }
+    offset(context, &found, findings);
     found
+}
+
+/// CLI-30: the offset is added to declared and default ports, and may not lead above 65535.
+fn offset(context: &Context, ports: &[ValidPort], findings: &mut Findings) {
+    let offset = context.settings.port_policy.offset;
+    for (index, port) in ports.iter().enumerate() {
+        let above = port.declared.or(port.default).filter(|number| number.checked_add(offset).is_none());
+        if let Some(number) = above {
+            findings.refuse_with(
+                &format!("ports[{index}]"),
+                format!("port {number} of `{}` plus offset {offset} is above 65535", port.name),
+                "choose a smaller offset",
+            );
+        }
+    }
 }
 
 /// A stack writes `publish` down for each port (CLI-29); a service that stands alone is used from the host.

@@ -1,0 +1,103 @@
+//! A catalogue of invented products, so that the stages are proved without any real one.
+
+use std::time::Duration;
+
+use koan_core::recipe::{ImageName, ProcessRecipe, Recipe, RecipePort, Recipes};
+use koan_core::text::{Part, Text, ValueRef};
+
+/// Two products: `ledger` keeps data, `scratch` does not.
+pub(crate) struct Catalogue(Vec<Recipe>);
+
+impl Catalogue {
+    pub(crate) fn new() -> Self {
+        Self(vec![ledger(), scratch()])
+    }
+}
+
+impl Recipes for Catalogue {
+    fn recipe(&self, name: &str) -> Option<&Recipe> {
+        self.0.iter().find(|recipe| recipe.id == name || recipe.aliases.contains(&name))
+    }
+
+    fn ids(&self) -> Vec<&str> {
+        self.0.iter().map(|recipe| recipe.id).collect()
+    }
+
+    fn by_scheme(&self, scheme: &str) -> Option<&Recipe> {
+        self.0.iter().find(|recipe| recipe.schemes.contains(&scheme))
+    }
+}
+
+fn credential(key: &str) -> ValueRef {
+    ValueRef::SecretKey { name: Recipe::CREDENTIALS.to_owned(), key: key.to_owned() }
+}
+
+fn ledger() -> Recipe {
+    Recipe {
+        id: "ledger",
+        aliases: &["led"],
+        title: "Ledger",
+        image: ImageName { registry: "docker.io", repository: "library/ledger", tag: "18.6" },
+        ports: &[RecipePort { name: "ledger", port: 5432 }],
+        env: vec![
+            ("LEDGER_USER".to_owned(), Text::value(credential("username"))),
+            ("LEDGER_DB".to_owned(), Text::plain(Recipe::DATABASE)),
+        ],
+        files: vec![("/run/koan/ledger-password".to_owned(), 0o444, Text::value(credential("password")))],
+        args: Vec::new(),
+        data_paths: |_tag| &["/var/lib/ledger"],
+        priority: 100,
+        readiness: Duration::from_secs(30),
+        exec_check: vec![Text::plain("ledger-check"), Text::plain(Recipe::DATABASE)],
+        needs_init: false,
+        stop_grace: Duration::from_secs(30),
+        generated_user: None,
+        keeps_data: true,
+        schemes: &["ledger"],
+        outputs: &[("jdbc", "jdbc:ledger://{host}:{port}/{database}?user={user}")],
+        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}",
+        candidate_names: &["LEDGER_URL"],
+        conventional_names: &[("LEDGER_URL", "url")],
+        default_logins: &[("ledger", "ledger"), ("root", "root")],
+        minimum_version: "12",
+        process: Some(ProcessRecipe {
+            programs: &["ledgerd"],
+            folders: &["/usr/lib/ledger/*/bin"],
+            package: "ledger-server",
+            prepare: Vec::new(),
+            files: vec![("/run/koan/ledger.conf".to_owned(), 0o400, Text(vec![Part::Quoted(credential("password"))]))],
+            command: vec![Text::plain("ledgerd"), Text(vec![Part::Port("ledger".to_owned())])],
+            env: Vec::new(),
+            data_paths: &["/var/lib/ledger"],
+        }),
+    }
+}
+
+fn scratch() -> Recipe {
+    Recipe {
+        id: "scratch",
+        aliases: &[],
+        title: "Scratch",
+        image: ImageName { registry: "docker.io", repository: "library/scratch", tag: "8.1" },
+        ports: &[RecipePort { name: "scratch", port: 6379 }],
+        env: Vec::new(),
+        files: Vec::new(),
+        args: Vec::new(),
+        data_paths: |_tag| &[],
+        priority: 300,
+        readiness: Duration::from_secs(10),
+        exec_check: Vec::new(),
+        needs_init: false,
+        stop_grace: Duration::from_secs(5),
+        generated_user: None,
+        keeps_data: false,
+        schemes: &["scratch", "scratchs"],
+        outputs: &[],
+        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/0",
+        candidate_names: &["SCRATCH_URL"],
+        conventional_names: &[("LEDGER_URL", "url")],
+        default_logins: &[],
+        minimum_version: "6",
+        process: None,
+    }
+}

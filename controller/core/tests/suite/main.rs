@@ -1,0 +1,13 @@
+//! The pure stages, told from manifests that a user could apply.
+
+mod catalogue;
+mod concluding;
+mod deciding;
+mod engine_choice;
+mod planning;
+mod ports;
+mod properties;
+mod rendering;
+mod small_parts;
+mod validating;
+mod world;
