@@ -87,6 +87,11 @@ pub struct ProcessRun {
     pub prepare: Vec<Prepare>,
 }
 
+impl ProcessRun {
+    /// System account of recipes' servers under root; whoever is not root runs them as themselves (ENG-17).
+    pub const SYSTEM_ACCOUNT: &'static str = "koan";
+}
+
 /// A step that prepares a data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
         ProcessRun {
             command: all(&process.command),
             working_dir: None,
-            user: None,
+            user: Some(ProcessRun::SYSTEM_ACCOUNT.to_owned()),
             prepare: process
                 .prepare
                 .iter()

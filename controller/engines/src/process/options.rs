@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use koan_core::identity::InstanceId;
+use koan_core::recipe::ProcessRecipe;
+use koan_core::workload::ProcessRun;
 
 /// Variables of the person that a program sees (ENG-10).
 const PERSONAL: [&str; 3] = ["PATH", "HOME", "LANG"];
@@ -13,7 +15,7 @@ const ROOT_DATA: &str = "/var/lib/koan";
 /// Private folders of root's workloads, in memory.
 const ROOT_RUNTIME: &str = "/run/koan";
 /// System account of recipe servers under root.
-pub const SYSTEM_ACCOUNT: &str = "koan";
+pub const SYSTEM_ACCOUNT: &str = ProcessRun::SYSTEM_ACCOUNT;
 /// Hidden first argument by which `koan` becomes a supervisor; the folder of its job follows.
 pub const SUPERVISE_ARGUMENT: &str = "__supervise";
 
@@ -45,10 +47,17 @@ pub struct ProcessOptions {
 pub struct ProgramSource {
     /// Programs.
     pub programs: Vec<String>,
-    /// Folders beside `PATH`; `*` stands for one path segment, the greatest version first.
+    /// Folders beside `PATH`; `*` stands for a part of one path segment, the greatest version first.
     pub folders: Vec<String>,
     /// Package that brings them.
     pub package: String,
+}
+
+impl From<&ProcessRecipe> for ProgramSource {
+    fn from(recipe: &ProcessRecipe) -> Self {
+        let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Self { programs: owned(recipe.programs), folders: owned(recipe.folders), package: recipe.package.to_owned() }
+    }
 }
 
 impl ProcessOptions {

@@ -24,7 +24,8 @@ pub struct MissingProgram {
     pub package: Option<String>,
 }
 
-/// Finds a program by its bare name.
+/// Finds a program by its bare name. A folder that holds every program of its package comes before one that holds this program alone,
+/// such as a folder of links: programs of one version belong together.
 ///
 /// # Errors
 /// [`MissingProgram`] with the package that brings it.
@@ -33,8 +34,11 @@ pub fn find_program(program: &str, path: &str, sources: &[ProgramSource]) -> Res
         sources.iter().filter(|source| source.programs.iter().any(|name| name == program)).collect();
     let on_path = std::env::split_paths(path).filter(|folder| folder.is_absolute());
     let in_folders = sources.iter().flat_map(|source| source.folders.iter().flat_map(|pattern| expand(pattern)));
-    let found = on_path.chain(in_folders).map(|folder| folder.join(program)).find(|file| is_executable(file));
-    found.ok_or_else(|| MissingProgram {
+    let holding: Vec<PathBuf> = on_path.chain(in_folders).filter(|folder| is_executable(&folder.join(program))).collect();
+    let whole =
+        |folder: &&PathBuf| sources.iter().any(|source| source.programs.iter().all(|name| is_executable(&folder.join(name))));
+    let found = holding.iter().find(whole).or_else(|| holding.first());
+    found.map(|folder| folder.join(program)).ok_or_else(|| MissingProgram {
         program: program.to_owned(),
         folders: sources.iter().flat_map(|source| source.folders.clone()).collect(),
         package: sources.first().map(|source| source.package.clone()),
@@ -48,21 +52,21 @@ fn is_executable(file: &Path) -> bool {
 /// The folders that a pattern stands for.
 fn expand(pattern: &str) -> Vec<PathBuf> {
     pattern.split('/').filter(|segment| !segment.is_empty()).fold(vec![PathBuf::from("/")], |folders, segment| {
-        if segment == "*" {
-            folders.iter().flat_map(|folder| versions(folder)).collect()
-        } else {
-            folders.into_iter().map(|folder| folder.join(segment)).collect()
+        match segment.split_once('*') {
+            Some((before, after)) => folders.iter().flat_map(|folder| versions(folder, before, after)).collect(),
+            None => folders.into_iter().map(|folder| folder.join(segment)).collect(),
         }
     })
 }
 
-/// Folders inside a folder, the greatest version first.
-fn versions(folder: &Path) -> Vec<PathBuf> {
+/// Folders inside a folder whose names begin and end so, the greatest version first.
+fn versions(folder: &Path, before: &str, after: &str) -> Vec<PathBuf> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .take(MAX_ENTRIES)
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after))
         .collect();
     names.sort_by(|left, right| compare(right, left));
     names.into_iter().map(|name| folder.join(name)).filter(|path| path.is_dir()).collect()
@@ -103,6 +107,25 @@ mod tests {
         install(root.path(), "path/postgres", 0o755);
         let path = format!("relative:{}", root.path().join("path").display());
         assert_eq!(find_program("postgres", &path, &sources).unwrap(), root.path().join("path/postgres"));
+    }
+
+    /// ENG-17: a link on `PATH` does not part a server from its other programs, and a `*` may stand inside a name.
+    #[test]
+    fn programs_of_one_version_stay_together() {
+        let root = tempfile::tempdir().unwrap();
+        install(root.path(), "path/postgres", 0o755);
+        for version in ["pgsql-9", "pgsql-12", "other-99"] {
+            install(root.path(), &format!("{version}/bin/postgres"), 0o755);
+            install(root.path(), &format!("{version}/bin/initdb"), 0o755);
+        }
+        let source = ProgramSource {
+            programs: vec!["postgres".to_owned(), "initdb".to_owned()],
+            folders: vec![format!("{}/pgsql-*/bin", root.path().display())],
+            package: "postgresql".to_owned(),
+        };
+        let path = root.path().join("path").display().to_string();
+        assert_eq!(find_program("postgres", &path, &[source]).unwrap(), root.path().join("pgsql-12/bin/postgres"));
+        assert_eq!(find_program("postgres", &path, &[]).unwrap(), root.path().join("path/postgres"));
     }
 
     /// ENG-17: a program that is not installed is named with its package.

@@ -11,6 +11,7 @@ use super::error::ProcessError;
 use super::layout::{Layout, Places};
 use super::options::ProcessOptions;
 use super::programs::find_program;
+use crate::missing::name_of;
 
 /// Prefixes of variables by which a loader takes foreign code (SEC-20).
 const LOADER_PREFIXES: [&str; 2] = ["LD_", "DYLD_"];
@@ -96,7 +97,7 @@ pub(crate) fn check_values(spec: &WorkloadSpec, values: &Values) -> Result<(), P
     let files = spec.files.iter().map(|file| (format!("files[{}].content", file.path), &file.content));
     for (name, text) in named.chain(env).chain(files) {
         if let Some(missing) = text.references().find(|reference| values.get(reference).is_none()) {
-            return Err(field(spec, &name, format!("needs {}, which is not known", describe_value(missing))));
+            return Err(field(spec, &name, format!("needs {}, which is not known", name_of(&Part::Value(missing.clone())))));
         }
     }
     Ok(())
@@ -126,7 +127,7 @@ impl Renderer<'_> {
             Ok(secret) => Ok(secret.expose().clone()),
             Err(part) => Err(trouble
                 .into_inner()
-                .unwrap_or_else(|| field(self.spec, name, format!("needs {}, which is not known", describe(&part))))),
+                .unwrap_or_else(|| field(self.spec, name, format!("needs {}, which is not known", name_of(&part))))),
         }
     }
 
@@ -196,7 +197,7 @@ impl Renderer<'_> {
     }
 
     fn place(&self, name: &str, part: &Part) -> Result<String, ProcessError> {
-        let unknown = || field(self.spec, name, format!("needs {}, which the workload does not have", describe(part)));
+        let unknown = || field(self.spec, name, format!("needs {}, which the workload does not have", name_of(part)));
         let path = match part {
             Part::DataFolder(target) => {
                 let mut mounts = self.spec.mounts.iter().enumerate();
@@ -225,26 +226,5 @@ impl Renderer<'_> {
             MountSource::Host(path) => Ok(PathBuf::from(path)),
             MountSource::Tmpfs(_) => Ok(self.memory_folder(index)),
         }
-    }
-}
-
-fn describe(part: &Part) -> String {
-    match part {
-        Part::Plain(_) => "a text".to_owned(),
-        Part::Value(reference) | Part::Quoted(reference) => describe_value(reference),
-        Part::DataFolder(path) => format!("a volume at {path}"),
-        Part::RunFolder => "the run folder".to_owned(),
-        Part::File(path) => format!("a file at {path}"),
-        Part::Port(port) => format!("a port named {port}"),
-        Part::ProgramFolder(program) => format!("the program {program}"),
-    }
-}
-
-fn describe_value(reference: &ValueRef) -> String {
-    match reference {
-        ValueRef::SecretKey { name, key } => format!("key {key} of Secret {name}"),
-        ValueRef::ConfigKey { name, key } => format!("key {key} of ConfigMap {name}"),
-        ValueRef::Output { service, output } => format!("output {output} of {service}"),
-        ValueRef::Literal { key } => format!("credential {key}"),
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
 
 use jiff::Timestamp;
-use koan_core::identity::{ObjectId, Owner};
+use koan_core::identity::ObjectId;
 use koan_core::inventory::VolumeRecord;
 use koan_core::outcome::Done;
 use koan_core::step::{ObjectRef, VolumeSpec};
@@ -16,6 +16,7 @@ use super::durable;
 use super::error::ProcessError;
 use super::layout::{Layout, PASSABLE, PRIVATE, VolumePlaces};
 use super::workloads;
+use crate::declared::same_place;
 
 /// Most volumes of one instance that are looked at.
 const MAX_VOLUMES: usize = 10_000;
@@ -35,7 +36,7 @@ pub(crate) fn ensure(layout: &Layout, spec: &VolumeSpec) -> Result<Done, Process
     let places = layout.volume(&spec.name)?;
     let id = Some(ObjectId(spec.name.clone()));
     match durable::read::<Metadata>(&places.metadata)? {
-        Some(known) if !same_service(&known.record.owner, &spec.owner) => {
+        Some(known) if !same_place(&known.record.owner, &spec.owner) => {
             return Err(workloads::foreign(&spec.name, &known.record.owner, &spec.owner));
         }
         Some(known) if known.removing => finish_removal(&places)?,
@@ -68,7 +69,7 @@ pub(crate) fn remove(layout: &Layout, object: &ObjectRef, created_at: &str) -> R
     let places = layout.volume(&object.name)?;
     let Some(mut known) = durable::read::<Metadata>(&places.metadata)? else { return Ok(Done::default()) };
     let same = known.record.name == object.name && object.id.as_ref().is_none_or(|id| id.0 == object.name);
-    if !same_service(&known.record.owner, &object.owner) {
+    if !same_place(&known.record.owner, &object.owner) {
         return Err(workloads::foreign(&object.name, &known.record.owner, &object.owner));
     }
     if !same || known.record.created_at != created_at {
@@ -88,12 +89,6 @@ pub(crate) fn remove(layout: &Layout, object: &ObjectRef, created_at: &str) -> R
     durable::replace(&places.metadata, &known)?;
     finish_removal(&places)?;
     Ok(Done { changed: true, ..Done::default() })
-}
-
-/// A volume belongs to instance, namespace, stack and service; the UID names only its creator.
-fn same_service(left: &Owner, right: &Owner) -> bool {
-    let key = |owner: &Owner| (owner.instance.clone(), owner.namespace.clone(), owner.stack.clone(), owner.service.clone());
-    key(left) == key(right)
 }
 
 fn finish_removal(places: &VolumePlaces) -> Result<(), ProcessError> {
