@@ -1,6 +1,7 @@
 //! Adapters: what is known of each product, and how a running one is identified, proved and checked.
 
 mod contract;
+mod environment;
 mod ownership;
 mod postgres;
 mod prober;
@@ -14,5 +15,6 @@ mod tls;
 mod wire;
 
 pub use contract::Prober;
+pub use environment::{environment_candidates, environment_names};
 pub use prober::LiveProber;
 pub use registry::{Catalogue, catalogue};

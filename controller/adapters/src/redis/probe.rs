@@ -90,7 +90,7 @@ impl Session {
             Ok(anonymous) => anonymous,
             Err(proof) => return Ok(proof),
         };
-        self.authorise(greeting, anonymous).await
+        self.authorise(attempt.database, greeting, anonymous).await
     }
 
     /// `Ok(true)`: the server asked for nothing; `Ok(false)`: the login was accepted.
@@ -115,7 +115,7 @@ impl Session {
         })
     }
 
-    async fn authorise(&mut self, greeting: Greeting, anonymous: bool) -> Result<Proof, Fault> {
+    async fn authorise(&mut self, database: &str, greeting: Greeting, anonymous: bool) -> Result<Proof, Fault> {
         match self.ask(&["PING"]).await? {
             Reply::Text(text) if text == "PONG" => {}
             Reply::Error(code) if code == "NOPERM" => {}
@@ -123,6 +123,9 @@ impl Session {
             Reply::Text(_) | Reply::Many { .. } => {
                 return Ok(Proof::Unusable(Fault::new(EvidenceCode::NotAuthorised, "PING: odd answer")));
             }
+        }
+        if let Err(fault) = self.select(database).await? {
+            return Ok(Proof::Unusable(fault));
         }
         let replication = self.info("replication").await?;
         if field(&replication, "role").is_some_and(|role| role != "master") {
@@ -135,6 +138,18 @@ impl Session {
             return Ok(Proof::Unusable(too_old(version, minimum)));
         }
         Ok(Proof::Proven { version, server_id: None, anonymous })
+    }
+
+    /// The key space by its number; 0 is there from the start, and a name is none.
+    async fn select(&mut self, database: &str) -> Result<Result<(), Fault>, Fault> {
+        let Some(number) = database.parse::<u32>().ok().filter(|number| *number > 0) else { return Ok(Ok(())) };
+        Ok(match self.ask(&["SELECT", &number.to_string()]).await? {
+            Reply::Text(_) => Ok(()),
+            Reply::Error(code) if code == "NOPERM" => Ok(()),
+            Reply::Error(_) | Reply::Many { .. } => {
+                Err(Fault::new(EvidenceCode::DatabaseMissing, format!("it has no database {number}")))
+            }
+        })
     }
 
     /// A section of `INFO`; empty where the user may not read it.

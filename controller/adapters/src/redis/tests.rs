@@ -36,6 +36,10 @@ const CONFIGURATION: &str = "/run/koan/redis.conf";
 async fn the_right_login_proves_a_real_server() {
     let right = login(None, "right p\"a ss#");
     let Some(server) = start("redis", NOBODY, &right, |_home| {}).await else { return };
+    let mut missing = question("redis", server.port, &ALL);
+    missing.database = "99".to_owned();
+    let report = LiveProber::as_user(server.uid).probe(&missing, &manifest(right.clone())).await;
+    assert_eq!(codes(only(&report)).last(), Some(&EvidenceCode::DatabaseMissing));
     let report = LiveProber::as_user(server.uid).probe(&question("redis", server.port, &ALL), &manifest(right)).await;
     assert_eq!(codes(only(&report)), [EvidenceCode::Identified, EvidenceCode::OwnerUser, EvidenceCode::CredentialAccepted]);
     assert!(matches!(&only(&report).verdict, CandidateVerdict::Usable(usable) if usable.version.is_some()), "{report:?}");

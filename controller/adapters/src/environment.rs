@@ -1,0 +1,197 @@
+//! Candidates in the person's environment (DET-9 slot 1, DET-11): URLs, lists of URLs, names that belong together and .NET
+//! connection strings, each with the login that is bound to it alone. Pure; a text that is no candidate is passed over, since a shell
+//! may hold anything.
+
+use std::collections::BTreeMap;
+
+use koan_core::candidate::{ParsedCandidate, parse};
+use koan_core::probe::Address;
+use koan_core::recipe::{Recipe, Recipes};
+use koan_core::secret::{Login, Secret};
+
+use crate::registry::catalogue;
+
+/// Prefixes of .NET configuration in the environment.
+const DOTNET: [&str; 2] = ["ConnectionStrings__", "Koan__"];
+
+/// Candidates of an adapter, each with the name that gave it, in the order of DET-9: the manifest's own names first.
+pub fn environment_candidates(
+    adapter: &str,
+    listed: &[String],
+    variables: &BTreeMap<String, String>,
+) -> Vec<(String, ParsedCandidate)> {
+    let Some(recipe) = catalogue().recipe(adapter) else { return Vec::new() };
+    let mut names: Vec<&str> = Vec::new();
+    for name in listed.iter().map(String::as_str).chain(recipe.candidate_names.iter().copied()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut found: Vec<(String, ParsedCandidate)> = Vec::new();
+    for name in names {
+        let Some(text) = variables.get(name) else { continue };
+        let parsed = if DOTNET.iter().any(|prefix| name.starts_with(prefix)) {
+            connection_string(text, recipe).into_iter().collect()
+        } else {
+            urls(name, text, recipe)
+        };
+        found.extend(parsed.into_iter().map(|candidate| (name.to_owned(), candidate)));
+    }
+    found.extend(together(recipe, variables));
+    found
+}
+
+/// Every environment name that [`environment_candidates`] reads for an adapter, beside those that the manifest lists.
+pub fn environment_names(adapter: &str) -> Vec<&'static str> {
+    let Some(recipe) = catalogue().recipe(adapter) else { return Vec::new() };
+    recipe.candidate_names.iter().copied().chain(recipe.candidate_parts.into_iter().flatten()).collect()
+}
+
+/// One URL, or a list where the name is a plural.
+fn urls(name: &str, text: &str, recipe: &Recipe) -> Vec<ParsedCandidate> {
+    let items: Vec<&str> = if name.ends_with('S') { text.split(',').collect() } else { vec![text] };
+    items.into_iter().filter_map(|item| url(item.trim(), recipe)).collect()
+}
+
+fn url(text: &str, recipe: &Recipe) -> Option<ParsedCandidate> {
+    let parsed = parse(text, main_port(recipe)).ok()?;
+    parsed.scheme.as_deref().is_none_or(|scheme| recipe.schemes.contains(&scheme)).then_some(parsed)
+}
+
+fn main_port(recipe: &Recipe) -> Option<u16> {
+    recipe.ports.first().map(|port| port.port)
+}
+
+/// Names such as host, port and password that say one thing together; without a host they say nothing.
+fn together(recipe: &Recipe, variables: &BTreeMap<String, String>) -> Option<(String, ParsedCandidate)> {
+    let [host, port, user, password, database] = recipe.candidate_parts?;
+    let value = |name: &str| variables.get(name).filter(|text| !text.is_empty()).map(String::as_str);
+    let parts = Parts {
+        host: value(host)?,
+        port: value(port),
+        user: value(user),
+        password: value(password),
+        database: value(database),
+        tls: false,
+    };
+    parts.candidate(recipe).map(|candidate| (host.to_owned(), candidate))
+}
+
+/// `Host=…;Port=…;Username=…;Password=…` or `host:port,password=…`, keys in any case; or a URL after all.
+fn connection_string(text: &str, recipe: &Recipe) -> Option<ParsedCandidate> {
+    if text.contains("://") {
+        return url(text, recipe);
+    }
+    let separator = if text.contains(';') { ';' } else { ',' };
+    let mut parts = Parts::default();
+    for item in text.split(separator).map(str::trim).filter(|item| !item.is_empty()) {
+        let Some((key, value)) = item.split_once('=') else {
+            (parts.host, parts.port) = item.rsplit_once(':').map_or((item, None), |(host, port)| (host, Some(port)));
+            continue;
+        };
+        let value = value.trim();
+        match key.trim().to_ascii_lowercase().as_str() {
+            "host" | "server" | "data source" => parts.host = value,
+            "port" => parts.port = Some(value),
+            "username" | "user id" | "user" | "uid" => parts.user = Some(value),
+            "password" | "pwd" => parts.password = Some(value),
+            "database" | "initial catalog" | "defaultdatabase" => parts.database = Some(value),
+            "ssl" => parts.tls = value.eq_ignore_ascii_case("true"),
+            "ssl mode" | "sslmode" => parts.tls = !matches!(value.to_ascii_lowercase().as_str(), "disable" | "allow" | "prefer"),
+            _unknown => {}
+        }
+    }
+    parts.candidate(recipe)
+}
+
+#[derive(Default)]
+struct Parts<'a> {
+    host: &'a str,
+    port: Option<&'a str>,
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    database: Option<&'a str>,
+    tls: bool,
+}
+
+impl Parts<'_> {
+    fn candidate(&self, recipe: &Recipe) -> Option<ParsedCandidate> {
+        let port = match self.port {
+            Some(text) => text.parse::<u16>().ok().filter(|port| *port > 0)?,
+            None => main_port(recipe)?,
+        };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_owned() };
+        let address: Address = parse(&format!("{host}:{port}"), None).ok()?.address;
+        let password = self.password.map(|text| Secret::new(text.to_owned()));
+        let login = Login { username: self.user.map(str::to_owned), password, token: None };
+        Some(ParsedCandidate {
+            scheme: None,
+            address,
+            database: self.database.map(str::to_owned),
+            login: (login != Login::default()).then_some(login),
+            tls: self.tls,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(adapter: &str, variables: &[(&str, &str)]) -> Vec<(String, ParsedCandidate)> {
+        let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        environment_candidates(adapter, &[], &variables)
+    }
+
+    /// DET-9, DET-11: each form gives its address, with its own login bound to it.
+    #[test]
+    fn every_form_of_a_candidate_is_read() {
+        for (adapter, variables) in [
+            ("postgres", &[("DATABASE_URL", "postgres://shop:p%40ss@127.0.0.1:5433/orders")][..]),
+            (
+                "postgres",
+                &[("ConnectionStrings__Postgres", "Host=127.0.0.1;Port=5433;Username=shop;Password=p@ss;Database=orders")],
+            ),
+            (
+                "pg",
+                &[
+                    ("PGHOST", "127.0.0.1"),
+                    ("PGPORT", "5433"),
+                    ("PGUSER", "shop"),
+                    ("PGPASSWORD", "p@ss"),
+                    ("PGDATABASE", "orders"),
+                ][..],
+            ),
+            ("redis", &[("ConnectionStrings__Redis", "127.0.0.1:5433,user=shop,password=p@ss,defaultDatabase=orders")][..]),
+        ] {
+            let found = read(adapter, variables);
+            assert_eq!(found.len(), 1, "{variables:?}");
+            let candidate = &found[0].1;
+            assert_eq!(candidate.address.to_string(), "127.0.0.1:5433");
+            assert_eq!(candidate.database.as_deref(), Some("orders"));
+            let login = candidate.login.as_ref().unwrap();
+            assert_eq!(login.username.as_deref(), Some("shop"));
+            assert_eq!(login.password.as_ref().unwrap().expose(), "p@ss");
+        }
+        assert_eq!(read("redis", &[("REDIS_URLS", "redis://127.0.0.1:1, redis://127.0.0.1:2")]).len(), 2);
+    }
+
+    /// DET-10, SEC-1: a password that looks like an address, another product's URL or half a set is no candidate.
+    #[test]
+    fn sec_1_what_is_no_candidate_is_passed_over() {
+        assert!(read("postgres", &[("PGPASSWORD", "secret:5432")]).is_empty());
+        assert!(read("postgres", &[("DATABASE_URL", "mysql://root@127.0.0.1:3306/x")]).is_empty());
+        assert!(read("postgres", &[("PGHOST", "127.0.0.1"), ("PGPORT", "many")]).is_empty());
+        assert!(read("redis", &[("REDIS_URL", "")]).is_empty());
+    }
+
+    proptest::proptest! {
+        /// P6: whatever a shell holds, reading it ends without a fault.
+        #[test]
+        fn p6_any_environment_is_read(text in ".{0,120}") {
+            for name in ["DATABASE_URL", "ConnectionStrings__Postgres", "PGHOST", "PGPORT"] {
+                let _candidates = read("postgres", &[("PGHOST", "db"), (name, &text)]);
+            }
+        }
+    }
+}
