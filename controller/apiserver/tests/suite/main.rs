@@ -1,5 +1,7 @@
 //! The server as its clients meet it: one binary, one module for each topic.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unwrap_in_result, reason = "a test fails by panicking")]
+
 mod client;
 mod deletion;
 mod durability;
