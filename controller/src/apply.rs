@@ -9,18 +9,26 @@ use std::sync::Arc;
 use koan_core::conclude::StepOutcome;
 use koan_core::inventory::WorkloadState;
 use koan_core::outcome::{Failure, Outcome};
-use koan_core::probe::Vantage;
 use koan_core::step::{Plan, Step, StepAction, StepId};
 use koan_core::text::Values;
+use koan_core::workload::WorkloadSpec;
 use koan_crds::v1alpha1::{EngineName, FailureClass, ServiceSpec};
 use koan_crds::vocabulary::Reason;
 use koan_engines::Engine;
 
 use crate::context::Context;
-use crate::injection::{references, resolve, vantage};
+use crate::injection::{of_workload, resolve, vantage};
 
 /// Runs a plan on one engine; one outcome per step that was sent.
-pub(crate) async fn apply(context: &Context, object: &ServiceSpec, engine: EngineName, plan: &Plan) -> Vec<StepOutcome> {
+///
+/// `workloads` are the desired ones: a start needs the values of its workload, whose files are made anew (DET-24).
+pub(crate) async fn apply(
+    context: &Context,
+    object: &ServiceSpec,
+    engine: EngineName,
+    plan: &Plan,
+    workloads: &[WorkloadSpec],
+) -> Vec<StepOutcome> {
     let Some(engine) = context.pool.engine(engine).map(Arc::clone) else { return Vec::new() };
     let mut outcomes = Vec::new();
     let mut done: BTreeSet<StepId> = BTreeSet::new();
@@ -28,7 +36,7 @@ pub(crate) async fn apply(context: &Context, object: &ServiceSpec, engine: Engin
         if !step.depends_on.iter().all(|before| done.contains(before)) {
             continue;
         }
-        let outcome = match values(context, object, step).await {
+        let outcome = match values(context, object, step, workloads).await {
             Ok(values) => send(context, engine.as_ref(), step, &values).await,
             Err(failure) => Outcome::Failed(failure),
         };
@@ -40,19 +48,20 @@ pub(crate) async fn apply(context: &Context, object: &ServiceSpec, engine: Engin
     outcomes
 }
 
-async fn values(context: &Context, object: &ServiceSpec, step: &Step) -> Result<Values, Failure> {
-    let place = match &step.action {
-        StepAction::Create(spec) => vantage(&spec.run),
+async fn values(context: &Context, object: &ServiceSpec, step: &Step, workloads: &[WorkloadSpec]) -> Result<Values, Failure> {
+    let workload = match &step.action {
+        StepAction::Create(spec) => Some(spec.as_ref()),
+        StepAction::Start(started) => workloads.iter().find(|spec| spec.object == started.name),
         StepAction::EnsureNetwork(_)
         | StepAction::EnsureVolume(_)
         | StepAction::EnsureImage(_)
-        | StepAction::Start(_)
         | StepAction::Stop { .. }
         | StepAction::Remove(_)
         | StepAction::RemoveNetwork(_)
-        | StepAction::RemoveVolume { .. } => Vantage::Host,
+        | StepAction::RemoveVolume { .. } => None,
     };
-    resolve(context, object, references(step), place).await.map_err(|error| Failure {
+    let Some(workload) = workload else { return Ok(Values::default()) };
+    resolve(context, object, of_workload(workload), vantage(&workload.run)).await.map_err(|error| Failure {
         class: FailureClass::Transient,
         reason: Reason::ProvisionFailed,
         message: error.to_string(),

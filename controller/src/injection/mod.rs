@@ -8,4 +8,4 @@ mod values;
 
 pub(crate) use login::{CREDENTIAL_KEYS, login_of, login_of_keys};
 pub(crate) use peer::{main_port, peer};
-pub(crate) use values::{references, resolve, vantage};
+pub(crate) use values::{of_workload, resolve, vantage};

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use koan_core::identity::ServiceKey;
 use koan_core::probe::Vantage;
 use koan_core::secret::Secret;
-use koan_core::step::{Step, StepAction};
 use koan_core::text::{ValueRef, Values};
 use koan_core::workload::{Run, WorkloadSpec};
 use koan_crds::v1alpha1::ServiceSpec;
@@ -13,21 +12,6 @@ use koan_crds::v1alpha1::ServiceSpec;
 use super::peer::peer;
 use crate::context::Context;
 use crate::reader::{ReadError, value_of};
-
-/// Every reference that a step needs; empty for all steps but `Create` and `Start`.
-pub(crate) fn references(step: &Step) -> BTreeSet<ValueRef> {
-    match &step.action {
-        StepAction::Create(spec) => of_workload(spec),
-        StepAction::EnsureNetwork(_)
-        | StepAction::EnsureVolume(_)
-        | StepAction::EnsureImage(_)
-        | StepAction::Start(_)
-        | StepAction::Stop { .. }
-        | StepAction::Remove(_)
-        | StepAction::RemoveNetwork(_)
-        | StepAction::RemoveVolume { .. } => BTreeSet::new(),
-    }
-}
 
 /// Every reference of a workload.
 pub(crate) fn of_workload(spec: &WorkloadSpec) -> BTreeSet<ValueRef> {

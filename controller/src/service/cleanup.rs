@@ -45,7 +45,7 @@ pub(super) async fn take_down(context: &Context, object: &ServiceSpec) -> Left {
         }
         let Some(inventory) = context.pool.known(engine) else { continue };
         let plan = plan_deletion(&own, &inventory);
-        let outcomes = apply(context, object, engine, &plan).await;
+        let outcomes = apply(context, object, engine, &plan, &[]).await;
         if outcomes.len() < plan.steps.len() || outcomes.iter().any(|step| !matches!(step.outcome, Outcome::Done(_))) {
             return Left::Some(outcomes);
         }

@@ -129,7 +129,7 @@ async fn gateway(
     let facts = Facts { engine: selected, ..facts_for(context) };
     let wanted = desired(consumer, &decision, &PortAllocation::default(), &facts, context.recipes);
     let plan = Plan { steps: wanted.networks.into_iter().take(1).map(network_step).collect() };
-    apply(context, object, engine, &plan).await;
+    apply(context, object, engine, &plan, &[]).await;
     context.pool.relist(engine).await.ok()?;
     known_gateway(context.pool.known(engine)?.as_ref(), owner)
 }

@@ -187,7 +187,7 @@ async fn promise(visit: &mut Visit<'_>, service: &ValidService, course: &Course,
 async fn perform(visit: &mut Visit<'_>, service: &ValidService, course: &mut Course, plan: &Plan) -> Result<(), VisitError> {
     let context = visit.context;
     if let Some(engine) = course.engine.filter(|_| !plan.steps.is_empty()) {
-        course.outcomes = apply(context, &visit.object, engine, plan).await;
+        course.outcomes = apply(context, &visit.object, engine, plan, &course.desired.workloads).await;
         course.inventory = context.pool.known(engine).or_else(|| course.inventory.take());
     }
     let running = probes::running(&course.desired, course.inventory.as_deref());
