@@ -1,1 +1,12 @@
-//! Placeholder for the first commit of the room.
+//! Harness of the suites that cross rooms: what is there to test against, and the `koan` program under test.
+//!
+//! Components come from `hack/test` through `KOAN_TEST_*`. A missing one prints `SKIPPED <suite>: <what is missing>`;
+//! one that `KOAN_TEST_REQUIRE` names is a failure instead (REL-11).
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a harness: its failure is the failure of a test")]
+
+mod components;
+mod program;
+
+pub use components::{Component, component};
+pub use program::{Koan, Output};
