@@ -1,1 +1,35 @@
-//! Placeholder for the first commit of the room.
+//! The command line of Koan: one file per command; it gathers arguments, calls the rooms below and prints.
+
+mod arguments;
+mod commands;
+mod dialects;
+mod doctor;
+mod engines;
+mod failure;
+mod follow;
+mod home;
+mod manifest;
+mod output;
+mod redact;
+mod serve;
+mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Hidden first argument under which the binary supervises one program of the process engine.
+const SUPERVISE: &str = "__supervise";
+
+/// Runs the command line with the arguments of the process and gives its exit code.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.collect();
+    if arguments.get(1).is_some_and(|word| word == SUPERVISE) {
+        return commands::supervise(arguments.get(2).map(std::path::Path::new));
+    }
+    match arguments::Cli::try_parse_from(arguments) {
+        Ok(cli) => commands::dispatch(cli),
+        Err(error) => arguments::refuse(&error),
+    }
+}

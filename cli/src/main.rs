@@ -1,1 +1,5 @@
-fn main() {}
+//! `koan`: hands over to the library.
+
+fn main() -> std::process::ExitCode {
+    koan::run(std::env::args_os())
+}

@@ -1,0 +1,113 @@
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, Subcommand};
+use koan_apiserver::{ContextEntry, KubeconfigError, KubeconfigFile};
+use koan_crds::vocabulary::ExitCode;
+use kube::config::Kubeconfig;
+
+use super::{Run, apply};
+use crate::failure::Failure;
+use crate::home::{Home, Start};
+use crate::output::{say, write_out};
+
+/// The home as a context of kubectl
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Name of the context; koan
+    #[arg(long, global = true, default_value = "koan")]
+    name: String,
+    /// Kubeconfig to change; KUBECONFIG, else ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Action {
+    /// Print a kubeconfig with this context alone
+    Print,
+    /// Add the context to the kubeconfig; it stays valid over restarts of koan
+    Merge {
+        /// Make it the current context
+        #[arg(long)]
+        set_current: bool,
+    },
+    /// Take the context out again
+    Remove,
+}
+
+/// File of the state directory that holds the token of the running server.
+const TOKEN_FILE: &str = "token";
+
+pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
+    let session = apply::open(run, Start::IfNeeded).await?;
+    let home = session.home.ok_or_else(|| Failure::Usage {
+        message: "a cluster has a context already".to_owned(),
+        hint: "leave --context out to work on this machine".to_owned(),
+    })?;
+    let entry = entry(&home, &arguments.name)?;
+    let file = file(run, arguments)?;
+    match arguments.action.unwrap_or(Action::Print) {
+        Action::Print => write_out(&entry.print()),
+        Action::Merge { set_current } => {
+            file.update(|text| entry.merge(text, set_current)).map_err(|error| refused(&error))?;
+            say(
+                run.globals.quiet,
+                &format!(
+                    "{}: context `{}`; try: kubectl --context {} get devstacks",
+                    file.path().display(),
+                    entry.name,
+                    entry.name
+                ),
+            );
+        }
+        Action::Remove => {
+            file.update(|text| entry.remove(text)).map_err(|error| refused(&error))?;
+            say(run.globals.quiet, &format!("{}: no context `{}`", file.path().display(), entry.name));
+        }
+    }
+    Ok(0)
+}
+
+fn file(run: &Run, arguments: &Arguments) -> Result<KubeconfigFile, Failure> {
+    let environment = &run.settings.environment;
+    let folder = PathBuf::from(environment.get("HOME")?.unwrap_or("/"));
+    Ok(KubeconfigFile::locate(arguments.kubeconfig.as_deref(), environment.get("KUBECONFIG")?, &folder))
+}
+
+/// The stable context of a home: its server and CA as the kubeconfig of this run has them, its token by file.
+fn entry(home: &Home, name: &str) -> Result<ContextEntry, Failure> {
+    let unreadable = |message: String| Failure::Home {
+        message: format!("cannot use {}: {message}", home.kubeconfig().display()),
+        hint: "`koan serve stop`, then run the command again".to_owned(),
+        exit: ExitCode::Usage,
+    };
+    let kubeconfig = Kubeconfig::read_from(home.kubeconfig()).map_err(|error| unreadable(error.to_string()))?;
+    let cluster = kubeconfig
+        .clusters
+        .into_iter()
+        .next()
+        .and_then(|named| named.cluster)
+        .ok_or_else(|| unreadable("no cluster".to_owned()))?;
+    let ca = cluster
+        .certificate_authority_data
+        .and_then(|data| STANDARD.decode(data).ok())
+        .and_then(|pem| String::from_utf8(pem).ok());
+    Ok(ContextEntry {
+        name: name.to_owned(),
+        server: cluster.server.ok_or_else(|| unreadable("no server".to_owned()))?,
+        ca_pem: ca.ok_or_else(|| unreadable("no certificate authority".to_owned()))?,
+        token_file: home.root.join(TOKEN_FILE),
+    })
+}
+
+fn refused(error: &KubeconfigError) -> Failure {
+    Failure::Home {
+        message: error.to_string(),
+        hint: "nothing was changed; --kubeconfig names another file".to_owned(),
+        exit: ExitCode::Usage,
+    }
+}

@@ -1,0 +1,86 @@
+//! One file per command; each body gathers, calls and prints.
+
+pub(crate) mod apply;
+pub(crate) mod completion;
+pub(crate) mod context;
+pub(crate) mod doctor;
+pub(crate) mod down;
+pub(crate) mod env;
+pub(crate) mod init;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod up;
+pub(crate) mod validate;
+pub(crate) mod version;
+pub(crate) mod wait;
+pub(crate) mod why;
+
+mod environment;
+pub(crate) mod prepare;
+mod progress;
+mod target;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::arguments::{Cli, Command, Globals};
+use crate::failure::{self, Failure};
+use crate::settings::{Environment, Settings};
+
+/// What every command gets.
+pub(crate) struct Run {
+    pub(crate) globals: Globals,
+    pub(crate) settings: Settings,
+}
+
+/// Runs the supervisor of one program (process engine); it needs no runtime.
+pub(crate) fn supervise(folder: Option<&Path>) -> ExitCode {
+    match folder {
+        Some(folder) => koan_engines::process::supervise(folder),
+        None => ExitCode::from(koan_crds::vocabulary::ExitCode::Usage as u8),
+    }
+}
+
+/// Runs one command and prints its failure.
+pub(crate) fn dispatch(cli: Cli) -> ExitCode {
+    let format = cli.globals.format();
+    match execute(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure::print(&failure, format);
+            ExitCode::from(failure.exit())
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<u8, Failure> {
+    let settings = Settings::resolve(&cli.globals, Environment::of_process())?;
+    let run = Run { globals: cli.globals, settings };
+    match cli.command {
+        Command::Serve(arguments) => serve::run(&run, &arguments),
+        Command::Completion(arguments) => completion::run(&arguments),
+        Command::Version(_) => version::run(&run),
+        Command::Validate(_) => validate::run(&run),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Up(arguments) => block_on(up::run(&run, &arguments)),
+        Command::Down(arguments) => block_on(down::run(&run, &arguments)),
+        Command::Status(arguments) => block_on(status::run(&run, &arguments)),
+        Command::Logs(arguments) => block_on(logs::run(&run, &arguments)),
+        Command::Why(arguments) => block_on(why::run(&run, &arguments)),
+        Command::Env(arguments) => block_on(env::run(&run, &arguments)),
+        Command::Apply(arguments) => block_on(apply::run(&run, &arguments)),
+        Command::Wait(arguments) => block_on(wait::run(&run, &arguments)),
+        Command::Doctor(arguments) => block_on(doctor::run(&run, &arguments)),
+        Command::Context(arguments) => block_on(context::run(&run, &arguments)),
+        Command::List(arguments) => block_on(list::run(&run, &arguments)),
+    }
+}
+
+/// Runs a future on a runtime of one thread: one-shot commands need no more (PERF-96).
+fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Bug { message: format!("no runtime: {error}") })?;
+    runtime.block_on(command)
+}

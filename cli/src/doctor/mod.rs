@@ -1,0 +1,37 @@
+//! What `koan doctor` looks at (CLI-33): every check with a remedy, nothing changed.
+
+mod engines;
+mod machine;
+mod report;
+
+use crate::commands::Run;
+
+pub(crate) use report::{Check, DoctorReport, Verdict};
+
+/// Ids of all checks, in the order of the report.
+pub(crate) const CHECKS: &[&str] = &[
+    "engine.docker",
+    "engine.podman",
+    "engine.process",
+    "engine.order",
+    "home.dir",
+    "home.lock",
+    "home.disk",
+    "ports.known",
+    "net.loopback",
+    "net.proxy",
+    "manifest.valid",
+    "env.unknown",
+];
+
+/// Runs the checks that are wanted.
+pub(crate) async fn examine(run: &Run, wanted: &impl Fn(&str) -> bool) -> DoctorReport {
+    let mut checks = Vec::new();
+    if CHECKS.iter().any(|id| id.starts_with("engine.") && wanted(id)) {
+        checks.extend(engines::checks(run).await);
+    }
+    checks.extend(machine::checks(run));
+    checks.retain(|check| wanted(&check.id));
+    checks.sort_by_key(|check| CHECKS.iter().position(|id| *id == check.id));
+    DoctorReport::of(checks)
+}

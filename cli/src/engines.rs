@@ -1,0 +1,114 @@
+//! The engines of this machine, as settings and environment name them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use koan_adapters::catalogue;
+use koan_core::identity::{InstanceId, Owner};
+use koan_crds::labels;
+use koan_crds::v1alpha1::{EngineName, ServiceSpec};
+use koan_crds::vocabulary::ExitCode;
+use koan_engines::Engine;
+use koan_engines::moby::{Dialect, Endpoint, HostFacts, Moby, MobyOptions, default_endpoints};
+use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
+use kube::{Resource, ResourceExt};
+
+use crate::failure::Failure;
+use crate::home::{Home, instance_of};
+use crate::settings::Settings;
+
+/// Engines in the order in which `Auto` asks them (CLI-38).
+pub(crate) struct Engines {
+    instance: InstanceId,
+    list: Vec<Arc<dyn Engine>>,
+}
+
+impl Engines {
+    /// The engines of a home.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for an address that Koan does not speak to, [`Failure::Home`] for a home without an instance id.
+    pub(crate) fn of_home(home: &Home, settings: &Settings) -> Result<Self, Failure> {
+        let instance = instance_of(home)?;
+        let mut list: Vec<Arc<dyn Engine>> = Vec::new();
+        for (engine, variable) in [(EngineName::Docker, "DOCKER_HOST"), (EngineName::Podman, "CONTAINER_HOST")] {
+            let Some(dialect) = Dialect::of(engine) else { continue };
+            let endpoint = endpoint(settings, engine, variable)?;
+            let options = MobyOptions { endpoint, dialect, secrets_dir: home.secrets(), cores: cores() };
+            list.push(Arc::new(Moby::new(options).map_err(|error| unusable(&error))?));
+        }
+        list.push(Arc::new(ProcessEngine::new(process_options(home, &instance)?)));
+        Ok(Self { instance, list })
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> &[Arc<dyn Engine>] {
+        &self.list
+    }
+
+    /// The one of this name.
+    pub(crate) fn get(&self, name: EngineName) -> Option<&Arc<dyn Engine>> {
+        self.list.iter().find(|engine| engine.id() == name)
+    }
+
+    /// The instance whose objects they hold.
+    pub(crate) fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
+    /// Owner labels of a `ServiceSpec`'s objects.
+    pub(crate) fn owner(&self, spec: &ServiceSpec) -> Owner {
+        let stack = spec.labels().get(labels::STACK).cloned();
+        Owner {
+            instance: self.instance.clone(),
+            namespace: spec.namespace().unwrap_or_default(),
+            service: spec.labels().get(labels::SERVICE).cloned().unwrap_or_else(|| spec.name_any()),
+            stack,
+            uid: spec.meta().uid.clone().unwrap_or_default().as_str().into(),
+        }
+    }
+}
+
+/// Cores of this machine; one where the system does not tell.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Address of an engine: its variable, else the first default place whose socket exists, else the first.
+fn endpoint(settings: &Settings, engine: EngineName, variable: &str) -> Result<Endpoint, Failure> {
+    let environment = &settings.environment;
+    if let Some(address) = environment.get(variable)? {
+        return Endpoint::parse(address).map_err(|error| Failure::Usage {
+            message: format!("{variable}: {error}"),
+            hint: format!("unset {variable} or name a unix:// socket"),
+        });
+    }
+    let facts = HostFacts {
+        windows: cfg!(windows),
+        runtime_dir: environment.get("XDG_RUNTIME_DIR")?.map(PathBuf::from),
+        home: environment.get("HOME")?.map(PathBuf::from),
+        user_id: rustix::process::geteuid().as_raw(),
+    };
+    let places = default_endpoints(engine, &facts);
+    let present = places.iter().find(|place| matches!(place, Endpoint::Unix(path) if path.exists()));
+    present.or(places.first()).cloned().ok_or_else(|| Failure::Bug { message: format!("{engine:?} has no default address") })
+}
+
+fn unusable(error: &koan_engines::EngineError) -> Failure {
+    Failure::Home { message: error.to_string(), hint: "`koan doctor` checks the engines".to_owned(), exit: ExitCode::Engine }
+}
+
+fn process_options(home: &Home, instance: &InstanceId) -> Result<ProcessOptions, Failure> {
+    let program = std::env::current_exe().map_err(|source| Failure::ReadFile { path: "/proc/self/exe".into(), source })?;
+    let mut options = ProcessOptions::of_this_user(&home.root, program, instance.clone());
+    let recipes = catalogue().recipes().iter().filter_map(|recipe| recipe.process.as_ref());
+    let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
+    options.programs = recipes
+        .map(|recipe| ProgramSource {
+            programs: words(recipe.programs),
+            folders: words(recipe.folders),
+            package: recipe.package.to_owned(),
+        })
+        .collect();
+    Ok(options)
+}

@@ -1,0 +1,7 @@
+//! Errors of the command line: what failed, why, where, what to do, and the exit code (CLI-17 to CLI-20).
+
+mod kinds;
+mod print;
+
+pub(crate) use kinds::{Failure, Location, Problem};
+pub(crate) use print::{print, suggest};

@@ -1,0 +1,246 @@
+//! Waits for a stack or a service: watches its conditions, ends at the first final answer (CLI-18).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use koan_crds::labels;
+use koan_crds::v1alpha1::{DevStack, ServiceSpec};
+use koan_crds::vocabulary::{ConditionType, ExitCode, Reason};
+use kube::api::{ListParams, WatchParams};
+use kube::core::WatchEvent;
+use kube::{Api, ResourceExt};
+
+use crate::failure::Failure;
+use crate::home::{Session, api};
+use crate::output::{ServiceView, StackStatus};
+
+/// One watch lasts at most this long before it is opened again, in seconds.
+const WATCH_SECONDS: u32 = 60;
+/// Lines of a failed service's log that the error quotes.
+const LOG_LINES: usize = 20;
+
+/// Reads a stack and its services.
+///
+/// # Errors
+/// [`Failure::Api`]; a stack that does not exist is `None`.
+pub(crate) async fn load(
+    session: &Session,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<(DevStack, Vec<ServiceSpec>)>, Failure> {
+    let stacks: Api<DevStack> = Api::namespaced(session.client.clone(), namespace);
+    let Some(stack) = stacks.get_opt(name).await.map_err(|e| api("get", &format!("devstack {name}"), e))? else {
+        return Ok(None);
+    };
+    let specs: Api<ServiceSpec> = Api::namespaced(session.client.clone(), namespace);
+    let selector = ListParams::default().labels(&format!("{}={name}", labels::STACK));
+    let specs = specs.list(&selector).await.map_err(|e| api("list", "servicespecs", e))?.items;
+    Ok(Some((stack, specs)))
+}
+
+/// What a look at a stack says.
+pub(crate) enum Verdict {
+    /// Every service is ready, for the stack's current generation.
+    Ready(Box<StackStatus>),
+    /// Not yet.
+    Waiting(Box<StackStatus>),
+    /// A service failed for good.
+    Failed(Failure),
+}
+
+/// Judges a stack: pure.
+pub(crate) fn judge(stack: &DevStack, specs: &[ServiceSpec]) -> Verdict {
+    let status = StackStatus::of(stack, specs);
+    let observed = stack.status.as_ref().and_then(|s| s.observed_generation);
+    if observed != stack.metadata.generation {
+        return Verdict::Waiting(Box::new(status));
+    }
+    if status.is_ready() {
+        return Verdict::Ready(Box::new(status));
+    }
+    let own = stack.status.iter().flat_map(|s| &s.conditions);
+    let failures = own.filter_map(|c| terminal(&stack.name_any(), c, None)).chain(specs.iter().filter_map(failed_service));
+    let worst = failures.collect::<Vec<_>>();
+    let first = ExitCode::first_of(worst.iter().map(|(reason, _)| ExitCode::of(*reason)));
+    match worst.into_iter().find(|(reason, _)| ExitCode::of(*reason) == first) {
+        Some((_, failure)) => Verdict::Failed(failure),
+        None => Verdict::Waiting(Box::new(status)),
+    }
+}
+
+fn failed_service(spec: &ServiceSpec) -> Option<(Reason, Failure)> {
+    let status = spec.status.as_ref()?;
+    if status.observed_generation != spec.metadata.generation {
+        return None;
+    }
+    let name = ServiceView::of(spec).name;
+    status.conditions.iter().find_map(|condition| terminal(&name, condition, Some(spec)))
+}
+
+/// A condition that no waiting mends.
+fn terminal(name: &str, condition: &Condition, spec: Option<&ServiceSpec>) -> Option<(Reason, Failure)> {
+    let reason = Reason::parse(&condition.reason)?;
+    let kind = ConditionType::ALL.into_iter().find(|t| t.as_str() == condition.type_)?;
+    let is_final = condition.status == "False" && final_reason(kind, reason);
+    is_final.then(|| {
+        let failure = spec.and_then(|s| s.status.as_ref()?.last_failure.as_ref());
+        let decision = spec.and_then(|s| s.status.as_ref()?.decision.as_ref());
+        let evidence = decision.into_iter().flat_map(|d| &d.evidence).map(|e| {
+            let detail = e.detail.as_ref().map(|d| format!(", {d}")).unwrap_or_default();
+            format!("{}  {:?}: {:?}{detail}", e.endpoint.as_deref().unwrap_or("-"), e.step, e.code)
+        });
+        let log = failure.into_iter().flat_map(|f| f.log_tail.iter().take(LOG_LINES)).map(|line| format!("| {line}"));
+        let service = spec.map(|_| format!("koan why {name}"));
+        let hints = service.into_iter().map(|command| format!("`{command}` shows the chain of causes")).collect();
+        let details = evidence.chain(failure.map(|f| f.message.clone())).chain(log).collect();
+        (reason, Failure::Condition { reason, message: format!("`{name}`: {}", condition.message), details, hints, event: None })
+    })
+}
+
+/// True where `up` and `wait` end at once instead of sitting out the time-out.
+fn final_reason(kind: ConditionType, reason: Reason) -> bool {
+    match kind {
+        ConditionType::Accepted => reason != Reason::Pending,
+        ConditionType::EngineSelected | ConditionType::PortsAllocated => {
+            reason != Reason::EngineUnreachable && reason != Reason::Pending
+        }
+        ConditionType::Planned => reason == Reason::PlanFailed,
+        ConditionType::Provisioned => {
+            matches!(reason, Reason::HostServiceRequired | Reason::ForeignResource | Reason::ProvisionFailed)
+        }
+        ConditionType::Healthy => matches!(reason, Reason::CrashLooping | Reason::ImagePullFailed),
+        ConditionType::Ready => matches!(reason, Reason::ReadinessTimeout | Reason::Expired | Reason::Suspended | Reason::Panic),
+        ConditionType::DependenciesReady | ConditionType::Activated | ConditionType::CleanupBlocked => false,
+    }
+}
+
+/// Waits until the stack is ready or a service has failed for good.
+///
+/// `changed` is called with each service whose state changed since the last look.
+///
+/// # Errors
+/// The failure of the service; [`Failure::Timeout`] naming what is not ready; [`Failure::Interrupted`] at Ctrl-C or TERM.
+pub(crate) async fn until_ready(
+    session: &Session,
+    namespace: &str,
+    name: &str,
+    timeout: Option<Duration>,
+    mut changed: impl FnMut(&ServiceView),
+) -> Result<StackStatus, Failure> {
+    let mut seen: BTreeMap<String, (String, String)> = BTreeMap::new();
+    let mut last: Option<Box<StackStatus>> = None;
+    let waiting = watch_until(session, namespace, name, |stack, specs| {
+        let verdict = judge(stack, specs);
+        for spec in specs {
+            let view = ServiceView::of(spec);
+            let state = (view.state.clone(), view.health.clone());
+            if seen.insert(view.name.clone(), state.clone()) != Some(state) {
+                changed(&view);
+            }
+        }
+        match verdict {
+            Verdict::Ready(status) => Some(Ok(*status)),
+            Verdict::Failed(failure) => Some(Err(failure)),
+            Verdict::Waiting(status) => {
+                last = Some(status);
+                None
+            }
+        }
+    });
+    let outcome = bounded(timeout, waiting).await;
+    match outcome {
+        Some(answer) => answer?,
+        None => Err(Failure::Timeout {
+            message: timeout_message(name, last.as_deref()),
+            hints: vec![format!("`koan why` and `koan logs` show why; the stack goes on")],
+        }),
+    }
+}
+
+fn timeout_message(name: &str, last: Option<&StackStatus>) -> String {
+    let waiting: Vec<String> = last
+        .into_iter()
+        .flat_map(|s| &s.services)
+        .filter(|s| !s.is_ready())
+        .map(|s| format!("{} ({})", s.name, s.state))
+        .collect();
+    format!(
+        "stack `{name}` is not ready in time: {}",
+        if waiting.is_empty() { "not judged yet".to_owned() } else { waiting.join(", ") }
+    )
+}
+
+/// Runs a wait with an optional limit and the signals of a terminal; `None` is the limit.
+pub(crate) async fn bounded<T>(
+    timeout: Option<Duration>,
+    wait: impl Future<Output = Result<T, Failure>>,
+) -> Option<Result<T, Failure>> {
+    let limit = async {
+        match timeout {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        answer = wait => Some(answer),
+        () = limit => None,
+        signal = interrupted() => Some(Err(Failure::Interrupted { signal })),
+    }
+}
+
+/// Number of the signal that asked this process to end.
+async fn interrupted() -> i32 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind: SignalKind| async move {
+        match signal(kind) {
+            Ok(mut stream) => {
+                stream.recv().await;
+                kind.as_raw_value()
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        number = wait(SignalKind::interrupt()) => number,
+        number = wait(SignalKind::terminate()) => number,
+    }
+}
+
+/// Looks at the stack now and after each change, until `look` answers.
+///
+/// # Errors
+/// [`Failure::Api`]; [`Failure::Unknown`] where the stack is gone.
+pub(crate) async fn watch_until<T>(
+    session: &Session,
+    namespace: &str,
+    name: &str,
+    mut look: impl FnMut(&DevStack, &[ServiceSpec]) -> Option<T>,
+) -> Result<T, Failure> {
+    let stacks: Api<DevStack> = Api::namespaced(session.client.clone(), namespace);
+    loop {
+        let Some((stack, specs)) = load(session, namespace, name).await? else {
+            return Err(Failure::Unknown { kind: "stack", name: name.to_owned(), nearest: Vec::new() });
+        };
+        if let Some(answer) = look(&stack, &specs) {
+            return Ok(answer);
+        }
+        let parameters = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS);
+        let version = stack.resource_version().unwrap_or_default();
+        let events = stacks.watch(&parameters, &version).await.map_err(|e| api("watch", &format!("devstack {name}"), e))?;
+        let mut events = events.boxed();
+        while let Ok(Some(event)) = events.try_next().await {
+            match event {
+                WatchEvent::Added(_) | WatchEvent::Modified(_) => {
+                    let Some((stack, specs)) = load(session, namespace, name).await? else { break };
+                    if let Some(answer) = look(&stack, &specs) {
+                        return Ok(answer);
+                    }
+                }
+                WatchEvent::Deleted(_) | WatchEvent::Error(_) => break,
+                WatchEvent::Bookmark(_) => {}
+            }
+        }
+    }
+}

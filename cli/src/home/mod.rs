@@ -1,0 +1,9 @@
+//! The home: its state directory, its server, and a client for whichever target a command means (CLI-8).
+
+mod connect;
+mod directory;
+mod process;
+
+pub(crate) use connect::{Session, Start, api, connect};
+pub(crate) use directory::{Home, instance_of, prepare};
+pub(crate) use process::{ServerRecord, spawn_server, stop_server};

@@ -1,0 +1,123 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use koan_adapters::{LiveProber, catalogue};
+use koan_apiserver::{ListenOptions, Server, ServerError, Sqlite};
+use koan_controller::Controllers;
+use koan_crds::events::Event;
+use koan_crds::vocabulary::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+
+use super::reader::HomeReader;
+use crate::engines::Engines;
+use crate::failure::Failure;
+use crate::home::{Home, ServerRecord};
+use crate::settings::Settings;
+
+/// Worker threads at most.
+const MAX_WORKERS: usize = 4;
+/// Pause between two looks for idleness.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+
+/// What `koan serve` was asked for.
+pub(crate) struct Options {
+    pub(crate) idle_exit: Option<Duration>,
+    pub(crate) controllers: bool,
+    pub(crate) port: Option<u16>,
+    pub(crate) level: tracing::Level,
+}
+
+/// Serves until a signal, idleness, or a controller task that ended (exit 70, REL-2).
+///
+/// # Errors
+/// [`Failure::Home`] where the store or the socket cannot be had.
+pub(crate) fn serve(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(options.level).with_ansi(false).init();
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_WORKERS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Bug { message: format!("no runtime: {error}") })?;
+    runtime.block_on(run(home, settings, options))
+}
+
+async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
+    let engines = Engines::of_home(home, settings)?;
+    let crds = koan_crds::generated().map_err(|error| Failure::Bug { message: error.to_string() })?;
+    let journal = Sqlite::open(&home.root).map_err(|error| refused(&ServerError::from(error)))?;
+    let server = Server::builder().crds(crds.into_iter().map(|crd| crd.document).collect()).journal(journal).start().await;
+    let server = server.map_err(|error| refused(&error))?;
+    let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: Vec::new() };
+    ServerRecord::of_this_process(engines.instance().0.clone()).write(home)?;
+    let listening = server.listen(listen).await.map_err(|error| refused(&error))?;
+    info!(event_id = Event::ServerStarted.id(), url = listening.url(), "server started");
+    let controllers = options.controllers.then(|| controllers(&server, &engines));
+    let code = tokio::select! {
+        () = ended() => 0,
+        () = idle(&server, options.idle_exit) => 0,
+        failure = run_controllers(controllers.as_ref()) => {
+            error!(event_id = Event::ReconcilePanic.id(), %failure, "a controller task ended");
+            ExitCode::Bug as u8
+        }
+    };
+    info!(event_id = Event::ServerStopped.id(), "server stopped");
+    server.shutdown();
+    drop(listening);
+    // The record of a process that is gone proves nothing; a leftover is harmless.
+    let _ = std::fs::remove_file(home.record());
+    Ok(code)
+}
+
+fn controllers(server: &Server, engines: &Engines) -> Controllers {
+    let client = kube::Client::new(server.service(), "default");
+    Controllers::builder(client, engines.instance().clone(), catalogue(), Arc::new(LiveProber::default()))
+        .engines(engines.all().to_vec())
+        .reader(Arc::new(HomeReader(server.snapshot_reader())))
+        .build()
+}
+
+async fn run_controllers(controllers: Option<&Controllers>) -> koan_controller::RunError {
+    match controllers {
+        Some(controllers) => controllers.run().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended() {
+    let wait = |kind: SignalKind| async move {
+        match signal(kind) {
+            Ok(mut stream) => stream.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = wait(SignalKind::terminate()) => {}
+        _ = wait(SignalKind::interrupt()) => {}
+    }
+}
+
+/// Ends when the store held no object of Koan's kinds for the whole time.
+async fn idle(server: &Server, after: Option<Duration>) {
+    let Some(after) = after else { return std::future::pending().await };
+    let reader = server.snapshot_reader();
+    let mut since = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(IDLE_LOOK.min(after)).await;
+        let kinds = [(koan_crds::GROUP, koan_crds::VERSION, "devstacks"), (koan_crds::GROUP, koan_crds::VERSION, "servicespecs")];
+        if kinds.iter().any(|kind| !reader.list(*kind, None).1.is_empty()) {
+            since = tokio::time::Instant::now();
+        }
+        if since.elapsed() >= after {
+            return;
+        }
+    }
+}
+
+fn refused(error: &ServerError) -> Failure {
+    let chain = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let text = std::iter::once(error.to_string()).chain(chain.map(ToString::to_string)).collect::<Vec<_>>().join(": ");
+    Failure::Home {
+        message: text,
+        hint: "`koan serve status` shows who serves this home; KOAN_HOME names another one".to_owned(),
+        exit: ExitCode::General,
+    }
+}
