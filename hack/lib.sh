@@ -95,6 +95,17 @@ rust_environment() {
   export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
   export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS=${CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS:--C link-arg=-fuse-ld=mold}
   export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+  claim_target
+}
+
+# claim_target: clones share the target directory for what they depend on, but tests carry the path of their own clone,
+# which cargo does not notice: what another clone built of the repository's own crates is made to look old.
+claim_target() {
+  local owner=$CARGO_TARGET_DIR/koan-repository
+  mkdir -p "$CARGO_TARGET_DIR"
+  [ "$(cat "$owner" 2>/dev/null || true)" != "$REPOSITORY" ] || return 0
+  find "$REPOSITORY" -name target -prune -o -name .git -prune -o -name '*.rs' -exec touch {} +
+  echo "$REPOSITORY" >"$owner"
 }
 
 # system_account: the account under which servers of the process engine run when Koan is root (ENG-17).

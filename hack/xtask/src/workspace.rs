@@ -15,12 +15,13 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Reads the workspace that this program was built from.
+    /// Reads the workspace that cargo runs this program in; the one it was built in may be another clone.
     ///
     /// # Errors
-    /// `cargo metadata` fails.
+    /// Not run by cargo, or `cargo metadata` fails.
     pub(crate) fn load() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+        let manifest = Path::new(&folder).join("../../Cargo.toml");
         let metadata = MetadataCommand::new()
             .manifest_path(&manifest)
             .other_options(["--locked".to_owned(), "--offline".to_owned()])
