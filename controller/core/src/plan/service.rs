@@ -7,7 +7,7 @@ use super::steps::{Cause, Steps, created, reference};
 use crate::desired::{Desired, Ownership, changed_fields, references};
 use crate::facts::Facts;
 use crate::gates;
-use crate::inventory::{Inventory, WorkloadRecord, WorkloadState};
+use crate::inventory::{Inventory, NetworkRecord, WorkloadRecord, WorkloadState};
 use crate::step::{Downtime, Plan, StepAction, StepId};
 use crate::text::ValueRef;
 use crate::validate::ValidService;
@@ -29,13 +29,13 @@ pub fn plan(service: &ValidService, desired: &Desired, inventory: &Inventory, fa
         suspend(&mut steps, service, &mine);
         return steps.plan();
     }
-    let planner = Planner { service, desired, inventory, facts };
-    let mut ground: Option<Vec<StepId>> = None;
+    let open = gates::open(&facts.gates);
+    let provided = unresolved(desired, facts).is_none();
+    let mut planner = Planner { service, desired, inventory, facts, open, provided, steps, ground: None };
     for spec in &desired.workloads {
-        let record = mine.iter().find(|record| record.name == spec.object).copied();
-        planner.workload(&mut steps, spec, record, &mut ground);
+        planner.workload(spec, mine.iter().find(|record| record.name == spec.object).copied());
     }
-    steps.plan()
+    planner.steps.plan()
 }
 
 /// What keeps a service from being started or created; `None` where nothing does.
@@ -75,46 +75,39 @@ struct Planner<'a> {
     desired: &'a Desired,
     inventory: &'a Inventory,
     facts: &'a Facts,
+    /// Every gate is open.
+    open: bool,
+    /// Every value that a workload refers to is there.
+    provided: bool,
+    steps: Steps,
+    /// Steps that every creation waits for, once they were asked for.
+    ground: Option<Vec<StepId>>,
 }
 
 impl Planner<'_> {
-    fn workload(
-        &self,
-        steps: &mut Steps,
-        spec: &WorkloadSpec,
-        record: Option<&WorkloadRecord>,
-        ground: &mut Option<Vec<StepId>>,
-    ) {
-        let open = gates::open(&self.facts.gates);
-        let known = unresolved(self.desired, self.facts).is_none();
+    fn workload(&mut self, spec: &WorkloadSpec, record: Option<&WorkloadRecord>) {
         match record {
-            None if self.facts.completed || !known => {}
-            None => {
-                let created = self.create(steps, spec, "it does not exist", &[], ground);
-                self.start(steps, spec, created, open, "it was just created");
-            }
+            None if self.facts.completed || !self.provided => {}
+            None => self.create(spec, "it does not exist", &[]),
             Some(record) if record.state == WorkloadState::Removing => {}
-            Some(record) if known && self.asked(record) => {
-                self.replace(steps, spec, record, "a restart was asked for", ground);
-            }
-            Some(record) if known && record.hash != spec.hash => {
-                let text = format!("changed: {}", changes(spec, record).join(", "));
-                if open {
-                    self.replace(steps, spec, record, &text, ground);
+            Some(record) if self.provided && self.asked(record) => self.replace(spec, record, "a restart was asked for"),
+            Some(record) if self.provided && record.hash != spec.hash => {
+                if self.open {
+                    self.replace(spec, record, &format!("changed: {}", changes(spec, record).join(", ")));
                 }
             }
-            Some(record) => self.keep(steps, record, open),
+            Some(record) => self.keep(record),
         }
     }
 
     /// Same hash: started where it does not run.
-    fn keep(&self, steps: &mut Steps, record: &WorkloadRecord, open: bool) {
+    fn keep(&mut self, record: &WorkloadRecord) {
+        let start = StepAction::Start(reference(record));
         match record.state {
             WorkloadState::Running | WorkloadState::Paused | WorkloadState::Restarting | WorkloadState::Removing => {}
             WorkloadState::Created => {
-                if open {
-                    let cause = Cause::free("it was created and its gates are open");
-                    steps.add(&record.name, StepAction::Start(reference(record)), &cause, &[]);
+                if self.open {
+                    self.steps.add(&record.name, start, &Cause::free("it was created and its gates are open"), &[]);
                 }
             }
             WorkloadState::Exited | WorkloadState::Dead => {
@@ -122,7 +115,7 @@ impl Planner<'_> {
                     let code = record.exit_code.map_or_else(|| "an unknown code".to_owned(), |code| format!("code {code}"));
                     let text = format!("it ended with {code}");
                     let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Restart };
-                    steps.add(&record.name, StepAction::Start(reference(record)), &cause, &[]);
+                    self.steps.add(&record.name, start, &cause, &[]);
                 }
             }
         }
@@ -144,64 +137,50 @@ impl Planner<'_> {
     }
 
     /// Stop, remove, create, start; volumes, ports and aliases stay (ENG-7).
-    fn replace(
-        &self,
-        steps: &mut Steps,
-        spec: &WorkloadSpec,
-        record: &WorkloadRecord,
-        text: &str,
-        ground: &mut Option<Vec<StepId>>,
-    ) {
+    fn replace(&mut self, spec: &WorkloadSpec, record: &WorkloadRecord, text: &str) {
         let cause = Cause { text, evidence: &[], downtime: Downtime::Recreate };
         let grace = self.service.stop_grace;
-        let stopped: Vec<StepId> = may_run(record.state).then(|| steps.stop(record, grace, &cause, &[])).into_iter().collect();
-        let removed = steps.remove(record, &cause, &stopped);
-        let created = self.create(steps, spec, text, &[removed], ground);
-        self.start(steps, spec, created, gates::open(&self.facts.gates), text);
+        let stopped: Vec<StepId> =
+            may_run(record.state).then(|| self.steps.stop(record, grace, &cause, &[])).into_iter().collect();
+        let removed = self.steps.remove(record, &cause, &stopped);
+        self.create(spec, text, &[removed]);
     }
 
-    fn create(
-        &self,
-        steps: &mut Steps,
-        spec: &WorkloadSpec,
-        cause: &str,
-        after: &[StepId],
-        ground: &mut Option<Vec<StepId>>,
-    ) -> StepId {
-        let base = ground.get_or_insert_with(|| self.ground(steps)).clone();
-        let after: Vec<StepId> = base.into_iter().chain(after.iter().copied()).collect();
+    /// Creates a workload after `after`, and starts it where its gates are open (S-10).
+    fn create(&mut self, spec: &WorkloadSpec, text: &str, after: &[StepId]) {
+        let ground = match self.ground.take() {
+            Some(ground) => ground,
+            None => self.lay_ground(),
+        };
         let downtime = if after.is_empty() { Downtime::None } else { Downtime::Recreate };
-        let cause = Cause { text: cause, evidence: &[], downtime };
-        steps.add(&spec.object, StepAction::Create(Box::new(spec.clone())), &cause, &after)
-    }
-
-    fn start(&self, steps: &mut Steps, spec: &WorkloadSpec, after: StepId, open: bool, cause: &str) {
-        if open {
-            let object = created(&spec.object, None, &spec.owner);
-            steps.add(&spec.object, StepAction::Start(object), &Cause::free(cause), &[after]);
+        let after: Vec<StepId> = ground.iter().chain(after).copied().collect();
+        self.ground = Some(ground);
+        let cause = Cause { text, evidence: &[], downtime };
+        let made = self.steps.add(&spec.object, StepAction::Create(Box::new(spec.clone())), &cause, &after);
+        if self.open {
+            let object = created(&spec.object, &spec.owner);
+            self.steps.add(&spec.object, StepAction::Start(object), &Cause::free(text), &[made]);
         }
     }
 
     /// Network, volumes and image that are not there yet; the image is asked for always, since only the engine knows its store.
-    fn ground(&self, steps: &mut Steps) -> Vec<StepId> {
+    fn lay_ground(&mut self) -> Vec<StepId> {
+        let absent = Cause::free("it does not exist");
         let mut ids = Vec::new();
         for network in &self.desired.networks {
-            let there =
-                self.inventory.networks.iter().any(|known| known.name == network.name && owns(&network.owner, &known.owner));
-            if !there {
-                let action = StepAction::EnsureNetwork(network.clone());
-                ids.push(steps.add(&network.name, action, &Cause::free("it does not exist"), &[]));
+            let same = |known: &NetworkRecord| known.name == network.name && owns(&network.owner, &known.owner);
+            if !self.inventory.networks.iter().any(same) {
+                ids.push(self.steps.add(&network.name, StepAction::EnsureNetwork(network.clone()), &absent, &[]));
             }
         }
         for volume in &self.desired.volumes {
             if !self.inventory.volumes.iter().any(|known| known.name == volume.name) {
-                let action = StepAction::EnsureVolume(volume.clone());
-                ids.push(steps.add(&volume.name, action, &Cause::free("it does not exist"), &[]));
+                ids.push(self.steps.add(&volume.name, StepAction::EnsureVolume(volume.clone()), &absent, &[]));
             }
         }
         if let Some(image) = &self.desired.image {
             let action = StepAction::EnsureImage(image.clone());
-            ids.push(steps.add(&image.reference, action, &Cause::free("a workload needs it"), &[]));
+            ids.push(self.steps.add(&image.reference, action, &Cause::free("a workload needs it"), &[]));
         }
         ids
     }

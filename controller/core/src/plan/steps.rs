@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::identity::ObjectId;
+use crate::identity::Owner;
 use crate::inventory::WorkloadRecord;
 use crate::step::{DataEffect, Downtime, ObjectRef, Plan, Step, StepAction, StepId};
 
@@ -74,6 +74,6 @@ pub(super) fn reference(record: &WorkloadRecord) -> ObjectRef {
 }
 
 /// A workload that this plan creates: the id is not known yet.
-pub(super) fn created(name: &str, id: Option<ObjectId>, owner: &crate::identity::Owner) -> ObjectRef {
-    ObjectRef { name: name.to_owned(), id, owner: owner.clone() }
+pub(super) fn created(name: &str, owner: &Owner) -> ObjectRef {
+    ObjectRef { name: name.to_owned(), id: None, owner: owner.clone() }
 }

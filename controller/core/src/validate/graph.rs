@@ -69,7 +69,7 @@ pub fn shared_names(stack: &DevStack, others: &[DevStack]) -> Option<Violations>
     Violations::new(found.collect())
 }
 
-fn unknown<'a>(name: &str, known: &BTreeMap<&'a str, (usize, &StackService)>) -> Option<String> {
+fn unknown(name: &str, known: &BTreeMap<&str, (usize, &StackService)>) -> Option<String> {
     suggestion(name, known.keys().copied())
 }
 

@@ -98,7 +98,7 @@ fn scratch() -> Recipe {
         url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/0",
         candidate_names: &["SCRATCH_URL"],
         candidate_parts: None,
-        default_database: None,
+        default_database: Some("0"),
         conventional_names: &[("LEDGER_URL", "url")],
         default_logins: &[],
         minimum_version: "6",

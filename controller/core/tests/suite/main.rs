@@ -1,5 +1,7 @@
 //! The pure stages, told from manifests that a user could apply.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "builders of a test fail like the test itself")]
+
 mod catalogue;
 mod concluding;
 mod deciding;
