@@ -60,9 +60,9 @@ fn operations_apply_as_in_the_reference() {
     assert_eq!(detail(&patched(document, json!([{"op": "jump", "path": "/a"}])).unwrap_err()), "Unexpected kind: jump");
 }
 
-/// Limits of section 6: 10,000 operations, 3 MiB copied.
+/// SEC-16, limits of section 6: 10,000 operations, 3 MiB copied.
 #[test]
-fn patches_are_bounded() {
+fn sec_16_patches_are_bounded() {
     let one = json!({"op": "test", "path": "/a", "value": null});
     let many = Value::Array(vec![one; json_patch::MAX_OPERATIONS + 1]);
     assert_eq!(patched(json!({}), many).unwrap_err().status(), 413);
