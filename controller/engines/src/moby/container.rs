@@ -40,6 +40,13 @@ struct Surroundings<'a> {
     ipv6_loopback: bool,
 }
 
+impl Surroundings<'_> {
+    /// What the container is attached by, in the order of the specification.
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.networks.iter().map(|network| network.key(self.session.dialect))
+    }
+}
+
 impl Moby {
     /// Creates the container without starting it.
     pub(crate) async fn create(&self, spec: &WorkloadSpec, values: &Values, session: &Session) -> Result<Outcome, Failure> {
@@ -62,20 +69,21 @@ impl Moby {
         let options = CreateContainerOptionsBuilder::default().name(&spec.object).build();
         let id = match self.transport.docker.create_container(Some(options), body).await {
             Ok(made) => made.id,
-            Err(error) if status_of(&error) == Some(409) => return self.adopt(spec, &surroundings.networks).await,
+            Err(error) if status_of(&error) == Some(409) => return self.adopt(spec, &surroundings).await,
             Err(error) => {
                 if is_absent(&error) {
                     self.forget_networks(&spec.networks).await;
                 }
                 // Podman answers 500 where the name is taken: ask who has it.
-                return match self.adopt(spec, &surroundings.networks).await {
+                return match self.adopt(spec, &surroundings).await {
                     Ok(adopted @ Outcome::Done(_)) => Ok(adopted),
                     Err(taken) if taken.reason == Reason::ForeignResource => Err(taken),
                     Ok(_) | Err(_) => Err(self.failed("create", &format!("container {}", spec.object), &error)),
                 };
             }
         };
-        self.join_networks(spec, &id, surroundings.networks.get(1..).unwrap_or_default()).await?;
+        let keys: Vec<&str> = surroundings.keys().skip(1).collect();
+        self.join_networks(spec, &id, &keys).await?;
         Ok(changed(Some(id)))
     }
 
@@ -120,7 +128,7 @@ impl Moby {
     }
 
     /// The name is taken: ours with the same hash is the one we wanted.
-    async fn adopt(&self, spec: &WorkloadSpec, networks: &[KnownNetwork]) -> Result<Outcome, Failure> {
+    async fn adopt(&self, spec: &WorkloadSpec, around: &Surroundings<'_>) -> Result<Outcome, Failure> {
         let subject = format!("container {}", spec.object);
         let found = match self.transport.inspect_container(&spec.object).await {
             Ok(found) => found,
@@ -138,16 +146,17 @@ impl Moby {
             ));
         }
         let id = found.id.clone();
-        let missing: Vec<_> = networks.iter().filter(|network| !attached(&found, &network.id)).cloned().collect();
+        let absent = around.networks.iter().filter(|network| !attached(&found, network));
+        let missing: Vec<&str> = absent.map(|network| network.key(around.session.dialect)).collect();
         self.join_networks(spec, &id, &missing).await?;
         Ok(unchanged(Some(id)))
     }
 
     /// Attaches a container to its further networks; APIs below 1.44 take one network at creation.
-    async fn join_networks(&self, spec: &WorkloadSpec, id: &str, networks: &[KnownNetwork]) -> Result<(), Failure> {
-        for network in networks {
+    async fn join_networks(&self, spec: &WorkloadSpec, id: &str, keys: &[&str]) -> Result<(), Failure> {
+        for key in keys {
             let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint(spec)) };
-            match self.transport.docker.connect_network(&network.id, request).await {
+            match self.transport.docker.connect_network(key, request).await {
                 Ok(()) => {}
                 // 403 and 409: it is attached already.
                 Err(error) if matches!(status_of(&error), Some(403 | 409)) => {}
@@ -175,9 +184,13 @@ fn files_failure(object: &str, error: &FilesError) -> Failure {
     }
 }
 
-fn attached(found: &Inspected, network: &str) -> bool {
-    // A container that never ran has no network id yet, only the key under which it was asked for.
-    found.network_settings.networks.iter().any(|(key, endpoint)| key == network || endpoint.network_id == network)
+fn attached(found: &Inspected, network: &KnownNetwork) -> bool {
+    let wanted = [&network.id, &network.name];
+    // A container that never ran has no network id yet, only the key under which it was asked for. Podman's ids are names.
+    found.network_settings.networks.iter().any(|(key, endpoint)| {
+        let found = if endpoint.network_id.is_empty() { key } else { &endpoint.network_id };
+        wanted.contains(&found)
+    })
 }
 
 /// This machine has `::1`.
@@ -192,7 +205,7 @@ fn endpoint(spec: &WorkloadSpec) -> EndpointSettings {
 fn body_of(spec: &WorkloadSpec, run: &ContainerRun, around: &Surroundings<'_>) -> ContainerCreateBody {
     let mut wanted: HashMap<String, String> = spec.owner.labels().into_iter().collect();
     wanted.insert(labels::SPEC_HASH.to_owned(), spec.hash.0.clone());
-    let network = around.networks.first().map(|network| network.id.clone());
+    let network = around.keys().next().map(str::to_owned);
     let networking =
         network.clone().map(|network| NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint(spec))])) });
     ContainerCreateBody {

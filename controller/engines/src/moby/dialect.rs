@@ -19,8 +19,9 @@ pub struct Dialect {
     /// `true` where the events endpoint may be filtered by label. Podman 4.3 loses `died` events under a label filter
     /// (REL-5); shown by `events_arrive_as_hints`.
     pub event_filters: bool,
-    /// `true` where two networks may carry one name, so that only ids are safe (P13). Docker 20.10 to 28; Podman 4.3 refuses the
-    /// second one with 409; shown by `p13_two_networks_of_one_name`.
+    /// `true` where two networks may carry one name, so that only ids are safe (P13): Docker 20.10. Podman 4.3 refuses the second
+    /// one, and forgets that a network is in use by containers that were attached by its id; shown by
+    /// `a_container_joins_every_network_of_its_specification`.
     pub duplicate_networks: bool,
     /// `true` where a port published on `::1` connects. Podman 4.3 and 5.8 accept it and never answer.
     pub ipv6_loopback: bool,

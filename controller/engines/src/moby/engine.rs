@@ -147,7 +147,7 @@ impl Moby {
             StepAction::Start(object) => self.start(object, values, &session).await,
             StepAction::Stop { object, grace } => self.stop(object, *grace).await,
             StepAction::Remove(object) => self.remove(object).await,
-            StepAction::RemoveNetwork(object) => self.remove_network(object).await,
+            StepAction::RemoveNetwork(object) => self.remove_network(object, session.dialect).await,
             StepAction::RemoveVolume { object, created_at } => self.remove_volume(object, created_at).await,
         }
     }

@@ -83,3 +83,30 @@ impl Moby {
         EngineInfo { reason: Some(reason), remedy: Some(remedy), version, ..blank }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bollard::errors::Error;
+
+    use super::*;
+    use crate::Engine;
+    use crate::moby::{Dialect, Endpoint, MobyOptions};
+
+    /// ENG-1: a socket that this user may not open says so, and names the group as the remedy (root may open every socket, so the
+    /// operating system's word is given here).
+    #[tokio::test]
+    async fn a_forbidden_socket_says_so() {
+        let options = MobyOptions {
+            endpoint: Endpoint::Unix("/nonexistent.sock".into()),
+            dialect: &Dialect::DOCKER,
+            secrets_dir: "/nonexistent".into(),
+            cores: 1,
+        };
+        let moby = Moby::new(options).unwrap();
+        let blank = moby.info().await;
+        let error = Error::IOError { err: ErrorKind::PermissionDenied.into() };
+        let info = moby.unavailable(blank, &HelloError::Silent(error));
+        assert!(!info.available && info.reason.unwrap().contains("may not open"));
+        assert!(info.remedy.unwrap().contains("group"));
+    }
+}

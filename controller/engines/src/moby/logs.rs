@@ -21,6 +21,8 @@ use crate::{EngineError, LogLine, LogOptions, LogStream, Stream};
 const LINE_BYTES_MAX: usize = 16 * 1024;
 /// What a cut line ends with.
 const CUT_MARK: &str = " … (line cut at 16 KiB)";
+/// Silence of a followed log after which it is asked whether another run began.
+const FOLLOW_CHECK: Duration = Duration::from_secs(2);
 /// How often a followed container that ended is looked for again.
 const RETURN_POLL: Duration = Duration::from_millis(500);
 /// How long a followed container that was removed is waited for.
@@ -35,7 +37,7 @@ impl Moby {
             transport: self.transport.clone(),
             name: object.name.clone(),
             options: options.clone(),
-            until: if options.previous { started } else { None },
+            until: if options.previous { Some(run_boundary(&found)) } else { None },
             lines: raw_lines(&self.transport, &id, options, options.since, true),
             id,
             started,
@@ -56,7 +58,7 @@ struct Reader {
     transport: Transport,
     name: String,
     options: LogOptions,
-    /// Lines from here on belong to the current run.
+    /// Lines after it belong to the current run.
     until: Option<Timestamp>,
     lines: BoxStream<'static, Result<LogOutput, Error>>,
     id: String,
@@ -71,7 +73,7 @@ impl Reader {
     async fn next(&mut self) -> Option<LogLine> {
         loop {
             if let Some(line) = self.ready.pop_front() {
-                if self.until.is_some_and(|until| line.at.is_some_and(|at| at >= until)) {
+                if self.until.is_some_and(|until| line.at.is_some_and(|at| at > until)) {
                     return None;
                 }
                 self.last = line.at.or(self.last);
@@ -80,7 +82,18 @@ impl Reader {
             if self.ended {
                 return None;
             }
-            match self.lines.next().await {
+            let part = match self.follows() {
+                true => tokio::time::timeout(FOLLOW_CHECK, self.lines.next()).await,
+                false => Ok(self.lines.next().await),
+            };
+            let Ok(part) = part else {
+                // Podman's stream may stay open and silent after a restart: see whether another run began.
+                if let Ok(found) = self.transport.inspect_container(&self.name).await {
+                    self.continue_with(&found);
+                }
+                continue;
+            };
+            match part {
                 Some(Ok(part)) => self.ready.extend(self.assembler.push(part)),
                 Some(Err(error)) => {
                     self.ready.extend(self.assembler.finish());
@@ -181,6 +194,22 @@ const LINES_AHEAD: usize = 64;
 
 fn run_start(found: &Inspected) -> Option<Timestamp> {
     found.state.started_at.parse().ok()
+}
+
+/// The instant that parts the current run from the one before.
+///
+/// While a container runs, its last end is exact; its start is noted after the program's first lines. Of one that ended, only the
+/// start is known. One that never ended has no previous run.
+fn run_boundary(found: &Inspected) -> Timestamp {
+    let end = match found.state.status.known {
+        WorkloadState::Running | WorkloadState::Paused => found.state.finished_at.parse().ok(),
+        WorkloadState::Created
+        | WorkloadState::Restarting
+        | WorkloadState::Exited
+        | WorkloadState::Removing
+        | WorkloadState::Dead => run_start(found),
+    };
+    end.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn gap(text: String) -> LogLine {

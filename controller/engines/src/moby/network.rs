@@ -11,6 +11,7 @@ use koan_core::step::{NetworkSpec, ObjectRef};
 use koan_crds::labels;
 use koan_crds::vocabulary::Reason;
 
+use super::dialect::Dialect;
 use super::engine::{Moby, busy, changed, unchanged};
 use super::failure::{is_absent, status_of};
 use crate::refusals::{foreign, transient};
@@ -22,7 +23,15 @@ const KNOWN_MAX: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct KnownNetwork {
     pub(crate) id: String,
+    pub(crate) name: String,
     pub(crate) gateway: Option<IpAddr>,
+}
+
+impl KnownNetwork {
+    /// What a container is attached by: the id where names are not unique (P13), else the name.
+    pub(crate) fn key(&self, dialect: &Dialect) -> &str {
+        if dialect.duplicate_networks { &self.id } else { &self.name }
+    }
 }
 
 impl Moby {
@@ -64,7 +73,7 @@ impl Moby {
     }
 
     /// Removes a network without endpoints; all of ours of that name where no id is given.
-    pub(crate) async fn remove_network(&self, object: &ObjectRef) -> Result<Outcome, Failure> {
+    pub(crate) async fn remove_network(&self, object: &ObjectRef, dialect: &Dialect) -> Result<Outcome, Failure> {
         let (mut ours, others) = self.networks_named(&object.name, &object.owner).await?;
         if let Some(id) = &object.id {
             let listed = ours.len();
@@ -77,7 +86,9 @@ impl Moby {
         }
         let mut removed = false;
         for id in ours.iter().filter_map(|network| network.id.as_deref()) {
-            match self.transport.docker.remove_network(id).await {
+            // Podman sees that a network is in use only by its name, which is unique there.
+            let key = if dialect.duplicate_networks { id } else { object.name.as_str() };
+            match self.transport.docker.remove_network(key).await {
                 Ok(()) => removed = true,
                 Err(error) if is_absent(&error) => {}
                 // Docker says 403, Podman 409 or 500, while an endpoint is left.
@@ -119,7 +130,8 @@ impl Moby {
     }
 
     async fn remember(&self, name: &str, network: &Network) -> KnownNetwork {
-        let known = KnownNetwork { id: network.id.clone().unwrap_or_default(), gateway: gateway_of(network) };
+        let known =
+            KnownNetwork { id: network.id.clone().unwrap_or_default(), name: name.to_owned(), gateway: gateway_of(network) };
         let mut map = self.networks.lock().await;
         if map.len() >= KNOWN_MAX {
             map.clear();

@@ -103,7 +103,7 @@ fn hint_of(line: &str, instance: &str) -> Option<Hint> {
     let noise = event.action.starts_with("exec_") || event.action.starts_with("health_status") || event.action == "top";
     let owner = event.actor.attributes.as_ref().and_then(|map| map.get(labels::INSTANCE));
     let foreign = owner.is_some_and(|owner| owner != instance);
-    (known_kind && !noise && !foreign && !event.actor.id.is_empty()).then(|| Hint::Object(ObjectId(event.actor.id)))
+    (known_kind && !noise && !foreign && !event.actor.id.is_empty()).then_some(Hint::Object(ObjectId(event.actor.id)))
 }
 
 #[cfg(test)]

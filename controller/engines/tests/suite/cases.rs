@@ -106,7 +106,7 @@ pub(crate) async fn sec_3_a_volume_of_another_age_is_not_deleted(bench: &Bench) 
         let action = StepAction::RemoveVolume { object, created_at: created_at.to_owned() };
         assert_eq!(bench.failure(action).await.reason, Reason::ForeignResource);
     }
-    assert_eq!(bench.inventory().await.volumes, [seen.clone()]);
+    assert_eq!(bench.inventory().await.volumes, std::slice::from_ref(&seen));
     let action = StepAction::RemoveVolume { object, created_at: seen.created_at };
     assert!(bench.done(action.clone()).await.changed);
     assert!(!bench.done(action).await.changed);

@@ -28,6 +28,10 @@ pub(crate) trait Fixture: Send + Sync {
     fn ender(&self, code: i64) -> Run;
     /// The image of a run, where it has one.
     fn image(&self, run: &Run) -> Option<ImageSpec>;
+    /// Where the engine writes mounted files on the host.
+    fn secrets(&self) -> Option<&std::path::Path> {
+        None
+    }
     /// A command that prints a file of the workload.
     fn print_file(&self, path: &str) -> Vec<String>;
     /// A command that prints `letters` times the letter `x`.

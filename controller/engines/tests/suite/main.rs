@@ -2,13 +2,17 @@
 //!
 //! Docker and Podman need sockets of the tests' own engines in `KOAN_TEST_DOCKER_SOCKET` and `KOAN_TEST_PODMAN_SOCKET`; without
 //! them their cases print `SKIPPED`.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::unwrap_in_result, reason = "a test fails by panicking")]
 
 mod cases;
+mod containers;
 mod fixture;
 mod moby;
+mod mocked;
 #[cfg(test)]
 mod programs;
 mod sim;
+mod socket;
 
 use fixture::Bench;
 
@@ -55,6 +59,39 @@ macro_rules! whole_contract {
 
 whole_contract!(docker, crate::moby::docker, false);
 whole_contract!(podman, crate::moby::podman, false);
+
+macro_rules! container_contract {
+    ($engine:ident, $bench:path) => {
+        mod $engine {
+            $crate::container_contract!(@ $bench, [
+                p16_no_anonymous_volume_is_left,
+                a_paused_container_is_started_and_stopped,
+                a_build_honours_its_context_and_is_not_repeated,
+                services_reach_each_other_and_the_host_by_name,
+                a_container_whose_files_are_gone_is_dead,
+                a_followed_log_goes_on_after_a_restart_and_a_replacement,
+                the_previous_log_ends_where_the_run_begins,
+                an_absent_image_is_a_failed_pull,
+                s_4_a_restarted_koan_adopts_what_runs,
+                a_container_joins_every_network_of_its_specification,
+            ]);
+        }
+    };
+    (@ $bench:path, [$($case:ident),* $(,)?]) => {
+        $(
+            #[tokio::test(flavor = "current_thread")]
+            async fn $case() {
+                if let Some(bench) = $bench(stringify!($case)).await {
+                    crate::run(bench, |bench| Box::pin(crate::containers::$case(bench))).await;
+                }
+            }
+        )*
+    };
+}
+use container_contract;
+
+container_contract!(docker_only_containers, crate::moby::docker);
+container_contract!(podman_only_containers, crate::moby::podman);
 whole_contract!(process, crate::programs::process, false);
 whole_contract!(simulated, crate::sim::sim, true);
 

@@ -10,40 +10,64 @@ use koan_engines::moby::{Dialect, Endpoint, Moby, MobyOptions};
 use crate::fixture::{Bench, Fixture};
 
 /// Binds its port and answers every request.
-const SERVER: &str = "docker.io/library/koan-sleeper:1.0.0";
+pub(crate) const SERVER: &str = "docker.io/library/koan-sleeper:1.0.0";
 /// Any image with a shell.
-const SHELL: &str = "docker.io/library/redis:7";
+pub(crate) const SHELL: &str = "docker.io/library/redis:7";
+
+const DOCKER_SOCKET: &str = "KOAN_TEST_DOCKER_SOCKET";
+const PODMAN_SOCKET: &str = "KOAN_TEST_PODMAN_SOCKET";
 
 pub(crate) async fn docker(case: &str) -> Option<Bench> {
-    bench("KOAN_TEST_DOCKER_SOCKET", EngineName::Docker, case)
+    bench(DOCKER_SOCKET, EngineName::Docker, case)
 }
 
 pub(crate) async fn podman(case: &str) -> Option<Bench> {
-    bench("KOAN_TEST_PODMAN_SOCKET", EngineName::Podman, case)
+    bench(PODMAN_SOCKET, EngineName::Podman, case)
+}
+
+/// The same engine and objects for another process of Koan, which remembers nothing.
+pub(crate) fn again(bench: &Bench) -> Bench {
+    let variable = match bench.engine.id() {
+        EngineName::Podman => PODMAN_SOCKET,
+        _ => DOCKER_SOCKET,
+    };
+    let socket = std::env::var_os(variable).expect("it was there before");
+    let secrets = bench.fixture.secrets().expect("a folder").to_owned();
+    Bench {
+        engine: connect(bench.engine.id(), socket.into(), secrets),
+        fixture: Box::new(Containers { secrets: Secrets::Borrowed(bench.fixture.secrets().expect("a folder").to_owned()) }),
+        owner: bench.owner.clone(),
+    }
 }
 
 fn bench(variable: &str, engine: EngineName, case: &str) -> Option<Bench> {
-    let dialect = Dialect::of(engine).expect("a container engine");
     let Some(socket) = std::env::var_os(variable) else {
-        println!("SKIPPED engine {}: {variable} names no socket", dialect.title.to_lowercase());
+        println!("SKIPPED engine {engine:?}: {variable} names no socket");
         return None;
     };
     let secrets = tempfile::Builder::new().prefix("koan-secrets").tempdir().expect("a folder");
-    let options = MobyOptions {
-        endpoint: Endpoint::Unix(PathBuf::from(socket)),
-        dialect,
-        secrets_dir: secrets.path().to_owned(),
-        cores: 2,
-    };
-    let moby = Moby::new(options).expect("an engine");
-    Some(Bench::new(Arc::new(moby), Box::new(Containers { _secrets: secrets }), case))
+    let moby = connect(engine, socket.into(), secrets.path().to_owned());
+    Some(Bench::new(moby, Box::new(Containers { secrets: Secrets::Own(secrets) }), case))
+}
+
+fn connect(engine: EngineName, socket: PathBuf, secrets_dir: PathBuf) -> Arc<Moby> {
+    let dialect = Dialect::of(engine).expect("a container engine");
+    let options = MobyOptions { endpoint: Endpoint::Unix(socket), dialect, secrets_dir, cores: 2 };
+    Arc::new(Moby::new(options).expect("an engine"))
+}
+
+/// Where mounted files lie: a folder that goes with the bench, or another bench's.
+enum Secrets {
+    Own(tempfile::TempDir),
+    Borrowed(PathBuf),
 }
 
 struct Containers {
-    _secrets: tempfile::TempDir,
+    secrets: Secrets,
 }
 
-fn container(image: &str, script: Option<&str>) -> Run {
+/// A container of an image, or of a shell script in it.
+pub(crate) fn container(image: &str, script: Option<&str>) -> Run {
     Run::Container(ContainerRun {
         image: image.to_owned(),
         command: script.map(|script| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()]),
@@ -77,6 +101,13 @@ impl Fixture for Containers {
             Run::Container(run) => Some(ImageSpec { reference: run.image.clone(), pull: PullPolicy::Never, build: None }),
             Run::Process(_) => None,
         }
+    }
+
+    fn secrets(&self) -> Option<&std::path::Path> {
+        Some(match &self.secrets {
+            Secrets::Own(folder) => folder.path(),
+            Secrets::Borrowed(path) => path,
+        })
     }
 
     fn print_file(&self, path: &str) -> Vec<String> {
