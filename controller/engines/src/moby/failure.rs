@@ -48,6 +48,9 @@ fn chain_of(error: &dyn std::error::Error) -> String {
 
 /// What the operating system said when the socket could not be reached.
 pub(crate) fn io_kind_of(error: &Error) -> Option<ErrorKind> {
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
