@@ -164,7 +164,7 @@ fn table_of(call: &Call<'_>, objects: &[&Object], meta: &ListMeta, shape: Shape)
     let Ok(compiled) = call.compiled() else { return "{}".to_owned() };
     let values: Vec<Value> = objects.iter().map(|object| call.current(object)).collect();
     let values: Vec<&Value> = values.iter().collect();
-    table::table(&compiled.columns, &values, &list_meta(meta), shape, call.core.clock.now()).to_string()
+    table::table(&compiled.columns, &values, &list_meta(meta), shape, call.core.clock.now()).to_string() + "\n"
 }
 
 /// Adds one `Warning` header for each text.

@@ -25,7 +25,7 @@ const BASE_LIMIT: usize = 58;
 pub(super) async fn create(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = WriteOptions::parse(call.incoming, "CreateOptions", None)?;
     let mut draft = decode::body(&call)?;
-    let warnings = decode::prune(&call, &mut draft, options.strictness)?;
+    let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
     let object = insert(call, draft.value, &options, true).await?;
     answer::one(&call, &object, 201, warnings)
 }
@@ -80,7 +80,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
     call.default(&mut value)?;
     kinds::prepare(call.resource(), &mut value, None);
     if manage {
-        call.own(None, &mut value, options)?;
+        call.own(kinds::blank(call.resource()).as_ref(), &mut value, options)?;
     }
     call.validate(&value, None)?;
     let key = call.key(&name);

@@ -6,8 +6,9 @@ use super::call::Call;
 use super::options::Strictness;
 use crate::codec::{self, Decoded, Duplicate};
 use crate::http::{BodyType, body_type};
+use crate::kinds::Resource;
 use crate::proto;
-use crate::status::Failure;
+use crate::status::{Cause, Failure};
 
 /// A decoded body that may still hold unknown fields.
 #[derive(Debug)]
@@ -48,21 +49,40 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
     let Some(map) = value.as_object_mut() else {
         return Err(Failure::bad_request(format!("the body of the request is not an object: {}", shortened(&text))));
     };
-    for (field, expected, shown) in [("kind", &kind, "Kind"), ("apiVersion", &version, "apiVersion")] {
-        let found = map.get(field).and_then(Value::as_str).unwrap_or_default();
-        if found.is_empty() {
-            if custom {
-                return Err(Failure::bad_request(format!("Object '{shown}' is missing in '{}'", shortened(&text))));
-            }
+    for (field, expected) in [("kind", &kind), ("apiVersion", &version)] {
+        let found = map.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if found.is_empty() && !custom {
             map.insert(field.to_owned(), Value::String(expected.clone()));
-        } else if found != expected {
-            let what = if field == "kind" { "kind" } else { "API version" };
+        } else if found.is_empty() && field == "kind" {
+            return Err(Failure::bad_request(format!("Object 'Kind' is missing in '{}'", shortened(&text))));
+        } else if found != *expected && field == "kind" {
+            return Err(wrong_kind(resource, map, &found));
+        } else if found != *expected {
             return Err(Failure::bad_request(format!(
-                "the {what} in the data ({found}) does not match the expected {what} ({expected})"
+                "the API version in the data ({found}) does not match the expected API version ({expected})"
             )));
         }
     }
     Ok(())
+}
+
+/// A body that is of the right kind but cannot be taken.
+pub(super) fn unhandled(call: &Call<'_>, failure: &Failure) -> Failure {
+    let Resource { kind, version, .. } = call.resource();
+    Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {}", failure.message))
+}
+
+/// A body of another kind: invalid where any kind can be decoded, a bad request where the kind is fixed.
+fn wrong_kind(resource: &Resource, map: &serde_json::Map<String, Value>, found: &str) -> Failure {
+    if !resource.is_custom() {
+        return Failure::bad_request(format!(
+            "the kind in the data ({found}) does not match the expected kind ({})",
+            resource.kind
+        ));
+    }
+    let name = map.get("metadata").and_then(|metadata| metadata["name"].as_str()).unwrap_or_default();
+    let cause = Cause::invalid("kind", &format!("{found:?}"), &format!("must be {}", resource.kind));
+    Failure::invalid(&resource.group, found, name, vec![cause])
 }
 
 fn shortened(text: &str) -> String {
@@ -80,8 +100,9 @@ pub(super) fn prune(call: &Call<'_>, draft: &mut Draft, strictness: Strictness) 
     match strictness {
         Strictness::Ignore => Ok(Vec::new()),
         Strictness::Warn => Ok(codec::warnings(&draft.duplicates, &unknown)),
-        Strictness::Strict => {
-            codec::strict_error(&draft.duplicates, &unknown).map_or(Ok(Vec::new()), |text| Err(Failure::bad_request(text)))
-        }
+        Strictness::Strict => match codec::strict_error(&draft.duplicates, &unknown) {
+            None => Ok(Vec::new()),
+            Some(text) => Err(Failure::bad_request(text)),
+        },
     }
 }

@@ -56,7 +56,7 @@ impl DeleteOptions {
         for value in body["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             dry_run = true;
             if value != "All" {
-                causes.push(Cause::unsupported("dryRun", value, &["All"]));
+                causes.push(super::options::unsupported_dry_run(value));
             }
         }
         let named = body["propagationPolicy"].as_str().or_else(|| call.incoming.query.get("propagationPolicy"));

@@ -38,7 +38,14 @@ fn served_subresource(target: &Target) -> bool {
 
 async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
     if !served_subresource(call.target) {
-        return Err(Failure::no_such_path());
+        return Err(if call.resource().is_custom() {
+            Failure::not_found(call.resource(), call.name())
+        } else {
+            Failure::no_such_path()
+        });
+    }
+    if call.incoming.method == Method::POST && call.resource().namespaced && call.target.namespace.is_empty() {
+        return Ok(text(404, "404 page not found\n"));
     }
     let named = call.target.name.is_some();
     let sub = call.target.subresource.is_some();

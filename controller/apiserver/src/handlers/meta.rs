@@ -141,7 +141,9 @@ fn name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
             && !part.ends_with('-')
     };
     let good = if label { part(name) } else { name.split('.').all(part) };
-    if !good {
+    if label && name.contains('.') {
+        causes.push(Cause::invalid("metadata.name", &shown, "must not contain dots"));
+    } else if !good {
         causes.push(Cause::invalid("metadata.name", &shown, rule));
     }
 }

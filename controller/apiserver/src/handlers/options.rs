@@ -69,10 +69,15 @@ pub(super) fn dry_run(incoming: &Incoming, causes: &mut Vec<Cause>) -> bool {
     for value in incoming.query.all("dryRun") {
         set = true;
         if value != "All" {
-            causes.push(Cause::unsupported("dryRun", value, &["All"]));
+            causes.push(unsupported_dry_run(value));
         }
     }
     set
+}
+
+/// The reference shows the parameter as the list that it is.
+pub(super) fn unsupported_dry_run(value: &str) -> Cause {
+    Cause::new("FieldValueNotSupported", "dryRun", format!("Unsupported value: [{value:?}]: supported values: \"All\""))
 }
 
 fn check_manager(manager: &str, causes: &mut Vec<Cause>) {

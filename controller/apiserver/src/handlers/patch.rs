@@ -15,6 +15,7 @@ use super::update::{self, ATTEMPTS, Attempt};
 use crate::codec;
 use crate::http::{Body, PatchType, patch_type};
 use crate::patch;
+use crate::schema::{canonical_json, go_quote};
 use crate::ssa::{self, ApplyError, ApplyOptions};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
@@ -32,9 +33,12 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         let before = call.current(&old);
         let patched = patched(&call, kind, &before, &document.value)?;
         let mut draft = Draft { value: patched, duplicates: document.duplicates.clone() };
-        let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&call, &failure))?;
+        let text = canonical_json(&draft.value);
+        let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&text, &failure))?;
+        meta::of(&mut draft.value).map_err(|failure| strict(&text, &failure))?;
         decode::check_type(&call, &mut draft.value)?;
         let named = based_on(&before, &draft.value);
+        check_uid(&call, &draft.value, &old)?;
         update::check_identity(&call, &draft.value, &old)?;
         check_name(&call, &draft.value)?;
         match update::finish(&call, &old, draft.value, &options, true).await? {
@@ -56,7 +60,7 @@ fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -
     outcome.map(|()| after).map_err(|error| match error.status() {
         400 => Failure::bad_request(error.to_string()),
         413 => Failure::too_large_because(error.to_string()),
-        _ => Failure::unprocessable(error.to_string()),
+        _ => Failure::unprocessable(),
     })
 }
 
@@ -64,6 +68,17 @@ fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -
 fn based_on(before: &Value, after: &Value) -> bool {
     let version = |value: &Value| value["metadata"]["resourceVersion"].as_str().map(str::to_owned);
     version(after) != version(before)
+}
+
+/// A patch may name the uid but not change it.
+fn check_uid(call: &Call<'_>, value: &Value, old: &Object) -> Result<(), Failure> {
+    match value["metadata"]["uid"].as_str() {
+        Some(uid) if uid != old.meta.uid => {
+            let cause = Cause::invalid("metadata.uid", &go_quote(uid), "field is immutable");
+            Err(Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause]))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_name(call: &Call<'_>, value: &Value) -> Result<(), Failure> {
@@ -74,11 +89,10 @@ fn check_name(call: &Call<'_>, value: &Value) -> Result<(), Failure> {
     Err(Failure::bad_request(format!("the name of the object ({found}) does not match the name on the URL ({})", call.name())))
 }
 
-/// Unknown fields in a patch are reported as a wrong value of the patch itself.
-fn strict(call: &Call<'_>, failure: &Failure) -> Failure {
-    let text = String::from_utf8_lossy(&call.incoming.body).into_owned();
-    let cause = Cause::invalid("patch", &format!("{text:?}"), &failure.message);
-    Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause])
+/// Wrong fields in a patch are reported as a wrong value of what the patch makes, which is of no kind yet.
+fn strict(patched: &str, failure: &Failure) -> Failure {
+    let cause = Cause::invalid("patch", &go_quote(patched), &failure.message);
+    Failure::invalid("", "", "", vec![cause])
 }
 
 async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>, Failure> {
@@ -111,10 +125,11 @@ pub(super) async fn apply_value(call: &Call<'_>, applied: &Value, options: &Writ
 
 /// Checks what an apply body must and must not have.
 fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
-    for field in ["apiVersion", "kind"] {
-        if applied[field].as_str().unwrap_or_default().is_empty() {
-            return Err(Failure::bad_request(format!("invalid object type: {field} is required in an apply configuration")));
-        }
+    let text = |field: &str| applied[field].as_str().unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    if version.is_empty() || kind.is_empty() {
+        let slash = if version.contains('/') { "" } else { "/" };
+        return Err(Failure::bad_request(format!("invalid object type: {slash}{version}, Kind={kind}")));
     }
     decode::check_type(call, &mut applied)?;
     if applied["metadata"].get("managedFields").is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())) {

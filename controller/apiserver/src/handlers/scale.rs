@@ -19,21 +19,21 @@ pub(super) async fn scale(call: Call<'_>, paths: &Scale) -> Result<Response<Body
     let found = call.core.store.get(&call.key(call.name()));
     let mut old = found.ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
     if call.incoming.method == Method::GET {
-        return Ok(respond(200, view(&call, &old, paths).to_string()));
+        return Ok(respond(200, format!("{}\n", view(&call, &old, paths))));
     }
     let put = call.incoming.method == Method::PUT;
     let kind = if put { None } else { Some(patch_type(&call.incoming.headers, false)?) };
     let options = WriteOptions::parse(call.incoming, if put { "UpdateOptions" } else { "PatchOptions" }, kind)?;
     let document = decode::plain(codec::json(&call.incoming.body))?.value;
     for _ in 0..ATTEMPTS {
-        let next = asked(&call, kind, view(&call, &old, paths), &document)?;
+        let next = asked(&call, kind, view(&call, &old, paths), &document, paths)?;
         update::check_identity(&call, &next, &old)?;
         let mut new = call.current(&old);
         if let Some(slot) = slot(&mut new, &paths.spec_path) {
             *slot = next["spec"]["replicas"].clone();
         }
         match update::finish(&call, &old, new, &options, true).await? {
-            Attempt::Done(object) => return Ok(respond(200, view(&call, &object, paths).to_string())),
+            Attempt::Done(object) => return Ok(respond(200, format!("{}\n", view(&call, &object, paths)))),
             Attempt::Outrun => {
                 let found = call.core.store.get(&call.key(call.name()));
                 old = found.ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
@@ -44,7 +44,13 @@ pub(super) async fn scale(call: Call<'_>, paths: &Scale) -> Result<Response<Body
 }
 
 /// The scale that the request wants.
-fn asked(call: &Call<'_>, kind: Option<PatchType>, mut current: Value, document: &Value) -> Result<Value, Failure> {
+fn asked(
+    call: &Call<'_>,
+    kind: Option<PatchType>,
+    mut current: Value,
+    document: &Value,
+    paths: &Scale,
+) -> Result<Value, Failure> {
     let outcome = match kind {
         None => {
             current = document.clone();
@@ -53,13 +59,13 @@ fn asked(call: &Call<'_>, kind: Option<PatchType>, mut current: Value, document:
         Some(PatchType::Json) => patch::json::apply(&mut current, document),
         Some(PatchType::Merge | PatchType::Strategic | PatchType::Apply) => patch::merge::apply(&mut current, document),
     };
-    outcome.map_err(|error| Failure::unprocessable(error.to_string()))?;
+    outcome.map_err(|_| Failure::unprocessable())?;
     let replicas = &current["spec"]["replicas"];
     if replicas.as_i64().is_some_and(|count| (0..=i64::from(i32::MAX)).contains(&count)) {
         return Ok(current);
     }
-    let cause = Cause::invalid("spec.replicas", &replicas.to_string(), "should be a non-negative integer");
-    Err(Failure::invalid("autoscaling", "Scale", call.name(), vec![cause]))
+    let cause = Cause::invalid(&paths.spec_path, &replicas.to_string(), "should be a non-negative integer");
+    Err(Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause]))
 }
 
 fn view(call: &Call<'_>, object: &Object, paths: &Scale) -> Value {

@@ -30,7 +30,7 @@ pub(super) enum Attempt {
 pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = WriteOptions::parse(call.incoming, "UpdateOptions", None)?;
     let mut draft = decode::body(&call)?;
-    let warnings = decode::prune(&call, &mut draft, options.strictness)?;
+    let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
     let metadata = meta::of(&mut draft.value)?;
     let named = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
     if named != call.name() {
@@ -49,7 +49,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let version = version_of(metadata);
     if version.is_none() && !call.resource().updates_unconditionally() && call.core.store.get(&call.key(call.name())).is_some() {
         let cause = crate::status::Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
-        return Err(Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause]));
+        return Err(Failure::invalid(&call.resource().group, &call.resource().plural, call.name(), vec![cause]));
     }
     for _ in 0..ATTEMPTS {
         let Some(old) = call.core.store.get(&call.key(call.name())) else {

@@ -10,8 +10,8 @@ pub(crate) const NAMESPACES: &str = "/namespaces";
 /// The storage key of CustomResourceDefinitions.
 pub(crate) const CRDS: &str = "apiextensions.k8s.io/customresourcedefinitions";
 
-/// Every verb of a fully served resource, in the reference's order.
-pub(super) const ALL_VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// Every verb of a fully served built-in resource, in the reference's order.
+const ALL_VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 struct Line {
     core: CoreKind,

@@ -73,6 +73,26 @@ fn event(map: &mut Map<String, Value>) {
     }
 }
 
+/// What a new object of a fixed type holds before anything is set: its creator does not own that. Custom kinds have none.
+pub(crate) fn blank(resource: &Resource) -> Option<Value> {
+    let mut blank = json!({"apiVersion": resource.api_version(), "kind": resource.kind});
+    let map = blank.as_object_mut()?;
+    match resource.core()? {
+        CoreKind::Event => {
+            event(map);
+        }
+        CoreKind::Lease => {
+            map.insert("spec".to_owned(), json!({}));
+        }
+        CoreKind::Namespace => {
+            map.insert("spec".to_owned(), json!({"finalizers": ["kubernetes"]}));
+            map.insert("status".to_owned(), json!({"phase": "Active"}));
+        }
+        CoreKind::ConfigMap | CoreKind::CustomResourceDefinition | CoreKind::EventV1 | CoreKind::Secret => {}
+    }
+    Some(blank)
+}
+
 /// Every violation of a built-in kind's own rules.
 pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     match resource.core() {

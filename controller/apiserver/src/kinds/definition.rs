@@ -4,8 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use super::builtin::ALL_VERBS;
 use super::resource::{Origin, Resource, Scale};
+
+/// Every verb of a custom kind, in the reference's order.
+const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 
 /// The served resources of `definition`; empty while it names no served version.
 pub(crate) fn resources_of(definition: &Value) -> Vec<Resource> {
@@ -40,7 +42,7 @@ fn resource(spec: &Value, version: &Value, storage_version: &str) -> Resource {
         short_names: texts(&names["shortNames"]),
         categories: texts(&names["categories"]),
         namespaced: spec["scope"] == "Namespaced",
-        verbs: ALL_VERBS.to_vec(),
+        verbs: VERBS.to_vec(),
         origin: Origin::Custom { storage_version: storage_version.to_owned() },
         status: version["subresources"]["status"].is_object(),
         scale: scale(&version["subresources"]["scale"]),

@@ -71,18 +71,24 @@ impl Token {
 /// Reads a resourceVersion parameter; absent or empty is `None`.
 ///
 /// # Errors
-/// 500 `Invalid value`, as the reference answers.
-pub(crate) fn version(query: &Query) -> Result<Option<u64>, Failure> {
+/// What is wrong with it, for the caller to give a code: the reference has one for lists and one for watches.
+fn parse_version(query: &Query) -> Result<Option<u64>, String> {
     query
         .get("resourceVersion")
         .map(|text| {
             text.parse().map_err(|_| {
-                Failure::internal_plain(format!(
-                    "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
-                ))
+                format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
             })
         })
         .transpose()
+}
+
+/// The resourceVersion of a watch or of one object.
+///
+/// # Errors
+/// 500 `Invalid value`, as the reference answers.
+pub(crate) fn version(query: &Query) -> Result<Option<u64>, Failure> {
+    parse_version(query).map_err(Failure::internal_plain)
 }
 
 fn invalid(field: &str, message: &str) -> Failure {
@@ -140,7 +146,7 @@ pub(crate) fn check_match(query: &Query, watch: bool) -> Result<Option<&str>, Fa
 /// Reads the options of a list.
 ///
 /// # Errors
-/// 400 for a broken token, 422 for parameters that contradict each other, 500 for a version that is no number.
+/// 400 for a broken token or version, 422 for parameters that contradict each other.
 pub(crate) fn list_options(query: &Query) -> Result<ListOptions, Failure> {
     let rule = check_match(query, false)?;
     let limit = query
@@ -151,9 +157,12 @@ pub(crate) fn list_options(query: &Query) -> Result<ListOptions, Failure> {
     let limit = if limit <= 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
     let token = query
         .get("continue")
-        .map(|text| Token::decode(text).ok_or_else(|| Failure::bad_request("continue key is not valid: incorrect encoding")))
+        .map(|text| {
+            Token::decode(text)
+                .ok_or_else(|| Failure::bad_request("invalid continue token: continue key is not valid: incorrect encoding"))
+        })
         .transpose()?;
-    let version = version(query)?;
+    let version = parse_version(query).map_err(|text| Failure::bad_request(format!("invalid resource version: {text}")))?;
     if token.is_some() && version.is_some_and(|version| version != 0) {
         return Err(Failure::bad_request("specifying resource version is not allowed when using continue"));
     }
@@ -179,7 +188,7 @@ mod tests {
     fn wrong_options_are_refused() {
         assert_eq!(code("resourceVersionMatch=Exact"), 422);
         assert_eq!(code("sendInitialEvents=true"), 422);
-        assert_eq!(code("resourceVersion=abc"), 500);
+        assert_eq!(code("resourceVersion=abc"), 400);
         assert_eq!(code("continue=abc"), 400);
         assert_eq!(code("resourceVersion=5&resourceVersionMatch=Newest"), 422);
     }

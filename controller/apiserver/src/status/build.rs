@@ -158,8 +158,9 @@ impl Failure {
         Self::invalid("meta.k8s.io", kind, "", causes)
     }
 
-    pub(crate) fn unprocessable(message: impl Into<String>) -> Self {
-        Self::new(422, "Invalid", message)
+    /// A patch that does not fit: the reference does not say why.
+    pub(crate) fn unprocessable() -> Self {
+        Self::new(422, "Invalid", "the server rejected our request due to an error in our request").about(Details::default())
     }
 
     pub(crate) fn too_many_requests(message: impl Into<String>) -> Self {
@@ -192,7 +193,7 @@ impl Failure {
             message: "Too large resource version".to_owned(),
             field: String::new(),
         };
-        Self::new(504, "Timeout", format!("Too large resource version: {asked}, current: {current}")).about(Details {
+        Self::new(504, "Timeout", format!("Timeout: Too large resource version: {asked}, current: {current}")).about(Details {
             causes: vec![cause],
             retry_after_seconds: 1,
             ..Details::default()

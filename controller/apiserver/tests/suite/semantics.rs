@@ -22,7 +22,10 @@ async fn unknown_and_repeated_fields_are_reported() {
     let body = r#"{"apiVersion":"test.koan.dev/v1","kind":"Box","metadata":{"name":"a"},"spec":{"size":1,"size":2,"u":1}}"#;
     let strict = send(&server, Method::POST, &format!("{BOXES}?fieldValidation=Strict"), &[], body).await;
     assert_eq!(strict.code, 400);
-    assert_eq!(strict.message(), r#"strict decoding error: duplicate field "spec.size", unknown field "spec.u""#);
+    assert_eq!(
+        strict.message(),
+        r#"Box in version "v1" cannot be handled as a Box: strict decoding error: duplicate field "spec.size", unknown field "spec.u""#
+    );
     let warned = send(&server, Method::POST, BOXES, &[], body).await;
     assert_eq!(warned.code, 201, "{}", warned.text);
     let warnings: Vec<&str> = warned.headers.get_all("warning").iter().map(|value| value.to_str().unwrap()).collect();
@@ -171,7 +174,8 @@ async fn lists_come_in_pages_of_one_snapshot() {
     assert_eq!(names, ["c"]);
     assert_eq!(get(&server, &format!("{MAPS}?continue=broken")).await.code, 400);
     assert_eq!(get(&server, &format!("{MAPS}?resourceVersionMatch=Exact")).await.code, 422);
-    assert_eq!(get(&server, &format!("{MAPS}?resourceVersion=abc")).await.code, 500);
+    assert_eq!(get(&server, &format!("{MAPS}?resourceVersion=abc")).await.code, 400);
+    assert_eq!(get(&server, &format!("{MAPS}?watch=true&resourceVersion=abc")).await.code, 500);
     assert_eq!(get(&server, &format!("{MAPS}?resourceVersion=1&resourceVersionMatch=Exact")).await.code, 410);
     let first: Value = get(&server, MAPS).await.json();
     assert_eq!((first["kind"].as_str(), first["items"][0].get("kind")), (Some("ConfigMapList"), None));
