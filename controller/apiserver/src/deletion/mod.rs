@@ -4,6 +4,7 @@
 //! with one look at everything and at rest nothing is written.
 
 mod collector;
+mod events;
 mod namespace;
 mod worklist;
 
@@ -85,11 +86,17 @@ pub(crate) fn start(core: &Arc<Core>) {
 }
 
 async fn run(core: Weak<Core>, work: Arc<Worklist>, mut stopping: tokio::sync::watch::Receiver<bool>) {
+    let mut sweep = tokio::time::Instant::now() + events::SWEEP_EVERY;
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut stopping) => return,
             () = work.filled() => {}
+            () = tokio::time::sleep_until(sweep) => {
+                sweep += events::SWEEP_EVERY;
+                let Some(core) = core.upgrade() else { return };
+                events::sweep(&core).await;
+            }
         }
         let tasks = work.take(CONCURRENCY);
         let Some(core) = core.upgrade() else { return };

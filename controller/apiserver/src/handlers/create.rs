@@ -89,7 +89,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
         if call.core.store.get(&key).is_some() {
             return Err(call.refused(&name, CommitError::Exists));
         }
-        return call.unstored(&draft, call.core.store.revision());
+        return Object::parse(draft.unversioned(), 0).map(Arc::new).map_err(|error| Failure::internal(error.to_string()));
     }
     let write = Write { key, expected: Expected::Absent, draft, delete: false };
     call.core.store.commit(write).await.map_err(|error| call.refused(&name, error))

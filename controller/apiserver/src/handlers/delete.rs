@@ -171,19 +171,20 @@ pub(crate) async fn remove(call: &Call<'_>, name: &str, options: &DeleteOptions)
 }
 
 fn check(call: &Call<'_>, name: &str, old: &Object, options: &DeleteOptions) -> Result<(), Failure> {
-    if let Some(uid) = &options.uid
-        && *uid != old.meta.uid
-    {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", old.meta.uid);
-        return Err(Failure::conflict(call.resource(), name, &why));
-    }
     let current = old.revision.to_string();
-    if let Some(version) = &options.version
-        && *version != current
-    {
-        let why =
-            format!("Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {current}");
-        return Err(Failure::conflict(call.resource(), name, &why));
+    let checks = [
+        ("UID", &options.uid, old.meta.uid.as_str(), "deleted and then recreated"),
+        ("ResourceVersion", &options.version, current.as_str(), "modified"),
+    ];
+    for (what, wanted, found, cause) in checks {
+        if let Some(wanted) = wanted
+            && wanted != found
+        {
+            let why = format!(
+                "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might have been {cause}"
+            );
+            return Err(Failure::precondition(call.resource(), name, &why));
+        }
     }
     Ok(())
 }

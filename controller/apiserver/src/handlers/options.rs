@@ -37,7 +37,7 @@ impl WriteOptions {
             Some("Ignore") => Strictness::Ignore,
             Some("Strict") => Strictness::Strict,
             Some(other) => {
-                causes.push(Cause::unsupported("fieldValidation", other, &["Ignore", "Strict", "Warn"]));
+                causes.push(Cause::unsupported("fieldValidation", other, &["", "Ignore", "Strict", "Warn"]));
                 Strictness::Warn
             }
         };

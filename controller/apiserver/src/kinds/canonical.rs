@@ -24,6 +24,16 @@ impl Draft {
         out.extend_from_slice(tail);
         Bytes::from(out)
     }
+
+    /// The bytes without a version: of an object that a dry run would have made.
+    pub(crate) fn unversioned(&self) -> Bytes {
+        /// The field as it stands around the gap.
+        const FIELD: &[u8] = b"\"resourceVersion\":\"\"";
+        let start = self.gap + 1 - FIELD.len();
+        let (head, tail) = (&self.bytes[..start], &self.bytes[self.gap + 1..]);
+        let tail = tail.strip_prefix(b",").unwrap_or(tail);
+        Bytes::from([head, tail].concat())
+    }
 }
 
 /// The order of one object's fields: listed ones first, the others alphabetically behind them.

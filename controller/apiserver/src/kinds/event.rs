@@ -42,6 +42,9 @@ pub(crate) fn to_storage(resource: &Resource, value: &mut Value) {
 pub(crate) fn from_storage(resource: &Resource, value: &mut Value) {
     match resource.core() {
         Some(CoreKind::EventV1) => {
+            if let Some(map) = value.as_object_mut() {
+                map.retain(|name, field| !(name.starts_with("reporting") && *field == ""));
+            }
             rename(value, "events.k8s.io/v1", |name| RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new));
         }
         Some(_) => {}

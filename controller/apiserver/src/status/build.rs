@@ -90,6 +90,14 @@ impl Failure {
             .about(Self::on(resource, name))
     }
 
+    /// A delete of another object or version than the one it names; the reference speaks of the Kind here.
+    pub(crate) fn precondition(resource: &Resource, name: &str, why: &str) -> Self {
+        let qualified =
+            if resource.group.is_empty() { resource.kind.clone() } else { format!("{}.{}", resource.kind, resource.group) };
+        let details = Details { kind: resource.kind.clone(), ..Self::on(resource, name) };
+        Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {qualified} \"{name}\": {why}")).about(details)
+    }
+
     pub(crate) fn modified(resource: &Resource, name: &str) -> Self {
         Self::conflict(
             resource,

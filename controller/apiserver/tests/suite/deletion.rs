@@ -163,3 +163,20 @@ async fn a_collection_delete_is_watched() {
         assert_eq!((&event["type"], &event["object"]["metadata"]["name"]), (&json!("DELETED"), &json!(name)));
     }
 }
+
+/// API-4: an event is kept for an hour after it last happened, then it goes by itself.
+#[tokio::test(start_paused = true)]
+async fn old_events_go() {
+    let clock = Hand::at(1_700_000_000);
+    let server = Server::builder().clock(std::sync::Arc::new(clock.clone())).start().await.unwrap();
+    let events = "/api/v1/namespaces/default/events";
+    let event =
+        json!({"metadata": {"name": "a"}, "involvedObject": {"kind": "Box", "namespace": "default", "name": "b"}, "reason": "R"});
+    assert_eq!(post(&server, events, &event).await.code, 201);
+    let path = format!("{events}/a");
+    tokio::time::sleep(std::time::Duration::from_secs(301)).await;
+    assert_eq!(get(&server, &path).await.code, 200);
+    clock.0.fetch_add(3_601, std::sync::atomic::Ordering::Relaxed);
+    tokio::time::sleep(std::time::Duration::from_secs(301)).await;
+    assert_eq!(get(&server, &path).await.code, 404);
+}

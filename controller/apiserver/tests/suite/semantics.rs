@@ -115,6 +115,7 @@ async fn a_dry_run_changes_nothing() {
     let answer = post(&server, &format!("{BOXES}?dryRun=All"), &serde_json::to_value(a_box("a", json!({}))).unwrap()).await;
     assert_eq!((answer.code, &answer.json()["spec"]["limit"]), (201, &json!(10)));
     assert_eq!(server.snapshot_reader().revision(), before);
+    assert_eq!(answer.json()["metadata"].get("resourceVersion"), None);
     made(&server, "b", json!({})).await;
     let before = server.snapshot_reader().revision();
     for (method, body) in [(Method::DELETE, ""), (Method::PATCH, r#"{"spec":{"size":4}}"#)] {
