@@ -151,3 +151,48 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
         _ => ExitCode::from(koan_crds::vocabulary::ExitCode::Usage as u8),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    fn parses(words: &[&str]) -> bool {
+        Cli::try_parse_from(std::iter::once("koan").chain(words.iter().copied())).is_ok()
+    }
+
+    /// CLI-12: neither a command nor an alias is called extension, e or ext, and prefixes are no commands.
+    #[test]
+    fn no_command_is_called_extension_and_none_is_guessed() {
+        let command = Cli::command();
+        let names = command.get_subcommands().flat_map(|c| c.get_all_aliases().chain([c.get_name()]).collect::<Vec<_>>());
+        assert!(names.into_iter().all(|name| !["extension", "e", "ext"].contains(&name)));
+        assert!(!parses(&["stat"]) && !parses(&["ext"]));
+    }
+
+    /// CLI-6: an unknown flag, a bad value and an unknown command are refused; a boolean flag swallows no word.
+    #[test]
+    fn what_is_unknown_is_refused() {
+        for words in [
+            &["up", "--unknown"][..],
+            &["up", "--base-port", "x"],
+            &["status", "-o", "xml"],
+            &["frobnicate"],
+            &["--engine", "lxc", "up"],
+        ] {
+            assert!(!parses(words), "{words:?}");
+        }
+        assert!(parses(&["up", "--expose-internals", "shop"]));
+        assert!(parses(&["status", "-o", "json", "shop"]));
+    }
+
+    /// CLI-7: every command has a one-line help and takes the global flags.
+    #[test]
+    fn every_command_is_described() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+}

@@ -18,14 +18,12 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Hidden first argument under which the binary supervises one program of the process engine.
-const SUPERVISE: &str = "__supervise";
+use koan_engines::process::SUPERVISE_ARGUMENT;
 
 /// Runs the command line with the arguments of the process and gives its exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
-    if arguments.get(1).is_some_and(|word| word == SUPERVISE) {
+    if arguments.get(1).is_some_and(|word| word == SUPERVISE_ARGUMENT) {
         return commands::supervise(arguments.get(2).map(std::path::Path::new));
     }
     match arguments::Cli::try_parse_from(arguments) {

@@ -1,4 +1,4 @@
-//! Settings of one run: flag, then `KOAN_*`, then default; each value knows where it came from (CLI-5, CLI-37).
+//! Settings of one run: flag, then `KOAN_*`, then default; the first that is set wins (CLI-5, CLI-37).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,27 +8,6 @@ use koan_crds::v1alpha1::{EngineName, GoDuration, Profile};
 
 use crate::arguments::Globals;
 use crate::failure::Failure;
-
-/// Where a value came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    Flag,
-    Environment,
-    File,
-    Default,
-}
-
-impl Source {
-    /// The word that `status` prints.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Flag => "flag",
-            Self::Environment => "KOAN_ENV",
-            Self::File => "file",
-            Self::Default => "default",
-        }
-    }
-}
 
 /// The person's environment, taken once.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +55,7 @@ pub(crate) struct Settings {
     pub(crate) home: PathBuf,
     pub(crate) namespace: String,
     pub(crate) context: Option<String>,
-    pub(crate) profile: Option<(Profile, Source)>,
+    pub(crate) profile: Option<Profile>,
     pub(crate) engine: Option<EngineName>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) environment: Environment,
@@ -98,8 +77,8 @@ impl Settings {
             (None, None) => default_home(&environment)?,
         };
         let profile = match (&globals.profile, text("KOAN_ENV")?) {
-            (Some(word), _) => Some((profile(word, "--profile")?, Source::Flag)),
-            (None, Some(word)) => Some((profile(&word, "KOAN_ENV")?, Source::Environment)),
+            (Some(word), _) => Some(profile(word, "--profile")?),
+            (None, Some(word)) => Some(profile(&word, "KOAN_ENV")?),
             (None, None) => None,
         };
         let engine = match (globals.engine, text("KOAN_ENGINE")?) {

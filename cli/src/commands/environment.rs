@@ -1,6 +1,7 @@
 //! The person's environment: the names that detection may read, stored where the controllers find them (DET-11).
 
 use k8s_openapi::api::core::v1::Secret;
+use koan_core::recipe::Recipes;
 use koan_crds::names;
 use koan_crds::v1alpha1::DevStack;
 use kube::Api;
@@ -56,8 +57,8 @@ fn hits(run: &Run, stack: &Document) -> std::collections::BTreeMap<String, Strin
     let recipes = koan_adapters::catalogue();
     let mut wanted: Vec<String> = Vec::new();
     for service in &stack.spec.services {
-        let recipe = service.service.adapter.as_deref().and_then(|a| koan_core::recipe::Recipes::recipe(recipes, a));
-        wanted.extend(recipe.iter().flat_map(|r| r.candidate_names).map(|n| (*n).to_owned()));
+        let recipe = service.service.adapter.as_deref().and_then(|adapter| recipes.recipe(adapter));
+        wanted.extend(recipe.iter().flat_map(|recipe| koan_adapters::environment_names(recipe.id)).map(str::to_owned));
         wanted.extend(service.service.detection.iter().flat_map(|d| d.env.iter().flatten()).cloned());
     }
     let all = run.settings.environment.all();

@@ -53,7 +53,7 @@ fn amend_document(
 ) -> Result<(), Failure> {
     if document.kind == "DevStack" {
         amend(&mut document.value)?;
-        if let Some((profile, _)) = run.settings.profile {
+        if let Some(profile) = run.settings.profile {
             document.value["spec"]["profile"] = json!(profile);
         }
         if let Some(engine) = run.settings.engine {

@@ -70,8 +70,6 @@ pub(crate) enum Failure {
     Timeout { message: String, hints: Vec<String> },
     #[error("interrupted")]
     Interrupted { signal: i32 },
-    #[error("a check is not met: {message}")]
-    CheckNotMet { message: String, exit: ExitCode },
     #[error("{message}")]
     Bug { message: String },
 }
@@ -91,7 +89,7 @@ impl Failure {
             | Self::OtherVersion { .. }
             | Self::ReadFile { .. } => ExitCode::Usage as u8,
             Self::WriteFile { .. } | Self::Api { .. } => ExitCode::General as u8,
-            Self::Home { exit, .. } | Self::CheckNotMet { exit, .. } => *exit as u8,
+            Self::Home { exit, .. } => *exit as u8,
             Self::Condition { reason, .. } => ExitCode::of(*reason) as u8,
             Self::Timeout { .. } => ExitCode::Readiness as u8,
             Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(ExitCode::General as u8),
@@ -118,7 +116,6 @@ impl Failure {
             Self::Condition { reason, .. } => reason.as_str().to_owned(),
             Self::Timeout { .. } => "Timeout".to_owned(),
             Self::Interrupted { .. } => "Interrupted".to_owned(),
-            Self::CheckNotMet { .. } => "CheckNotMet".to_owned(),
             Self::Bug { .. } => "Bug".to_owned(),
         }
     }
@@ -159,7 +156,6 @@ impl Failure {
             Self::Condition { hints, .. } | Self::Timeout { hints, .. } if !hints.is_empty() => hints.clone(),
             Self::Condition { .. } | Self::Timeout { .. } => vec!["`koan why` shows the chain of causes".to_owned()],
             Self::Interrupted { .. } => vec!["the stack goes on; `koan status` shows it, `koan down` ends it".to_owned()],
-            Self::CheckNotMet { .. } => vec!["`koan status` and `koan plan` show what differs".to_owned()],
             Self::Bug { .. } => vec!["this is a bug in Koan: report the message above with `koan version`".to_owned()],
         }
     }

@@ -33,11 +33,6 @@ impl Home {
     pub(crate) fn secrets(&self) -> PathBuf {
         self.root.join("files")
     }
-
-    /// Folder of the process engine.
-    pub(crate) fn processes(&self) -> PathBuf {
-        self.root.join("processes")
-    }
 }
 
 /// Makes the state directory, or checks the one that is there.
