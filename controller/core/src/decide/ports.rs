@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use koan_crds::v1alpha1::{ConflictPolicy, PortSource, Profile, Protocol};
+use koan_crds::v1alpha1::{ConflictPolicy, EvidenceCode, PortSource, Profile, Protocol};
 use koan_crds::vocabulary::Reason;
 use serde::{Deserialize, Serialize};
 
+use super::table::Decision;
+use crate::candidate;
 use crate::facts::PortFacts;
+use crate::probe::Address;
 use crate::validate::{ValidPort, ValidPortPolicy, ValidService, Workload};
 
 /// Lowest port that a re-pick takes.
@@ -81,6 +84,35 @@ pub struct PortFailure {
     pub message: String,
     /// What to do.
     pub remedy: String,
+}
+
+/// Marks the ports of refused host services as taken: none of them is ever bound, even once it is free again (DET-25, B-3).
+///
+/// To be called between the decision and [`allocate_ports`].
+pub fn avoid_refused(decision: &Decision, facts: &mut PortFacts) {
+    if !matches!(decision.reason, Reason::HostRejected | Reason::HostImpostor) {
+        return;
+    }
+    for line in decision.evidence.iter().filter(|line| !absent(line.code)) {
+        let address = line.endpoint.as_deref().and_then(|text| candidate::parse(text, None).ok()).map(|parsed| parsed.address);
+        let Some(Address::Tcp { host, port }) = address else { continue };
+        let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if loopback && !facts.busy.iter().any(|busy| busy.port == port) {
+            facts.busy.push(BusyPort { port, holder: "the host service that was refused".to_owned() });
+        }
+    }
+}
+
+/// Evidence that nothing answers there, or nothing foreign.
+fn absent(code: EvidenceCode) -> bool {
+    matches!(
+        code,
+        EvidenceCode::Refused
+            | EvidenceCode::Unreachable
+            | EvidenceCode::KoanOwned
+            | EvidenceCode::RetainedData
+            | EvidenceCode::HostLost
+    )
 }
 
 /// Allocates the host ports of one service.

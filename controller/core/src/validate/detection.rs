@@ -5,8 +5,8 @@ use std::time::Duration;
 use koan_crds::v1alpha1::{OnLoss, Profile, ProvisioningMode, ServiceFields};
 
 use super::findings::{Findings, short};
+use super::parts::{CredentialPolicy, DetectionPolicy, Workload};
 use super::service::Context;
-use super::valid::{CredentialPolicy, DetectionPolicy, Workload};
 use crate::candidate;
 use crate::questions::MAX_CANDIDATES;
 use crate::recipe::Recipe;

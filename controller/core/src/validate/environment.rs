@@ -6,8 +6,8 @@ use koan_crds::secret_like;
 use koan_crds::v1alpha1::{EnvSource, EnvVar, FieldReference, Profile, ServiceFields};
 
 use super::findings::Findings;
+use super::parts::Workload;
 use super::service::Context;
-use super::valid::Workload;
 use crate::text::{Text, ValueRef};
 use crate::workload::EnvEntry;
 

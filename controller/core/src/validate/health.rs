@@ -5,8 +5,8 @@ use std::time::Duration;
 use koan_crds::v1alpha1::{HealthCheck, PortRef, RestartPolicy, ServiceFields};
 
 use super::findings::Findings;
+use super::parts::{HealthForm, ValidHealth, ValidPort, Workload};
 use super::service::starts;
-use super::valid::{HealthForm, ValidHealth, ValidPort, Workload};
 
 /// Defaults of K-7.
 const INTERVAL: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@ mod environment;
 mod findings;
 mod graph;
 mod health;
+mod parts;
 mod ports;
 mod service;
 mod settings;
@@ -16,10 +17,10 @@ mod workload;
 
 pub(crate) use findings::short as spell_duration;
 pub use graph::shared_names;
+pub use parts::{
+    CredentialPolicy, DetectionPolicy, EndpointPolicy, EngineWish, Gate, HealthForm, ValidBuild, ValidContainer, ValidHealth,
+    ValidPersistence, ValidPort, ValidPortPolicy, ValidProcess, ValidVolume, VolumeSource, Workload,
+};
 pub use service::validate_service;
 pub use stack::validate_stack;
-pub use valid::{
-    CredentialPolicy, DetectionPolicy, EndpointPolicy, EngineWish, Gate, HealthForm, ProfileSource, StackEntry, StackIdentity,
-    StackMember, StackOptions, ValidBuild, ValidContainer, ValidHealth, ValidPersistence, ValidPort, ValidPortPolicy,
-    ValidProcess, ValidService, ValidStack, ValidVolume, VolumeSource, Workload,
-};
+pub use valid::{ProfileSource, StackEntry, StackIdentity, StackMember, StackOptions, ValidService, ValidStack};

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use koan_crds::v1alpha1::{Port, Protocol, ServiceFields};
 
 use super::findings::Findings;
+use super::parts::ValidPort;
 use super::service::Context;
-use super::valid::ValidPort;
 use crate::recipe::Recipe;
 
 /// Ports of a service in order: the manifest's own, then those of the recipe that it does not name.

@@ -7,8 +7,9 @@ use koan_crds::v1alpha1::{PersistenceMode, RestartPolicy, ServiceFields, Service
 use koan_crds::vocabulary::Reason;
 
 use super::findings::Findings;
+use super::parts::{EndpointPolicy, Gate, Workload};
 use super::settings::{self, Settings};
-use super::valid::{EndpointPolicy, Gate, StackIdentity, ValidService, Workload};
+use super::valid::{StackIdentity, ValidService};
 use super::{bounds, detection, environment, health, ports, storage, workload};
 use crate::identity::{ServiceKey, Uid};
 use crate::recipe::{Recipe, Recipes};

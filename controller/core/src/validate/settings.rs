@@ -8,7 +8,8 @@ use koan_crds::v1alpha1::{
 use koan_crds::vocabulary::Reason;
 
 use super::findings::Findings;
-use super::valid::{EngineWish, ProfileSource, StackOptions, ValidPortPolicy};
+use super::parts::{EngineWish, ValidPortPolicy};
+use super::valid::{ProfileSource, StackOptions};
 use crate::decide::CONTAINER_ENGINES;
 
 /// Longest budget of readiness.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use koan_crds::v1alpha1::{FileMount, PersistenceMode, Profile, ServiceFields, Volume};
 
 use super::findings::Findings;
+use super::parts::{ValidPersistence, ValidVolume, VolumeSource};
 use super::service::Context;
-use super::valid::{ValidPersistence, ValidVolume, VolumeSource};
 use crate::quantity;
 use crate::text::{Text, ValueRef};
 use crate::workload::FileEntry;

@@ -4,9 +4,9 @@ use koan_crds::v1alpha1::{Container, EngineName, Process, ServiceFields};
 use koan_crds::vocabulary::Reason;
 
 use super::findings::Findings;
+use super::parts::{ValidBuild, ValidContainer, ValidProcess, Workload};
 use super::service::Context;
 use super::storage;
-use super::valid::{ValidBuild, ValidContainer, ValidProcess, Workload};
 use crate::candidate;
 use crate::recipe::Recipe;
 

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod concluding;
+mod concluding_stack;
 mod deciding;
 mod engine_choice;
 mod planning;

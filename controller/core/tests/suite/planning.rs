@@ -24,7 +24,7 @@ fn gate(state: GateVerdict) -> GateState {
 
 /// ENG-6, P16: network, one volume over each data path, image, create, start; then nothing more.
 #[test]
-fn a_service_is_made_once_and_then_left_alone() {
+fn p16_a_service_is_made_once_with_a_named_volume_per_path() {
     let mut world = World::new(db());
     let first = world.visit();
     assert_eq!(first.verbs(), ["CreateNetwork", "CreateVolume", "EnsureImage", "Create", "Start"]);
@@ -113,7 +113,20 @@ fn a_dead_workload_is_started_and_a_lost_one_is_made_anew() {
     assert_eq!(world.visit().verbs(), ["EnsureImage", "Create", "Start"]);
 }
 
-/// P22: a network that was removed is made anew with the next workload only; nothing else is touched.
+/// L-4: a change and its way back end in the first state.
+#[test]
+fn a_change_and_its_way_back_end_where_they_began() {
+    let mut world = World::new(only(API));
+    let first = world.visit().desired;
+    world.service.env[0].value = Text::plain("debug");
+    world.visit();
+    world.service.env[0].value = Text::plain("info");
+    assert_eq!(world.visit().desired, first);
+    assert_eq!(world.record().hash, first.workloads[0].hash);
+    assert_eq!(world.visit().verbs(), [""; 0]);
+}
+
+/// REL-6: a workload that ends again and again is not started before its pause is over.
 #[test]
 fn the_back_off_holds_a_restart() {
     let mut world = World::new(only(API));

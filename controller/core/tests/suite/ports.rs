@@ -1,12 +1,13 @@
 //! Port allocation: the goldens of cli.md section 7.
 
-use koan_core::decide::{BusyPort, PortPromise, allocate_ports, deterministic};
+use koan_core::decide::{BusyPort, PortPromise, allocate_ports, avoid_refused, decide, deterministic};
 use koan_core::facts::PortFacts;
 use koan_core::validate::ValidService;
-use koan_crds::v1alpha1::{ConflictPolicy, PortSource, Profile, ServicePort};
+use koan_crds::v1alpha1::{ConflictPolicy, Evidence, EvidenceCode, EvidenceStep, PortSource, Profile, ServicePort};
 use koan_crds::vocabulary::Reason;
 
-use crate::world::only;
+use crate::catalogue::Catalogue;
+use crate::world::{facts, only};
 
 fn db() -> ValidService {
     only("- name: db\n  adapter: ledger")
@@ -93,6 +94,27 @@ fn an_allocated_port_is_kept() {
     let current = vec![ServicePort { name: "ledger".into(), container: 5432, host: 5434, source: PortSource::Repicked }];
     let facts = PortFacts { current, ..busy(&[5434]) };
     assert_eq!(host(&db(), &facts), (5434, PortSource::Repicked));
+}
+
+/// P19, DET-25, B-3: the port of a rejected host service is never bound, not even once it is free again.
+#[test]
+fn p19_a_rejected_host_service_keeps_its_port() {
+    let line = |code, port: u16| Evidence {
+        step: EvidenceStep::Identify,
+        code,
+        endpoint: Some(format!("127.0.0.1:{port}")),
+        detail: None,
+    };
+    let mut decision = decide(&db(), &facts(), &Catalogue::new());
+    decision.reason = Reason::HostRejected;
+    decision.evidence = vec![line(EvidenceCode::Identified, 5432), line(EvidenceCode::Refused, 5433)];
+    let mut free = PortFacts::default();
+    avoid_refused(&decision, &mut free);
+    assert_eq!(host(&db(), &free), (5433, PortSource::Repicked));
+    decision.reason = Reason::NoHostService;
+    let mut untouched = PortFacts::default();
+    avoid_refused(&decision, &mut untouched);
+    assert_eq!(host(&db(), &untouched), (5432, PortSource::Default));
 }
 
 /// CLI-29: an unpublished port gets no host port.
