@@ -2,6 +2,8 @@
 
 mod documents;
 mod endpoint_table;
+#[cfg(test)]
+mod schemas;
 
 use std::io::Write;
 
