@@ -6,7 +6,7 @@ use koan_core::inventory::{Capabilities, EngineInfo};
 
 use super::engine::Moby;
 use super::failure::{io_kind_of, words_of};
-use super::session::{API_MINIMUM, HELLO_TIMEOUT, HelloError};
+use super::session::{API_MINIMUM, HELLO_TIMEOUT, HelloError, PING_TIMEOUT};
 
 impl Moby {
     /// See [`crate::Engine::info`].
@@ -40,7 +40,17 @@ impl Moby {
                 ..blank
             },
             Ok(Err(error)) => self.unavailable(blank, &error),
-            Err(_) => EngineInfo {
+            Err(_) => self.slow(blank).await,
+        }
+    }
+
+    /// Podman starts programs of its own to tell its version, which takes seconds on a busy machine: one that answers a
+    /// ping is usable, only its version is not known yet.
+    async fn slow(&self, blank: EngineInfo) -> EngineInfo {
+        let dialect = self.options.dialect;
+        match tokio::time::timeout(PING_TIMEOUT, self.transport.get("/_ping")).await {
+            Ok(Ok(answer)) if answer.status().is_success() => EngineInfo { available: true, ..blank },
+            Ok(Ok(_) | Err(_)) | Err(_) => EngineInfo {
                 reason: Some(format!("{} accepts connections at {} but does not answer", dialect.title, self.options.endpoint)),
                 remedy: Some(format!("restart {}", dialect.title)),
                 ..blank

@@ -13,7 +13,9 @@ pub(crate) const API_MINIMUM: (u64, u64) = (1, 41);
 /// Newest API whose answers were tried.
 const API_TRIED: (u64, u64) = (1, 51);
 /// Budget of the first question.
-pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_millis(1800);
+pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_millis(1500);
+/// Budget of a ping where the first question is not answered in time; both together stay below 2 s.
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Facts of a running engine.
 #[derive(Clone, Debug)]
