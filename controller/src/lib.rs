@@ -26,5 +26,5 @@ mod stack;
 pub use controllers::{Builder, Controllers};
 pub use gateway::{ApiError, ApiKind, ApiVerb, ApiWrite, Effect, Fault, Hook, NoHook, Ruling, Tally};
 pub use ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
-pub use reader::{ApiReader, ReadError, Reader};
+pub use reader::{ApiReader, ReadError, Reader, Resource, Snapshot, StoreReader};
 pub use runtime::{ApiSource, Change, Changes, Key, Kind, RunError, Source, WatchedKind};

@@ -33,8 +33,6 @@ pub(crate) struct Written {
     pub(crate) uid: String,
     /// Its new version.
     pub(crate) version: String,
-    /// It existed before, and was adopted as it is.
-    pub(crate) adopted: bool,
 }
 
 /// Identity of an object that a write must meet (S-8).
@@ -200,7 +198,7 @@ impl Gateway {
                 };
                 let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
                 answered(subject, api.delete(&write.name, &parameters)).await?;
-                Ok(Written { uid: text(&write.body, "/uid"), version: String::new(), adopted: false })
+                Ok(Written { uid: text(&write.body, "/uid"), version: String::new() })
             }
         }
     }
@@ -221,7 +219,7 @@ impl Gateway {
         if wanted.is_empty() || wanted != owner_labels(found.metadata.labels.as_ref()) {
             return Err(ApiError::Foreign { subject: subject.to_owned() });
         }
-        Ok(Written { adopted: true, ..written(found) })
+        Ok(written(found))
     }
 
     fn api(&self, kind: ApiKind, namespace: &str) -> Api<DynamicObject> {
@@ -249,11 +247,7 @@ fn fault(fault: Fault, subject: &str) -> ApiError {
 }
 
 fn written(object: DynamicObject) -> Written {
-    Written {
-        uid: object.metadata.uid.unwrap_or_default(),
-        version: object.metadata.resource_version.unwrap_or_default(),
-        adopted: false,
-    }
+    Written { uid: object.metadata.uid.unwrap_or_default(), version: object.metadata.resource_version.unwrap_or_default() }
 }
 
 /// The labels that say whose an object is.

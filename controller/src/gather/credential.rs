@@ -6,13 +6,11 @@ use base64::Engine as _;
 use koan_core::facts::Facts;
 use koan_core::text::ValueRef;
 use koan_core::validate::ValidService;
-use koan_crds::events::Event;
 use koan_crds::{labels, names};
 use serde_json::json;
 
 use super::references::version_of;
 use crate::context::Context;
-use crate::events::About;
 use crate::gateway::{ApiError, ApiKind};
 
 /// Length of a generated password.
@@ -36,7 +34,6 @@ pub(crate) async fn ensure(
     context: &Context,
     service: &ValidService,
     facts: &mut Facts,
-    about: &About,
 ) -> Result<GeneratedCredential, ApiError> {
     let name = names::credentials_secret(&service.key.name);
     let keys = ["username", "password"];
@@ -57,10 +54,6 @@ pub(crate) async fn ensure(
         facts.versions.insert(reference, version_of(&written.uid, &written.version));
     }
     facts.generated_credential = koan_core::facts::CredentialFact::Present { keys: keys.map(str::to_owned).to_vec() };
-    if !written.adopted {
-        let message = format!("Generated a credential for {} and stored it in the Secret {name}", service.service);
-        context.events.emit(Event::CredentialGenerated, false, about, &message).await;
-    }
     Ok(GeneratedCredential::Present)
 }
 

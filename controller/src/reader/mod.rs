@@ -4,9 +4,11 @@
 //! the gateway.
 
 mod api;
+mod snapshot;
 mod value;
 
 pub use api::ApiReader;
+pub use snapshot::{Resource, Snapshot, StoreReader};
 pub(crate) use value::value_of;
 
 use std::sync::Arc;

@@ -111,8 +111,7 @@ async fn credential(
     if !generated || !engine || service.suspend {
         return Ok(None);
     }
-    let about = visit.about();
-    match gather::ensure_credential(visit.context, service, &mut visit.facts, &about).await? {
+    match gather::ensure_credential(visit.context, service, &mut visit.facts).await? {
         GeneratedCredential::Present => Ok(None),
         GeneratedCredential::Lost(message) => {
             visit.facts.generated_credential = CredentialFact::Missing;

@@ -1,153 +1,368 @@
-//! One instance per test: server, engine and controllers on the test's own runtime; waits have a deadline, never a sleep.
+//! One instance per test: server, simulated engine and controllers on one thread with paused time; every run of a test is the
+//! same, and a wait of an hour costs nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_adapters::Prober;
 use koan_apiserver::Server;
-use koan_controller::{Controllers, Effect, Hook, Ruling, RunError, Tally};
-use koan_core::identity::InstanceId;
+use koan_controller::{Clock, Controllers, Effect, Hook, Host, Random, Resource, Ruling, RunError, Snapshot, StoreReader, Tally};
 use koan_core::probe::{Access, Check, CheckReport, Probe, ProbeReport};
-use koan_crds::v1alpha1::{DevStack, ServiceSpec};
-use koan_engines::Engine;
-use kube::api::{Api, Patch, PatchParams};
-use kube::{Client, Resource};
+use koan_crds::v1alpha1::{DevStack, EngineName, Evidence, EvidenceCode, EvidenceStep, ServiceSpec};
+use koan_engines::sim::{Answer, SimWorld};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Client, Resource as KubeResource, ResourceExt};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-/// Longest wait of a test.
-const DEADLINE: Duration = Duration::from_secs(20);
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(10);
+/// Longest wait of a test, in virtual time.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// Pause between two looks, in virtual time.
+const LOOK: Duration = Duration::from_millis(20);
+/// Looks without a change after which everything has settled: longer than any probe of a ready service.
+const QUIET: u32 = 400;
 
-/// Says what it was told about host services, and that every workload of ours passes.
-#[derive(Default)]
-pub(crate) struct Script;
+/// Virtual wall-clock time.
+#[derive(Clone, Copy)]
+pub(crate) struct VirtualClock(Instant);
 
-#[async_trait]
-impl Prober for Script {
-    async fn probe(&self, _: &Probe, _: &Access) -> ProbeReport {
-        ProbeReport::default()
-    }
-
-    async fn check(&self, _: &Check) -> CheckReport {
-        CheckReport::Passed { version: None, server_id: None }
+impl VirtualClock {
+    fn read(&self) -> Timestamp {
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        start + SignedDuration::try_from(self.0.elapsed()).unwrap()
     }
 }
 
-/// Every effect as it was sent.
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.read()
+    }
+}
+
+impl koan_apiserver::Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.read()
+    }
+}
+
+/// Seeded randomness.
+pub(crate) struct Seeded(Mutex<StdRng>);
+
+impl Seeded {
+    fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(StdRng::seed_from_u64(seed))))
+    }
+}
+
+impl Random for Seeded {
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        self.0.lock().unwrap().fill_bytes(buffer);
+        Ok(())
+    }
+}
+
+impl koan_apiserver::Random for Seeded {
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        self.0.lock().unwrap().fill_bytes(buffer);
+        Ok(())
+    }
+}
+
+/// A host where some ports are taken and nothing is installed.
 #[derive(Default)]
-pub(crate) struct Trace(Mutex<Vec<Effect>>);
+pub(crate) struct TestHost(Mutex<BTreeSet<u16>>);
+
+impl TestHost {
+    /// Somebody else listens there from now on.
+    pub(crate) fn take(&self, port: u16) {
+        self.0.lock().unwrap().insert(port);
+    }
+}
+
+impl Host for TestHost {
+    fn port_is_free(&self, address: SocketAddr) -> bool {
+        !self.0.lock().unwrap().contains(&address.port())
+    }
+
+    fn program(&self, _: &str, _: &[&str]) -> Option<String> {
+        None
+    }
+
+    fn gateways(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// How the prober answers questions about host services.
+type Reply = Box<dyn Fn(&Probe) -> ProbeReport + Send + Sync>;
+
+/// Checks against the simulated world; host services are scripted by adapter.
+pub(crate) struct Script {
+    world: SimWorld,
+    replies: Mutex<BTreeMap<String, Reply>>,
+}
+
+impl Script {
+    /// Answers questions of an adapter.
+    pub(crate) fn reply(&self, adapter: &str, reply: impl Fn(&Probe) -> ProbeReport + Send + Sync + 'static) {
+        self.replies.lock().unwrap().insert(adapter.to_owned(), Box::new(reply));
+    }
+}
+
+#[async_trait]
+impl Prober for Script {
+    async fn probe(&self, question: &Probe, _: &Access) -> ProbeReport {
+        let replies = self.replies.lock().unwrap();
+        replies.get(&question.adapter).map(|reply| reply(question)).unwrap_or_default()
+    }
+
+    async fn check(&self, check: &Check) -> CheckReport {
+        let evidence = |code| Evidence { step: EvidenceStep::Authorise, code, endpoint: None, detail: None };
+        match self.world.answer(&check.address) {
+            Answer::Ready => CheckReport::Passed { version: None, server_id: None },
+            Answer::Refused => CheckReport::Absent(evidence(EvidenceCode::Refused)),
+            Answer::Silent => CheckReport::NotYet(evidence(EvidenceCode::Silent)),
+            Answer::NotYet => CheckReport::NotYet(evidence(EvidenceCode::ReadOnly)),
+            Answer::Other => CheckReport::NotYet(evidence(EvidenceCode::WrongProtocol)),
+        }
+    }
+}
+
+/// Every effect as it was sent, and where to cut.
+#[derive(Default)]
+pub(crate) struct Trace {
+    effects: Mutex<Vec<Effect>>,
+    rulings: Mutex<BTreeMap<u64, Ruling>>,
+}
 
 impl Trace {
-    /// Effects so far.
-    pub(crate) fn effects(&self) -> Vec<Effect> {
-        self.0.lock().unwrap().clone()
+    /// Effects so far, in words.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.effects.lock().unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    /// Rules on the effect of that number.
+    pub(crate) fn rule(&self, number: u64, ruling: Ruling) {
+        self.rulings.lock().unwrap().insert(number, ruling);
     }
 }
 
 impl Hook for Trace {
-    fn before(&self, _: u64, effect: &Effect) -> Ruling {
-        self.0.lock().unwrap().push(effect.clone());
-        Ruling::Proceed
+    fn before(&self, number: u64, effect: &Effect) -> Ruling {
+        self.effects.lock().unwrap().push(effect.clone());
+        self.rulings.lock().unwrap().get(&number).copied().unwrap_or(Ruling::Proceed)
     }
 
     fn after(&self, _: u64, _: &Effect, _: bool) {}
 }
 
+struct Store(koan_apiserver::SnapshotReader);
+
+impl Snapshot for Store {
+    fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.0.get(resource, namespace, name).map(|stored| stored.value())
+    }
+
+    fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Arc<Value>> {
+        self.0.list(resource, namespace).1.iter().map(koan_apiserver::Stored::value).collect()
+    }
+}
+
 /// A running instance.
 pub(crate) struct Instance {
     pub(crate) client: Client,
-    server: Server,
-    controllers: Arc<Controllers>,
+    pub(crate) world: SimWorld,
+    pub(crate) script: Arc<Script>,
+    pub(crate) host: Arc<TestHost>,
     pub(crate) trace: Arc<Trace>,
+    server: Server,
+    clock: VirtualClock,
+    random: Arc<Seeded>,
+    controllers: Arc<Controllers>,
     task: JoinHandle<RunError>,
 }
 
 impl Instance {
-    /// Starts server and controllers over these engines.
-    pub(crate) async fn start(engines: Vec<Arc<dyn Engine>>) -> Self {
-        let definitions = koan_crds::generated().unwrap().into_iter().map(|crd| crd.document).collect();
-        let server = Server::builder().crds(definitions).start().await.unwrap();
-        let client = Client::new(server.service(), "default");
-        let trace = Arc::new(Trace::default());
-        let (controllers, task) = run(&client, &server, engines, &trace);
-        Self { client, server, controllers, trace, task }
+    /// Starts an instance with seed 0.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Arc::new(Trace::default()), 0).await
     }
 
-    /// Ends the controllers and starts them anew over the same store: what a crash and a restart do.
-    pub(crate) async fn restart(&mut self, engines: Vec<Arc<dyn Engine>>) {
+    /// Starts an instance with a trace that may rule on its effects.
+    pub(crate) async fn start_with(trace: Arc<Trace>, seed: u64) -> Self {
+        let definitions = koan_crds::generated().unwrap().into_iter().map(|crd| crd.document).collect();
+        let clock = VirtualClock(Instant::now());
+        let random = Seeded::new(seed);
+        let server = Server::builder()
+            .crds(definitions)
+            .clock(Arc::new(clock))
+            .random(Arc::clone(&random) as Arc<dyn koan_apiserver::Random>)
+            .start()
+            .await
+            .unwrap();
+        let client = Client::new(server.service(), "default");
+        let world = SimWorld::new(EngineName::Docker);
+        let script = Arc::new(Script { world: world.clone(), replies: Mutex::default() });
+        let host = Arc::new(TestHost::default());
+        let parts =
+            Parts { client: &client, server: &server, world: &world, script: &script, host: &host, clock, random: &random };
+        let (controllers, task) = run(&parts, &trace);
+        Self { client, world, script, host, trace, server, clock, random, controllers, task }
+    }
+
+    /// Ends the controllers and starts them anew over the same store and engine: what a crash and a restart do.
+    pub(crate) async fn restart(&mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
         self.trace = Arc::new(Trace::default());
-        let (controllers, task) = run(&self.client, &self.server, engines, &self.trace);
-        self.controllers = controllers;
-        self.task = task;
+        let parts = Parts {
+            client: &self.client,
+            server: &self.server,
+            world: &self.world,
+            script: &self.script,
+            host: &self.host,
+            clock: self.clock,
+            random: &self.random,
+        };
+        (self.controllers, self.task) = run(&parts, &self.trace);
     }
 
-    /// What went through the gateway.
+    /// What went through the gateway since the controllers started.
     pub(crate) fn tally(&self) -> Tally {
         self.controllers.tally()
     }
 
-    /// The instance's id.
-    pub(crate) fn id(&self) -> InstanceId {
-        self.server.instance().into()
-    }
-
-    pub(crate) fn services(&self) -> Api<ServiceSpec> {
-        Api::namespaced(self.client.clone(), "default")
-    }
-
-    pub(crate) fn stacks(&self) -> Api<DevStack> {
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: KubeResource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
         Api::namespaced(self.client.clone(), "default")
     }
 
     /// Applies an object as the command line does.
     pub(crate) async fn apply<K>(&self, object: &Value) -> K
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: KubeResource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
-        let api: Api<K> = Api::namespaced(self.client.clone(), "default");
         let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap().to_owned();
-        api.patch(&name, &PatchParams::apply("koan").force(), &Patch::Apply(object)).await.unwrap()
+        self.api().patch(&name, &PatchParams::apply("koan").force(), &Patch::Apply(object)).await.unwrap()
+    }
+
+    /// Merges a patch into an object, as a user of kubectl does.
+    pub(crate) async fn merge<K>(&self, name: &str, patch: &Value) -> K
+    where
+        K: KubeResource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+    }
+
+    /// Deletes an object.
+    pub(crate) async fn delete<K>(&self, name: &str)
+    where
+        K: KubeResource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// The object, which is there.
+    pub(crate) async fn get<K>(&self, name: &str) -> K
+    where
+        K: KubeResource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        self.api().get(name).await.unwrap()
     }
 
     /// Waits until an object meets a condition.
     pub(crate) async fn wait<K>(&self, name: &str, met: impl Fn(Option<&K>) -> bool) -> Option<K>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: KubeResource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
-        let api: Api<K> = Api::namespaced(self.client.clone(), "default");
-        let deadline = tokio::time::Instant::now() + DEADLINE;
+        let deadline = Instant::now() + DEADLINE;
         loop {
-            let found = api.get_opt(name).await.unwrap();
+            let found = self.api().get_opt(name).await.unwrap();
             if met(found.as_ref()) {
                 return found;
             }
-            assert!(tokio::time::Instant::now() < deadline, "{name} did not get there: {found:#?}");
-            assert!(!self.task.is_finished(), "the controllers ended");
+            assert!(Instant::now() < deadline, "{name} did not get there:\n{}\n{:#?}", self.picture().await, self.trace.words());
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// Waits until nothing is written for a while, and nothing waits to be done.
+    /// Every object with its conditions that are not true, for messages of failed tests.
+    async fn picture(&self) -> String {
+        let mut text = String::new();
+        let mut line = |kind: &str, name: &str, conditions: &[Condition]| {
+            text.push_str(&format!("{kind} {name}\n"));
+            for condition in conditions.iter().filter(|condition| condition.status != "True") {
+                text.push_str(&format!("  {} {}: {}\n", condition.type_, condition.reason, condition.message));
+            }
+        };
+        for stack in self.api::<DevStack>().list(&ListParams::default()).await.unwrap() {
+            line("DevStack", &stack.name_any(), &stack.status.map(|status| status.conditions).unwrap_or_default());
+        }
+        for service in self.api::<ServiceSpec>().list(&ListParams::default()).await.unwrap() {
+            line("ServiceSpec", &service.name_any(), &service.status.map(|status| status.conditions).unwrap_or_default());
+        }
+        text
+    }
+
+    /// Waits until the world meets a condition.
+    pub(crate) async fn wait_for(&self, what: &str, met: impl Fn(&SimWorld) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !met(&self.world) {
+            assert!(Instant::now() < deadline, "not met: {what}\n{:#?}", self.trace.words());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the stack is ready.
+    pub(crate) async fn ready(&self, stack: &str) -> DevStack {
+        self.wait::<DevStack>(stack, is_ready_stack).await.unwrap()
+    }
+
+    /// Waits until nothing is written for a while.
     pub(crate) async fn settle(&self) -> Tally {
-        let deadline = tokio::time::Instant::now() + DEADLINE;
+        let deadline = Instant::now() + DEADLINE;
         let mut before = self.tally();
         let mut quiet = 0;
-        while quiet < 20 {
+        while quiet < QUIET {
             tokio::time::sleep(LOOK).await;
             let now = self.tally();
-            quiet = if now == before && self.controllers.is_idle() { quiet + 1 } else { 0 };
+            quiet = if now == before { quiet + 1 } else { 0 };
             before = now;
-            assert!(tokio::time::Instant::now() < deadline, "it does not settle: {before:#?}");
+            assert!(Instant::now() < deadline, "it does not settle: {:#?}", self.trace.words());
         }
         before
+    }
+
+    /// Waits until the run was cut.
+    pub(crate) async fn cut(&mut self) -> bool {
+        matches!((&mut self.task).await, Ok(RunError::Cut { .. }))
+    }
+
+    /// True while the controllers run.
+    pub(crate) fn runs(&self) -> bool {
+        !self.task.is_finished()
+    }
+
+    /// Names of the workloads that run, sorted.
+    pub(crate) fn running(&self) -> Vec<String> {
+        let workloads = self.world.workloads();
+        let running = workloads.values().filter(|workload| workload.state == koan_core::inventory::WorkloadState::Running);
+        let mut names: Vec<String> = running.filter_map(|workload| workload.owner.clone()).map(|owner| owner.service).collect();
+        names.sort();
+        names
     }
 }
 
@@ -157,17 +372,27 @@ impl Drop for Instance {
     }
 }
 
-fn run(
-    client: &Client,
-    server: &Server,
-    engines: Vec<Arc<dyn Engine>>,
-    trace: &Arc<Trace>,
-) -> (Arc<Controllers>, JoinHandle<RunError>) {
-    let recipes = koan_adapters::catalogue();
-    let controllers = Controllers::builder(client.clone(), server.instance().into(), recipes, Arc::new(Script))
-        .engines(engines)
-        .hook(Arc::clone(trace) as Arc<dyn Hook>)
-        .build();
+struct Parts<'a> {
+    client: &'a Client,
+    server: &'a Server,
+    world: &'a SimWorld,
+    script: &'a Arc<Script>,
+    host: &'a Arc<TestHost>,
+    clock: VirtualClock,
+    random: &'a Arc<Seeded>,
+}
+
+fn run(parts: &Parts<'_>, trace: &Arc<Trace>) -> (Arc<Controllers>, JoinHandle<RunError>) {
+    let prober = Arc::clone(parts.script) as Arc<dyn Prober>;
+    let controllers =
+        Controllers::builder(parts.client.clone(), parts.server.instance().into(), koan_adapters::catalogue(), prober)
+            .engines(vec![Arc::new(parts.world.engine())])
+            .reader(Arc::new(StoreReader::new(Store(parts.server.snapshot_reader()))))
+            .clock(Arc::new(parts.clock))
+            .random(Arc::clone(parts.random) as Arc<dyn Random>)
+            .host(Arc::clone(parts.host) as Arc<dyn Host>)
+            .hook(Arc::clone(trace) as Arc<dyn Hook>)
+            .build();
     let controllers = Arc::new(controllers);
     let running = Arc::clone(&controllers);
     let task = tokio::spawn(async move { running.run().await });
@@ -175,10 +400,7 @@ fn run(
 }
 
 /// Status of a condition: `True`, `False` or `Unknown`, and its reason.
-pub(crate) fn condition(
-    conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
-    kind: &str,
-) -> (String, String) {
+pub(crate) fn condition(conditions: &[Condition], kind: &str) -> (String, String) {
     conditions
         .iter()
         .find(|condition| condition.type_ == kind)
@@ -191,6 +413,15 @@ pub(crate) fn is_ready(service: Option<&ServiceSpec>) -> bool {
     service.is_some_and(|service| {
         service.status.as_ref().is_some_and(|status| {
             status.observed_generation == service.metadata.generation && condition(&status.conditions, "Ready").0 == "True"
+        })
+    })
+}
+
+/// True when the stack is ready for its present generation.
+pub(crate) fn is_ready_stack(stack: Option<&DevStack>) -> bool {
+    stack.is_some_and(|stack| {
+        stack.status.as_ref().is_some_and(|status| {
+            status.observed_generation == stack.metadata.generation && condition(&status.conditions, "Ready").0 == "True"
         })
     })
 }

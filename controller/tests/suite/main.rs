@@ -1,5 +1,5 @@
-//! The controllers over the embedded API server in process: the same client code as in use, no socket, no engine of the machine.
+//! The controllers over the embedded API server in process: the same client code as in use, no socket, a simulated engine.
 
 mod harness;
+mod lifecycle;
 mod service;
-mod trivial;

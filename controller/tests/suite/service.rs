@@ -1,14 +1,9 @@
 //! One `ServiceSpec` that stands alone.
 
-use std::sync::Arc;
-
-use koan_core::inventory::WorkloadState;
 use koan_crds::v1alpha1::ServiceSpec;
-use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::harness::{Instance, condition, is_ready};
-use crate::trivial::{Trivial, engines};
 
 fn web() -> serde_json::Value {
     json!({
@@ -16,43 +11,38 @@ fn web() -> serde_json::Value {
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {
             "container": {"image": "docker.io/library/web:1.0"},
-            "health": {"exec": {"command": ["true"]}},
+            "health": {"exec": {"command": ["letters", "1"]}},
         },
     })
 }
 
-/// L-1, S-5: a service that is applied gets a workload, is probed and becomes ready; deleted, it leaves nothing.
-#[tokio::test]
+/// L-1, S-5, S-7: a service that is applied gets a workload, is probed and becomes ready; deleted, it leaves nothing.
+#[tokio::test(start_paused = true)]
 async fn service_is_created_probed_and_deleted() {
-    let engine = Arc::new(Trivial::default());
-    let instance = Instance::start(engines(&engine)).await;
+    let instance = Instance::start().await;
     instance.apply::<ServiceSpec>(&web()).await;
     let ready = instance.wait::<ServiceSpec>("web", is_ready).await.unwrap();
     let status = ready.status.unwrap();
     assert_eq!(condition(&status.conditions, "Accepted"), ("True".to_owned(), "Valid".to_owned()));
-    assert_eq!(engine.workloads().len(), 1);
-    assert_eq!(engine.workloads()[0].state, WorkloadState::Running);
+    assert_eq!(instance.running(), ["web"]);
 
-    instance.services().delete("web", &DeleteParams::default()).await.unwrap();
+    instance.delete::<ServiceSpec>("web").await;
     instance.wait::<ServiceSpec>("web", |found| found.is_none()).await;
-    assert!(engine.workloads().is_empty());
+    assert!(instance.world.workloads().is_empty());
+    assert!(instance.world.networks().is_empty());
 }
 
-/// B-6, L-3: at rest nothing is written, neither to the API nor to the engine.
-#[tokio::test]
-async fn a_converged_service_is_left_alone() {
-    let engine = Arc::new(Trivial::default());
-    let mut instance = Instance::start(engines(&engine)).await;
+/// B-6, L-3, REL-32: a restart of Koan adopts what runs and writes nothing, neither to the API nor to the engine.
+#[tokio::test(start_paused = true)]
+async fn a_converged_service_is_left_alone_by_a_restart() {
+    let mut instance = Instance::start().await;
     instance.apply::<ServiceSpec>(&web()).await;
     instance.wait::<ServiceSpec>("web", is_ready).await;
     instance.settle().await;
-    let before = instance.services().get("web").await.unwrap();
-    let calls = engine.calls();
-    instance.restart(engines(&engine)).await;
+    let calls = instance.world.calls().len();
+    instance.restart().await;
     let tally = instance.settle().await;
-    let after = instance.services().get("web").await.unwrap();
-    assert_eq!(after.status, before.status);
-    assert_eq!(tally.api_writes(), 0, "{:#?}", instance.trace.effects());
-    assert_eq!(tally.events, 0, "{tally:?}");
-    assert_eq!(engine.calls(), calls);
+    assert_eq!(tally.api_writes(), 0, "{:#?}", instance.trace.words());
+    assert_eq!(tally.events, 0, "{:#?}", instance.trace.words());
+    assert_eq!(instance.world.calls().len(), calls);
 }
