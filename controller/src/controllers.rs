@@ -7,6 +7,8 @@ use futures::StreamExt;
 use koan_adapters::Prober;
 use koan_core::identity::InstanceId;
 use koan_core::recipe::Recipes;
+use koan_core::validate::StackOptions;
+use koan_crds::v1alpha1::DevStack;
 use koan_engines::Engine;
 use tokio::task::JoinSet;
 
@@ -22,6 +24,7 @@ use crate::pool::Pool;
 use crate::ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
 use crate::reader::{ApiReader, Reader};
 use crate::relay::Relays;
+use crate::report::{self, PlanError, PlanReport};
 use crate::runtime::{ApiSource, Change, Interests, Key, Kind, RunError, Runner, Source, Target, Wake, WatchedKind};
 
 /// A stack looks at its services' changes together (PERF-93).
@@ -69,6 +72,14 @@ impl Controllers {
             host: Arc::new(SystemHost),
             hook: Arc::new(NoHook),
         }
+    }
+
+    /// What would happen to a stack: the same stages, no effect (P23).
+    ///
+    /// # Errors
+    /// The manifest is not valid, or an object could not be read.
+    pub async fn plan_stack(&self, stack: &DevStack, options: &StackOptions) -> Result<PlanReport, PlanError> {
+        report::report(&self.context, stack, options).await
     }
 
     /// What went through the gateway so far (PERF-70).
@@ -134,8 +145,8 @@ fn route(context: &Context, change: &Change) {
     }
     for reader in context.interests.of(&Target::new(*kind, namespace, name)) {
         match reader.kind {
-            Kind::Stack => context.wake.after(reader, COALESCE),
-            Kind::Service | Kind::Probe | Kind::Engine | Kind::Collector => context.wake.now(reader),
+            Kind::Stack => context.wake.changed_after(reader, version, COALESCE),
+            Kind::Service | Kind::Probe | Kind::Engine | Kind::Collector => context.wake.changed(reader, version),
         }
     }
 }

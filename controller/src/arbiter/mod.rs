@@ -56,23 +56,24 @@ impl Arbiter {
         host: &dyn Host,
     ) -> Result<PortAllocation, PortFailure> {
         let mut promises = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        facts.promised = promises
-            .ports
-            .iter()
-            .filter(|(key, _)| **key != service.key)
-            .flat_map(|(key, ports)| ports.iter().map(|port| PortPromise { port: *port, service: key.to_string() }))
-            .collect();
-        let own: Vec<u16> = if holding { facts.current.iter().map(|port| port.host).collect() } else { Vec::new() };
-        let mut allocation = allocate_ports(service, facts)?;
-        for _ in 0..CHOICES {
-            let known = |port: &u16| own.contains(port) || facts.busy.iter().any(|busy| busy.port == *port);
-            let Some(busy) = hosts(&allocation).find(|port| !known(port) && !is_free(*port, host)) else { break };
-            facts.current.retain(|port| port.host != busy);
-            facts.busy.push(BusyPort { port: busy, holder: "another program".to_owned() });
-            allocation = allocate_ports(service, facts)?;
-        }
+        let allocation = allocate(&promises, service, facts, holding, host)?;
         promises.ports.insert(service.key.clone(), hosts(&allocation).collect());
         Ok(allocation)
+    }
+
+    /// The same without a promise, for a plan that is only shown.
+    ///
+    /// # Errors
+    /// As [`Arbiter::ports`].
+    pub(crate) fn preview(
+        &self,
+        service: &ValidService,
+        facts: &mut PortFacts,
+        holding: bool,
+        host: &dyn Host,
+    ) -> Result<PortAllocation, PortFailure> {
+        let promises = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        allocate(&promises, service, facts, holding, host)
     }
 
     /// The engine that was promised to a stack, by the owner's UID.
@@ -94,6 +95,31 @@ impl Arbiter {
     pub(crate) fn release_engine(&self, owner: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).engines.remove(owner);
     }
+}
+
+fn allocate(
+    promises: &Promises,
+    service: &ValidService,
+    facts: &mut PortFacts,
+    holding: bool,
+    host: &dyn Host,
+) -> Result<PortAllocation, PortFailure> {
+    facts.promised = promises
+        .ports
+        .iter()
+        .filter(|(key, _)| **key != service.key)
+        .flat_map(|(key, ports)| ports.iter().map(|port| PortPromise { port: *port, service: key.to_string() }))
+        .collect();
+    let own: Vec<u16> = if holding { facts.current.iter().map(|port| port.host).collect() } else { Vec::new() };
+    let mut allocation = allocate_ports(service, facts)?;
+    for _ in 0..CHOICES {
+        let known = |port: &u16| own.contains(port) || facts.busy.iter().any(|busy| busy.port == *port);
+        let Some(busy) = hosts(&allocation).find(|port| !known(port) && !is_free(*port, host)) else { break };
+        facts.current.retain(|port| port.host != busy);
+        facts.busy.push(BusyPort { port: busy, holder: "another program".to_owned() });
+        allocation = allocate_ports(service, facts)?;
+    }
+    Ok(allocation)
 }
 
 fn hosts(allocation: &PortAllocation) -> impl Iterator<Item = u16> {

@@ -50,7 +50,7 @@ impl Recorder {
             return;
         }
         let body = self.body(event, warning, about, message);
-        if let Err(error) = self.gateway.create(ApiKind::Event, labels::MANAGER_SERVICE, body).await {
+        if let Err(error) = self.gateway.create(ApiKind::Event, labels::MANAGER_SERVICE, body, None).await {
             tracing::debug!(event_id = event.id(), object = %subject, "the Event was not written: {error}");
         }
     }

@@ -80,9 +80,15 @@ impl Gateway {
     }
 
     /// Creates an object; one of the same name is adopted when it carries all of these labels.
-    pub(crate) async fn create(&self, kind: ApiKind, manager: &'static str, body: Value) -> Result<Written, ApiError> {
+    pub(crate) async fn create(
+        &self,
+        kind: ApiKind,
+        manager: &'static str,
+        body: Value,
+        echo: Option<Key>,
+    ) -> Result<Written, ApiError> {
         let (namespace, name) = (text(&body, "/metadata/namespace"), text(&body, "/metadata/name"));
-        self.write(ApiWrite { verb: ApiVerb::Create, kind, namespace, name, manager, body, echo: None }).await
+        self.write(ApiWrite { verb: ApiVerb::Create, kind, namespace, name, manager, body, echo }).await
     }
 
     /// Replaces the finalizers of an object; UID and resourceVersion are named (S-8).

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::references::version_of;
 use crate::context::Context;
 use crate::gateway::{ApiError, ApiKind};
+use crate::runtime::Key;
 
 /// Length of a generated password.
 const LENGTH: usize = 28;
@@ -48,7 +49,9 @@ pub(crate) async fn ensure(
             volume.name
         )));
     }
-    let written = context.gateway.create(ApiKind::Secret, labels::MANAGER_SERVICE, body(context, service, &name)?).await?;
+    let key = Key::service(&service.key.namespace, &service.key.name);
+    let written =
+        context.gateway.create(ApiKind::Secret, labels::MANAGER_SERVICE, body(context, service, &name)?, Some(key)).await?;
     for key in keys {
         let reference = ValueRef::SecretKey { name: name.clone(), key: key.to_owned() };
         facts.versions.insert(reference, version_of(&written.uid, &written.version));

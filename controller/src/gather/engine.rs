@@ -31,7 +31,9 @@ pub(crate) async fn choose(context: &Context, service: &ValidService, decision: 
     };
     request.missing_programs = missing_programs(context, &request);
     let verdict = choose_engine(&request, &infos, context.recipes);
-    if let EngineVerdict::Selected { engine, .. } = &verdict {
+    if let EngineVerdict::Selected { engine, .. } = &verdict
+        && !owner.is_empty()
+    {
         context.arbiter.promise_engine(&owner, *engine);
     }
     Ok(verdict)

@@ -147,6 +147,11 @@ impl Queue {
         self.waiting.is_empty() && self.running.is_empty()
     }
 
+    /// True while the key runs.
+    pub(crate) fn runs(&self, key: &Key) -> bool {
+        self.running.contains_key(key)
+    }
+
     /// Forgets a key that will not come back.
     pub(crate) fn forget(&mut self, key: &Key) {
         self.drop_timer(key);

@@ -43,6 +43,21 @@ impl Wake {
         self.0.notify.notify_one();
     }
 
+    /// Reconciles the key after a delay at the latest, unless the change to this version was its own write.
+    pub(crate) fn changed_after(&self, key: Key, version: &str, delay: Duration) {
+        if self.0.echoes.is_own(&key, version) {
+            return;
+        }
+        self.with(|queue| {
+            if queue.runs(&key) {
+                queue.add(key, Cause::Version(version.to_owned()));
+            } else {
+                queue.add_after(key, Instant::now(), delay);
+            }
+        });
+        self.0.notify.notify_one();
+    }
+
     /// Notes a version that we wrote.
     pub(crate) fn wrote(&self, key: Key, version: String) {
         self.0.echoes.note(key, version);

@@ -11,7 +11,7 @@ use koan_core::desired::Ownership;
 use koan_core::inventory::Inventory;
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::plan::plan_deletion;
-use koan_crds::v1alpha1::{EngineName, ServiceSpec};
+use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
 use koan_crds::{labels, names};
 use kube::ResourceExt;
 
@@ -38,7 +38,11 @@ pub(super) enum Left {
 /// Takes down what a service owns in its engine.
 pub(super) async fn take_down(context: &Context, object: &ServiceSpec) -> Left {
     let own = Ownership::of_object(object, &context.instance);
-    for engine in engines(context, object, &own) {
+    let mut asked = engines(context, object, &own);
+    if asked.is_empty() {
+        asked = anywhere(context, object).await;
+    }
+    for engine in asked {
         // An uncached list: what is destroyed is what is there.
         if let Err(error) = context.pool.relist(engine).await {
             return Left::Engine { engine, message: error.to_string() };
@@ -65,6 +69,16 @@ fn engines(context: &Context, object: &ServiceSpec, own: &Ownership) -> BTreeSet
     });
     let found: BTreeSet<EngineName> = status.into_iter().chain(promised).chain(known).collect();
     found.into_iter().filter(|name| context.pool.engine(*name).is_some()).collect()
+}
+
+/// Nothing says where the service ran, though it may have: every engine that answers is asked.
+async fn anywhere(context: &Context, object: &ServiceSpec) -> BTreeSet<EngineName> {
+    let decision = object.status.as_ref().and_then(|status| status.decision.as_ref());
+    if decision.is_none_or(|decision| decision.action != Action::ProvisionContainer) {
+        return BTreeSet::new();
+    }
+    let infos = context.pool.infos().await;
+    infos.into_iter().filter(|info| info.available).map(|info| info.engine).collect()
 }
 
 /// The credentials Secret follows its volume (DET-22): it goes when no volume of the service is left.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use koan_core::conclude::{ServiceInput, StepOutcome, Verdict, conclude_service};
 use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, decide};
 use koan_core::desired::{Desired, desired};
@@ -163,6 +164,8 @@ async fn plan_course(visit: &mut Visit<'_>, service: &ValidService, course: &mut
         }
     };
     let Some(inventory) = &course.inventory else { return Plan::default() };
+    course.inventory = Some(steady(visit, inventory));
+    let Some(inventory) = &course.inventory else { return Plan::default() };
     let counted = inventory
         .workloads
         .iter()
@@ -171,6 +174,27 @@ async fn plan_course(visit: &mut Visit<'_>, service: &ValidService, course: &mut
         .sum();
     visit.facts.restarts = visit.context.restarts.record(&service.uid, counted).0;
     plan(service, &course.desired, inventory, &visit.facts)
+}
+
+/// Two clocks never agree: a start within this time of the one that the status shows is the same start.
+const SAME_START: SignedDuration = SignedDuration::from_secs(5);
+
+/// The inventory with the start that the status shows already, where it is the same one (B-6).
+fn steady(visit: &Visit<'_>, inventory: &Arc<Inventory>) -> Arc<Inventory> {
+    let Some(workload) = &visit.status.workload else { return Arc::clone(inventory) };
+    let (Some(id), Some(shown)) = (&workload.id, &workload.started_at) else { return Arc::clone(inventory) };
+    let differs = |record: &koan_core::inventory::WorkloadRecord| {
+        let started = record.started_at.filter(|_| record.id.0 == *id);
+        started.is_some_and(|started| started != shown.0 && started.duration_since(shown.0).abs() <= SAME_START)
+    };
+    if !inventory.workloads.iter().any(differs) {
+        return Arc::clone(inventory);
+    }
+    let mut inventory = Inventory::clone(inventory);
+    for record in inventory.workloads.iter_mut().filter(|record| differs(record)) {
+        record.started_at = Some(shown.0);
+    }
+    Arc::new(inventory)
 }
 
 /// Each promise stands in a status write before the step that relies on it.
@@ -187,7 +211,7 @@ async fn perform(visit: &mut Visit<'_>, service: &ValidService, course: &mut Cou
     let context = visit.context;
     if let Some(engine) = course.engine.filter(|_| !plan.steps.is_empty()) {
         course.outcomes = apply(context, &visit.object, engine, plan, &course.desired.workloads).await;
-        course.inventory = context.pool.known(engine).or_else(|| course.inventory.take());
+        course.inventory = context.pool.known(engine).map(|known| steady(visit, &known)).or_else(|| course.inventory.take());
     }
     let running = probes::running(&course.desired, course.inventory.as_deref());
     let login = match &course.decision.credential {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::drift;
 use crate::context::Context;
 use crate::gateway::{ApiError, ApiKind, Identity};
+use crate::runtime::Key;
 use crate::service::VisitError;
 
 /// The children as they stand, in the manifest's order, and the name that somebody else has taken.
@@ -55,6 +56,7 @@ pub(super) enum Which {
 
 /// Applies each child that differs from what the manifest says; one that is being deleted is made anew once it is gone.
 pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Children, which: Which) -> Result<(), ApiError> {
+    let key = Key::stack(&stack.namespace, &stack.name);
     for (child, (_, object)) in render(stack).iter().zip(&children.objects) {
         let body = body(child)?;
         let applied = match object {
@@ -64,7 +66,7 @@ pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Chil
         if applied {
             continue;
         }
-        context.gateway.apply(ApiKind::ServiceSpec, labels::MANAGER_STACK, body, None).await?;
+        context.gateway.apply(ApiKind::ServiceSpec, labels::MANAGER_STACK, body, Some(key.clone())).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use koan_core::identity::ServiceKey;
 use koan_core::outputs::{StackEnv, stack_env};
 use koan_core::probe::Vantage;
 use koan_core::validate::{StackEntry, ValidStack};
-use koan_crds::v1alpha1::{DevStack, EngineName, ServiceSpec};
+use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use koan_crds::{API_VERSION, labels, names};
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::gateway::ApiKind;
 use crate::gather::LAUNCH_PORT;
 use crate::injection::peer;
+use crate::runtime::Key;
 use crate::service::VisitError;
 
 use super::children::Children;
@@ -74,7 +75,10 @@ pub(super) async fn write_env(context: &Context, stack: &DevStack, env: &StackEn
             "metadata": metadata(context, stack, &name, true),
             "data": data,
         });
-        context.gateway.apply(ApiKind::Secret, labels::MANAGER_STACK, body, None).await?;
+        context
+            .gateway
+            .apply(ApiKind::Secret, labels::MANAGER_STACK, body, Some(Key::stack(&namespace, &stack.name_any())))
+            .await?;
     }
     Ok(name)
 }
@@ -89,13 +93,10 @@ pub(super) async fn write_launch(
     let name = names::launch_config_map(&stack.name_any());
     let namespace = stack.namespace().unwrap_or_default();
     let mut data = BTreeMap::from([("profile".to_owned(), word(&valid.profile))]);
+    let engine = context.arbiter.engine(&stack.uid().unwrap_or_default());
+    data.extend(engine.map(|engine| ("engine".to_owned(), word(&engine))));
     for (service, object) in &children.objects {
         let Some(status) = object.as_ref().and_then(|object| object.status.as_ref()) else { continue };
-        if let Some(workload) = &status.workload
-            && workload.engine != EngineName::Process
-        {
-            data.insert("engine".to_owned(), word(&workload.engine));
-        }
         data.extend(status.ports.iter().map(|port| (format!("{LAUNCH_PORT}{service}.{}", port.name), port.host.to_string())));
     }
     let found = context.reader.config_map(&namespace, &name).await?;
@@ -107,7 +108,10 @@ pub(super) async fn write_launch(
         "metadata": metadata(context, stack, &name, false),
         "data": data,
     });
-    context.gateway.apply(ApiKind::ConfigMap, labels::MANAGER_STACK, body, None).await?;
+    context
+        .gateway
+        .apply(ApiKind::ConfigMap, labels::MANAGER_STACK, body, Some(Key::stack(&namespace, &stack.name_any())))
+        .await?;
     Ok(())
 }
 

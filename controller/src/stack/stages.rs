@@ -200,12 +200,28 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
         context.arbiter.release_engine(&visit.identity.uid);
         return Ok(Next::Rest);
     }
+    let deletion = blocked(&left);
+    if deletion == Deletion::Running && says_terminating(&visit.status) {
+        // What is left is told by the services themselves; the stack says so once.
+        return Ok(Next::Rest);
+    }
     let objects = left.iter().map(|child| (child.name_any(), ServiceSpec::clone(child))).collect();
     let course = Course { objects, engine: engine(visit).await, env_written: true, plan_failure: None };
-    let verdict = conclude(visit, valid.as_ref(), &course, Some(&blocked(&left)), None);
+    let verdict = conclude(visit, valid.as_ref(), &course, Some(&deletion), None);
     let requeue = verdict.requeue;
     visit.publish(verdict).await?;
     Ok(next(requeue))
+}
+
+/// The status says that deletion goes on and nothing is in its way.
+fn says_terminating(status: &DevStackStatus) -> bool {
+    let is = |kind: ConditionType, reason: Option<Reason>| {
+        status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == kind.as_str() && reason.is_none_or(|reason| condition.reason == reason.as_str()))
+    };
+    is(ConditionType::Ready, Some(Reason::Terminating)) && !is(ConditionType::CleanupBlocked, None)
 }
 
 /// What is in the way of the services' deletion, as the first of them says.

@@ -13,8 +13,11 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_adapters::Prober;
 use koan_apiserver::Server;
-use koan_controller::{Clock, Controllers, Effect, Hook, Host, Random, Resource, Ruling, RunError, Snapshot, StoreReader, Tally};
+use koan_controller::{
+    Clock, Controllers, Effect, Hook, Host, PlanReport, Random, Resource, Ruling, RunError, Snapshot, StoreReader, Tally,
+};
 use koan_core::probe::{Access, Check, CheckReport, Probe, ProbeReport};
+use koan_core::validate::StackOptions;
 use koan_crds::v1alpha1::{DevStack, EngineName, Evidence, EvidenceCode, EvidenceStep, ServiceSpec};
 use koan_engines::sim::{Answer, SimWorld};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
@@ -39,7 +42,7 @@ pub(crate) struct VirtualClock(Instant);
 
 impl VirtualClock {
     fn read(&self) -> Timestamp {
-        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let start = Timestamp::from_second(1_767_225_600).unwrap();
         start + SignedDuration::try_from(self.0.elapsed()).unwrap()
     }
 }
@@ -349,6 +352,11 @@ impl Instance {
     /// Waits until the run was cut.
     pub(crate) async fn cut(&mut self) -> bool {
         matches!((&mut self.task).await, Ok(RunError::Cut { .. }))
+    }
+
+    /// What would happen to a stack.
+    pub(crate) async fn plan(&self, stack: &DevStack, options: &StackOptions) -> PlanReport {
+        self.controllers.plan_stack(stack, options).await.unwrap()
     }
 
     /// True while the controllers run.

@@ -2,4 +2,5 @@
 
 mod harness;
 mod lifecycle;
+mod patterns;
 mod service;
