@@ -8,6 +8,7 @@ use koan_core::desired::engine_need;
 use koan_core::validate::{ValidService, Workload, validate_service};
 use koan_crds::labels;
 use koan_crds::v1alpha1::{Action, EngineName, ProvisioningMode, ServiceSpec};
+use koan_crds::vocabulary::{ConditionType, Reason};
 use kube::ResourceExt;
 
 use crate::context::Context;
@@ -30,7 +31,15 @@ pub(crate) async fn choose(context: &Context, service: &ValidService, decision: 
         None => context.pool.infos().await,
     };
     request.missing_programs = missing_programs(context, &request);
-    let verdict = choose_engine(&request, &infos, context.recipes);
+    let mut verdict = choose_engine(&request, &infos, context.recipes);
+    if let EngineVerdict::Selected { engine, evidence, .. } = &mut verdict
+        && let Some(told) = siblings
+            .iter()
+            .find(|sibling| sibling.metadata.uid.as_ref() == Some(&service.uid.0))
+            .and_then(|own| told(own, *engine))
+    {
+        *evidence = vec![told];
+    }
     if let EngineVerdict::Selected { engine, .. } = &verdict
         && !owner.is_empty()
     {
@@ -52,6 +61,15 @@ async fn siblings(context: &Context, service: &ValidService) -> Result<Vec<std::
         found.extend(context.reader.service(&service.key.namespace, &name).await?);
     }
     Ok(found)
+}
+
+/// Why the engine was chosen, as the status tells it already: the choice stands, and so do its words (B-6).
+fn told(object: &ServiceSpec, engine: EngineName) -> Option<String> {
+    let conditions = &object.status.as_ref()?.conditions;
+    let chosen = conditions.iter().find(|condition| condition.type_ == ConditionType::EngineSelected.as_str())?;
+    let selected = chosen.status == "True" && chosen.reason == Reason::Selected.as_str();
+    let words = chosen.message.strip_prefix(&format!("{engine:?}: "))?;
+    selected.then(|| words.to_owned())
 }
 
 /// What a sibling needs: by its decision where it has one, else by its manifest.

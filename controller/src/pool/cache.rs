@@ -22,6 +22,8 @@ const UNAVAILABLE_FOR: Duration = Duration::from_secs(5);
 struct Slot {
     info: Option<(EngineInfo, Instant)>,
     inventory: Option<Arc<Inventory>>,
+    /// Digest and platform of images that our steps met, by reference.
+    images: overlay::Images,
     /// Counts the steps that changed the cached inventory, so that a list which began before one does not undo it.
     epoch: u64,
 }
@@ -153,8 +155,9 @@ impl Pool {
         let Outcome::Done(done) = outcome else { return };
         self.with(name, |slot| {
             slot.epoch += 1;
+            overlay::note_image(&mut slot.images, step, done);
             if let Some(inventory) = &mut slot.inventory {
-                overlay::take_in(Arc::make_mut(inventory), step, done, now);
+                overlay::take_in(Arc::make_mut(inventory), &slot.images, step, done, now);
             }
         });
     }

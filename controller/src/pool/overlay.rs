@@ -11,8 +11,23 @@ use koan_core::workload::{Run, WorkloadSpec};
 
 use super::cache::Difference;
 
+/// Digest and platform by image reference.
+pub(super) type Images = BTreeMap<String, (Option<String>, Option<String>)>;
+
+/// Images that are remembered; more and the memory begins anew, which costs a status its digest until the next list.
+const IMAGES: usize = 1024;
+
+/// Remembers the digest and platform that the reply about an image told.
+pub(super) fn note_image(images: &mut Images, step: &Step, done: &Done) {
+    let StepAction::EnsureImage(image) = &step.action else { return };
+    if images.len() >= IMAGES {
+        images.clear();
+    }
+    images.insert(image.reference.clone(), (done.image_digest.clone(), done.platform.clone()));
+}
+
 /// Takes a step that is done into an inventory.
-pub(super) fn take_in(inventory: &mut Inventory, step: &Step, done: &Done, now: Timestamp) {
+pub(super) fn take_in(inventory: &mut Inventory, images: &Images, step: &Step, done: &Done, now: Timestamp) {
     match &step.action {
         StepAction::EnsureNetwork(network) => {
             if let Some(id) = &done.id
@@ -40,7 +55,7 @@ pub(super) fn take_in(inventory: &mut Inventory, step: &Step, done: &Done, now: 
             }
         }
         StepAction::EnsureImage(_) => {}
-        StepAction::Create(spec) => created(inventory, spec, done),
+        StepAction::Create(spec) => created(inventory, images, spec, done),
         StepAction::Start(object) => change(inventory, object, |record| {
             if record.state != WorkloadState::Running {
                 record.state = WorkloadState::Running;
@@ -62,7 +77,7 @@ pub(super) fn take_in(inventory: &mut Inventory, step: &Step, done: &Done, now: 
     }
 }
 
-fn created(inventory: &mut Inventory, spec: &WorkloadSpec, done: &Done) {
+fn created(inventory: &mut Inventory, images: &Images, spec: &WorkloadSpec, done: &Done) {
     let Some(id) = &done.id else { return };
     if inventory.workloads.iter().any(|record| record.id == *id) {
         return;
@@ -72,6 +87,7 @@ fn created(inventory: &mut Inventory, spec: &WorkloadSpec, done: &Done) {
         Run::Container(container) => Some(container.image.clone()),
         Run::Process(_) => None,
     };
+    let (digest, platform) = image.as_ref().and_then(|image| images.get(image)).cloned().unwrap_or_default();
     let ports = spec.ports.iter().filter_map(|port| {
         Some(LivePort {
             service: spec.object.clone(),
@@ -90,8 +106,8 @@ fn created(inventory: &mut Inventory, spec: &WorkloadSpec, done: &Done) {
         hash: spec.hash.clone(),
         state: WorkloadState::Created,
         image,
-        image_digest: done.image_digest.clone(),
-        platform: done.platform.clone(),
+        image_digest: done.image_digest.clone().or(digest),
+        platform: done.platform.clone().or(platform),
         started_at: None,
         finished_at: None,
         exit_code: None,

@@ -251,7 +251,7 @@ fn is_port_conflict(outcome: &Outcome) -> bool {
 
 /// Another service of the stack waits for the start itself, not for readiness.
 async fn started_is_awaited(visit: &Visit<'_>, service: &ValidService) -> Result<bool, VisitError> {
-    let Some(stack) = &service.stack else { return Ok(true) };
+    let Some(stack) = &service.stack else { return Ok(false) };
     let parent = visit.context.reader.stack(&service.key.namespace, &stack.name).await?;
     Ok(parent.is_some_and(|parent| {
         let gates = parent.spec.services.iter().flat_map(|entry| entry.service.depends_on.iter().flatten());

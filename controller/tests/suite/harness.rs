@@ -227,7 +227,9 @@ impl Instance {
     /// Ends the controllers and starts them anew over the same store and engine: what a crash and a restart do.
     pub(crate) async fn restart(&mut self) {
         self.task.abort();
-        let _ = (&mut self.task).await;
+        if !self.task.is_finished() {
+            let _ = (&mut self.task).await;
+        }
         self.trace = Arc::new(Trace::default());
         let parts = Parts {
             client: &self.client,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
+use koan_engines::Stream;
 use koan_engines::sim::Program;
 use serde_json::{Value, json};
 
@@ -19,10 +20,10 @@ pub(crate) fn shop() -> Value {
         "metadata": {"name": "shop", "namespace": "default"},
         "spec": {"services": [
             {"name": "cache", "adapter": "redis"},
-            {"name": "api", "container": {"image": APP}, "health": {"exec": {"command": ["letters", "1"]}},
+            {"name": "api", "container": {"image": APP}, "health": {"log": {"pattern": "ready"}},
              "env": [{"name": "LEVEL", "value": "info"}, {"name": "REDIS", "valueFrom": {"serviceRef": {"name": "cache", "output": "url"}}}],
              "dependsOn": [{"name": "cache"}]},
-            {"name": "page", "container": {"image": APP}, "health": {"exec": {"command": ["letters", "1"]}},
+            {"name": "page", "container": {"image": APP}, "health": {"log": {"pattern": "ready"}},
              "dependsOn": [{"name": "api"}]},
         ]},
     })
@@ -44,7 +45,8 @@ pub(crate) async fn scripted() -> Instance {
 
 pub(crate) fn script(instance: &Instance) {
     instance.world.script(&image_of("redis"), Program::boots_in(Duration::from_millis(400)));
-    instance.world.script(APP, Program::boots_in(Duration::from_millis(100)));
+    let line = (Duration::from_millis(100), Stream::Stdout, "the shop is ready".to_owned());
+    instance.world.script(APP, Program { lines: vec![line], ..Program::default() });
 }
 
 fn position(words: &[String], part: &str) -> usize {
