@@ -1,6 +1,7 @@
 /* The bench's service: binds its port BOOT_MS after its own start (connections are refused before), writes that
  * CLOCK_MONOTONIC instant in nanoseconds to BOUND_FILE when it is set, answers every request with 200, and ends at once
- * on TERM. DEAF=1 ignores TERM. PORT defaults to 8080. Static, for an image FROM scratch, where it is process 1. */
+ * on TERM. DEAF=1 ignores TERM; ONCE=1 ends with 0 instead of binding. PORT defaults to 8080. Static, for an image FROM
+ * scratch, where it is process 1. */
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -57,6 +58,7 @@ int main(void) {
   long boot = number("BOOT_MS", 0);
   struct timespec wait = {.tv_sec = boot / 1000, .tv_nsec = boot % 1000 * 1000000L};
   while (nanosleep(&wait, &wait)) continue;
+  if (number("ONCE", 0) == 1) return 0;
 
   int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, off = 0;
   int family = listener < 0 ? AF_INET : AF_INET6;

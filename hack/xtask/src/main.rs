@@ -1,5 +1,7 @@
-//! `cargo xtask`: the checks and generators of the house, one file per command. Reads the working tree, never the network.
+//! `cargo xtask`: the checks, generators and benches of the house, one file or folder per command. Reads the working tree,
+//! never the network; only the benches talk to an engine, and to the program under test on loopback.
 
+mod bench;
 mod crds;
 mod events;
 mod layers;
@@ -13,7 +15,7 @@ mod workspace;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Checks and generators of the house.
+/// Checks, generators and benches of the house.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 struct Arguments {
@@ -23,6 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Arguments),
     Layers(layers::Arguments),
     Sizes(sizes::Arguments),
     Crds(crds::Arguments),
@@ -32,6 +35,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Layers(arguments) => layers::run(&arguments),
         Command::Sizes(arguments) => sizes::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),

@@ -1,0 +1,143 @@
+//! Bench `idle`: memory, processor time and context switches at rest, without a stack and with ten containers running
+//! (PERF-14, PERF-15, PERF-17). The window is short: the ten minutes of PERF-13 are not measured here.
+
+use super::measure::Sample;
+use super::record::{Claim, Record, Unit};
+use super::setting::{Outcome, Setting};
+use super::subject::Subject;
+use super::workload::fan10;
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time between the last activity and the window.
+const SETTLE: Duration = Duration::from_secs(5);
+/// The window; one probe interval of ten services fits in it twice.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Repetitions where none are asked for: each takes over ten seconds (PERF-1).
+const LONG: f64 = 15.0;
+/// Guides of PERF-15 (bytes) and PERF-14 (share of a core without and with ten services, switches per second likewise).
+const MEMORY: f64 = 25e6;
+const PROCESSOR: [f64; 2] = [0.001, 0.002];
+const SWITCHES: [f64; 2] = [2.0, 10.0];
+/// What DCP needs for each container (PERF-17), and how many run.
+const PEER_EACH: f64 = 21.6 * 1024.0 * 1024.0;
+const CONTAINERS: f64 = 10.0;
+
+/// One look at a resting server.
+struct Rest {
+    memory: f64,
+    processor: f64,
+    switches: f64,
+}
+
+#[derive(Default)]
+struct Samples {
+    memory: Sample,
+    processor: Sample,
+    switches: Sample,
+}
+
+impl Samples {
+    fn push(&mut self, rest: &Rest) {
+        self.memory.push(rest.memory);
+        self.processor.push(rest.processor);
+        self.switches.push(rest.switches);
+    }
+}
+
+/// Runs the bench; without an engine only the part without a stack.
+///
+/// # Errors
+/// The server fails, or `/proc` cannot be read.
+pub(crate) fn run(setting: &Setting) -> Result<Outcome> {
+    let sleepers = setting.sleepers()?;
+    let (mut none, mut ten, mut growth) = (Samples::default(), Samples::default(), Sample::default());
+    for _ in 0..setting.repetitions(LONG) {
+        let variable = sleepers.as_ref().ok().map(|sleepers| (sleepers.variable.0, sleepers.variable.1.as_str()));
+        let subject = Subject::start(&setting.program, variable)?;
+        let before = rest(&subject)?;
+        none.push(&before);
+        let Ok(sleepers) = &sleepers else { continue };
+        let stack = fan10().stack("bench-idle", &sleepers.image, None);
+        subject.bring_up(&stack)?;
+        let with = rest(&subject)?;
+        growth.push((with.memory - before.memory) / CONTAINERS);
+        ten.push(&with);
+        subject.take_down(&stack)?;
+    }
+    let mut records = at_rest(setting, "no stack", &none, 0);
+    match sleepers {
+        Ok(_) => {
+            records.extend(at_rest(setting, "fan10 running", &ten, 1));
+            let claim = claim("PERF-17", "memory per container".to_owned(), Unit::Bytes, ("DCP (not run)", PEER_EACH), 0.01);
+            records.push(Record::new(&setting.run, &claim, &growth, &[]));
+        }
+        Err(missing) => println!("SKIPPED idle with ten containers: {missing}"),
+    }
+    Ok(Outcome::Measured(records))
+}
+
+fn claim(id: &'static str, workload: String, unit: Unit, against: (&str, f64), target: f64) -> Claim {
+    Claim { id, workload, unit, against: (against.0.to_owned(), against.1), target }
+}
+
+fn at_rest(setting: &Setting, workload: &str, samples: &Samples, which: usize) -> Vec<Record> {
+    let title = |what: &str| format!("{what}, {workload}");
+    let claims = [
+        (claim("PERF-15", title("PSS"), Unit::Bytes, ("guide", MEMORY), 1.0), &samples.memory),
+        (claim("PERF-14", title("processor"), Unit::Cores, ("guide", PROCESSOR[which]), 1.0), &samples.processor),
+        (claim("PERF-14", title("switches"), Unit::PerSecond, ("guide", SWITCHES[which]), 1.0), &samples.switches),
+    ];
+    claims.iter().map(|(claim, sample)| Record::new(&setting.run, claim, sample, &[])).collect()
+}
+
+fn rest(subject: &Subject) -> Result<Rest> {
+    std::thread::sleep(SETTLE);
+    let process = subject.process();
+    let (busy, switches) = (busy_nanoseconds(process)?, voluntary_switches(process)?);
+    std::thread::sleep(WINDOW);
+    let rate = |before: f64, after: f64| (after - before).max(0.0) / WINDOW.as_secs_f64();
+    Ok(Rest {
+        memory: field(&std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")? * 1024.0,
+        processor: rate(busy, busy_nanoseconds(process)?) / 1e9,
+        switches: rate(switches, voluntary_switches(process)?),
+    })
+}
+
+fn threads(process: u32) -> Result<Vec<PathBuf>> {
+    let folder = std::fs::read_dir(format!("/proc/{process}/task"))?;
+    Ok(folder.filter_map(Result::ok).map(|entry| entry.path()).collect())
+}
+
+fn busy_nanoseconds(process: u32) -> Result<f64> {
+    let each = threads(process)?.into_iter().map(|thread| {
+        let text = std::fs::read_to_string(thread.join("schedstat"))?;
+        text.split(' ').next().and_then(|word| word.parse::<f64>().ok()).context("no schedstat")
+    });
+    each.sum()
+}
+
+fn voluntary_switches(process: u32) -> Result<f64> {
+    let each = threads(process)?.into_iter();
+    each.map(|thread| field(&std::fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")).sum()
+}
+
+/// The number behind a name of a `/proc` file.
+fn field(text: &str, name: &str) -> Result<f64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+    rest.split_whitespace().next().and_then(|word| word.parse().ok()).with_context(|| format!("{name} {rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    /// PERF-15: the sum of proportional shares is read, not another line that begins alike.
+    #[test]
+    fn the_proportional_share_is_read() {
+        let text = "Rss:  900 kB\nPss_Dirty:  100 kB\nPss:    300 kB\n";
+        assert_eq!(field(text, "Pss:").unwrap(), 300.0);
+        assert!(field(text, "Swap:").is_err());
+    }
+}

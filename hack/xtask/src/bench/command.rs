@@ -1,0 +1,132 @@
+//! The command: chooses benches, runs one after the other, prints and records.
+
+use super::floor::Engine;
+use super::record::{HEADING, Record, Run, append};
+use super::setting::{EngineName, Outcome, Setting};
+use super::{bench_idle, bench_ready, bench_size, bench_start, bench_up, report};
+use crate::workspace::{Problems, Workspace};
+use anyhow::Result;
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+
+/// Measures the release program: benches `start`, `size`, `idle`, `up`, `ready`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Benches to run, in this order
+    #[arg(required_unless_present = "report")]
+    names: Vec<Name>,
+    /// Engine of the stacks; its socket comes from `hack/engines`
+    #[arg(long, value_enum, default_value = "docker")]
+    engine: EngineName,
+    /// Repetitions after the warm-up; 5, and 3 for stacks over 10 s
+    #[arg(long)]
+    reps: Option<usize>,
+    /// Only these stacks of the bench `up`
+    #[arg(long, value_name = "STACK")]
+    workload: Vec<String>,
+    /// The program under test; target/release/koan
+    #[arg(long, value_name = "PATH")]
+    koan: Option<PathBuf>,
+    /// Print the JSON lines instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Write the tables of docs/performance.md from the recorded lines
+    #[arg(long)]
+    report: bool,
+}
+
+/// A bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    Start,
+    Size,
+    Idle,
+    Up,
+    Ready,
+}
+
+impl Name {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Size => "size",
+            Self::Idle => "idle",
+            Self::Up => "up",
+            Self::Ready => "ready",
+        }
+    }
+
+    fn measure(self, setting: &Setting) -> Result<Outcome> {
+        match self {
+            Self::Start => bench_start::run(setting),
+            Self::Size => bench_size::run(setting),
+            Self::Idle => bench_idle::run(setting),
+            Self::Up => bench_up::run(setting),
+            Self::Ready => bench_ready::run(setting),
+        }
+    }
+}
+
+/// Runs the benches that were named.
+///
+/// # Errors
+/// The program or the engine fails; a missing one is `SKIPPED` instead.
+pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
+    let workspace = Workspace::load()?;
+    let records = workspace.root.join("target/bench");
+    if !arguments.names.is_empty() {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root.join("target"), PathBuf::from);
+        let program = arguments.koan.clone().unwrap_or_else(|| target.join("release/koan"));
+        measure(arguments, &workspace.root, &records, program)?;
+    }
+    if arguments.report {
+        report::write(&workspace.root.join("docs/performance.md"), &records)?;
+    }
+    Ok(Vec::new())
+}
+
+fn measure(arguments: &Arguments, root: &Path, records: &Path, program: PathBuf) -> Result<()> {
+    if !program.exists() {
+        for name in &arguments.names {
+            println!("SKIPPED {}: {} is not built; cargo build --release --package koan", name.word(), program.display());
+        }
+        return Ok(());
+    }
+    let program = program.canonicalize()?;
+    let profile = program.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    let engine = arguments.engine.socket().map(|socket| Engine::new(&socket, "").version()).transpose()?;
+    let engine = engine.map(|version| format!("{:?} {version}", arguments.engine));
+    let run = Run::look(root, profile, engine)?;
+    let setting =
+        Setting { program, engine: arguments.engine, repetitions: arguments.reps, workloads: arguments.workload.clone(), run };
+    let mut measured = Vec::new();
+    for name in &arguments.names {
+        eprintln!("bench {}", name.word());
+        match name.measure(&setting)? {
+            Outcome::Measured(results) => {
+                append(&records.join(format!("{}.jsonl", name.word())), &results)?;
+                measured.extend(results);
+            }
+            Outcome::Skipped(missing) => println!("SKIPPED {}: {missing}", name.word()),
+        }
+    }
+    print(&measured, arguments.json);
+    Ok(())
+}
+
+fn print(records: &[Record], is_json: bool) {
+    if is_json {
+        for record in records {
+            println!("{}", record.0);
+        }
+    } else if let Some(first) = records.first() {
+        println!("{HEADING}");
+        for record in records {
+            println!("{}", record.row());
+        }
+        for record in records.iter().filter(|record| !record.floors().is_empty()) {
+            println!("floors of {}: {}", record.0["workload"].as_str().unwrap_or_default(), record.floors());
+        }
+        println!("{}", first.circumstances());
+    }
+}
