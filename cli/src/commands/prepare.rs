@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Run;
 use crate::failure::{Failure, Problem};
-use crate::manifest::{Document, Found, find};
+use crate::manifest::{Document, Found, find, unknown_fields};
 
 /// Objects that passed every check.
 pub(crate) struct Prepared {
@@ -76,6 +76,16 @@ fn judge(document: &Document, problems: &mut Vec<Problem>, warnings: &mut Vec<St
     let mut refuse = |path: &str, reason: &str, message: String, hint: Option<String>| {
         problems.push(Problem { reason: reason.to_owned(), message, location: document.location(path), hint });
     };
+    let unknown = unknown_fields(&document.kind, &document.value);
+    if !unknown.is_empty() {
+        for field in unknown {
+            let name = field.path.rsplit('.').next().unwrap_or_default();
+            let nearest = field.nearest.join(", ");
+            let hint = if nearest.is_empty() { "remove it".to_owned() } else { format!("did you mean {nearest}?") };
+            refuse(&field.path, "Invalid", format!("unknown field `{name}`"), Some(hint));
+        }
+        return;
+    }
     let violations: Vec<Violation> = if document.kind == "DevStack" {
         match serde_json::from_value::<DevStack>(document.value.clone()) {
             Ok(stack) => match validate_stack(&stack, &StackOptions::default(), recipes) {

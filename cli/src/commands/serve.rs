@@ -3,9 +3,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use koan_crds::v1alpha1::GoDuration;
 
-use super::Run;
+use super::{Run, block_on};
 use crate::failure::Failure;
-use crate::home::{ServerRecord, prepare, spawn_server, stop_server};
+use crate::home::{ServerRecord, prepare, start_server, stop_server};
 use crate::output::{say, write_out};
 use crate::serve::{Options, serve};
 
@@ -59,7 +59,9 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
         None => {}
     }
     if arguments.background {
-        spawn_server(&home)?;
+        if ServerRecord::living(&home).is_none() {
+            return block_on(async { start_server(&home).await.map(|()| 0) });
+        }
         return Ok(0);
     }
     let options =

@@ -39,13 +39,14 @@ fn report(failure: &Failure) -> String {
         Failure::Violations { problems } => serde_json::to_value(problems).unwrap_or_default(),
         _ => json!([]),
     };
+    let causes = [causes(failure), failure.details()].concat();
     let document = json!({
         "apiVersion": API_VERSION,
         "kind": "ErrorReport",
         "code": failure.reason(),
         "reason": failure.reason(),
         "message": failure.to_string(),
-        "causes": causes(failure),
+        "causes": causes,
         "location": failure.location(),
         "problems": problems,
         "hints": failure.hints(),

@@ -80,11 +80,15 @@ async fn client_of(home: &Home) -> Result<Client, Failure> {
     Client::try_from(config).map_err(|error| api("connect to", "the home's server", error))
 }
 
-async fn start_server(home: &Home) -> Result<(), Failure> {
+/// Starts the server of a home in the background, and waits until it serves.
+///
+/// # Errors
+/// [`Failure::Home`] with its last words where it does not start in time.
+pub(crate) async fn start_server(home: &Home) -> Result<(), Failure> {
     let mut child = spawn_server(home)?;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
-        if ServerRecord::living(home).is_some() && home.kubeconfig().exists() {
+        if ServerRecord::living(home).is_some() {
             return Ok(());
         }
         let ended = child.try_wait().ok().flatten();

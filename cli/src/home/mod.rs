@@ -4,6 +4,6 @@ mod connect;
 mod directory;
 mod process;
 
-pub(crate) use connect::{Session, Start, api, connect};
+pub(crate) use connect::{Session, Start, api, connect, start_server};
 pub(crate) use directory::{Home, instance_of, prepare};
-pub(crate) use process::{ServerRecord, spawn_server, stop_server};
+pub(crate) use process::{ServerRecord, stop_server};

@@ -47,8 +47,9 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
     let server = Server::builder().crds(crds.into_iter().map(|crd| crd.document).collect()).journal(journal).start().await;
     let server = server.map_err(|error| refused(&error))?;
     let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: Vec::new() };
-    ServerRecord::of_this_process(engines.instance().0.clone()).write(home)?;
     let listening = server.listen(listen).await.map_err(|error| refused(&error))?;
+    // Last: who sees the record finds the kubeconfig of this process, not the one of a process that was killed.
+    ServerRecord::of_this_process(engines.instance().0.clone()).write(home)?;
     info!(event_id = Event::ServerStarted.id(), url = listening.url(), "server started");
     let controllers = options.controllers.then(|| controllers(&server, &engines));
     let code = tokio::select! {
