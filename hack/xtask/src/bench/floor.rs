@@ -48,7 +48,7 @@ impl Engine {
     fn connect(&self) -> Result<Connection<UnixStream>> {
         let stream = UnixStream::connect(&self.socket).with_context(|| format!("connecting to {}", self.socket.display()))?;
         stream.set_read_timeout(Some(ANSWER))?;
-        Ok(Connection::new(stream, ""))
+        Ok(Connection::new(stream, "Host: localhost\r\n"))
     }
 
     /// Name and version, as the record has them.

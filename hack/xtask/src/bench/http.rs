@@ -19,7 +19,7 @@ enum Framing {
 /// One kept connection.
 pub(crate) struct Connection<S: Read + Write> {
     stream: BufReader<S>,
-    /// Header lines of every request, each ended by CR LF.
+    /// Header lines of every request, Host among them, each ended by CR LF.
     headers: String,
     /// What a watch has sent of its next line.
     rest: Vec<u8>,
@@ -95,11 +95,7 @@ impl<S: Read + Write> Connection<S> {
     fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<()> {
         let body = body.map(ToString::to_string).unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
-        let text = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{}{kind}Content-Length: {}\r\n\r\n{body}",
-            self.headers,
-            body.len()
-        );
+        let text = format!("{method} {path} HTTP/1.1\r\n{}{kind}Content-Length: {}\r\n\r\n{body}", self.headers, body.len());
         let stream = self.stream.get_mut();
         stream.write_all(text.as_bytes())?;
         Ok(stream.flush()?)

@@ -111,7 +111,7 @@ impl Subject {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let session = ClientConnection::new(Arc::new(config), ServerName::try_from(host)?)?;
-        let headers = format!("Authorization: Bearer {}\r\nAccept: application/json\r\n", field("token:")?);
+        let headers = format!("Host: {address}\r\nAuthorization: Bearer {}\r\nAccept: application/json\r\n", field("token:")?);
         Ok(Connection::new(StreamOwned::new(session, socket), &headers))
     }
 
