@@ -55,6 +55,8 @@ const MICRO: [(&str, u32, &[&str]); 12] = [
     ("web", 200, &["gateway"]),
 ];
 const ONCE: &str = "migrate";
+/// Port of a sleeper.
+const PORT: u16 = 8080;
 /// Boot of the sleepers in `fan10` and `chain10`.
 const BOOT: u32 = 200;
 
@@ -130,8 +132,8 @@ impl Workload {
             env.push(json!({"name": "ONCE", "value": "1"}));
             service["restart"] = json!("Never");
         } else {
-            service["ports"] = json!([{"name": "http", "containerPort": 8080}]);
-            service["health"] = json!({"http": {"path": "/", "port": "http"}});
+            // A declared port that nobody of the stack uses would be published for the person (CLI-29).
+            service["health"] = json!({"http": {"path": "/", "port": PORT}});
         }
         if let Some(folder) = bound {
             env.push(json!({"name": "BOUND_FILE", "value": format!("/bound/{}", one.name)}));
@@ -198,6 +200,7 @@ mod tests {
         assert_eq!(services.len(), 12);
         assert_eq!(named("migrate")["restart"], "Never");
         assert!(named("migrate").get("health").is_none());
+        assert!(services.iter().all(|service| service.get("ports").is_none()));
         assert_eq!(named("order")["dependsOn"][0]["condition"], "Completed");
         assert!(named("order")["dependsOn"][1].get("condition").is_none());
     }
