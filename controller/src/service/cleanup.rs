@@ -4,11 +4,10 @@
 //! owned effect is confirmed absent (S-7); where the engine is gone, the object says so and names what is left (L-6).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use koan_core::conclude::StepOutcome;
 use koan_core::desired::Ownership;
-use koan_core::inventory::Inventory;
+use koan_core::inventory::{Inventory, VolumeRecord};
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::plan::plan_deletion;
 use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
@@ -35,8 +34,17 @@ pub(super) enum Left {
     },
 }
 
-/// Takes down what a service owns in its engine.
-pub(super) async fn take_down(context: &Context, object: &ServiceSpec) -> Left {
+/// What a visit took down.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Steps that were run, over all engines.
+    pub(super) outcomes: Vec<StepOutcome>,
+    /// Volumes of the service as they were found before.
+    pub(super) volumes: Vec<VolumeRecord>,
+}
+
+/// Takes down what a service owns in its engines, and notes in `taken` what was done.
+pub(super) async fn take_down(context: &Context, object: &ServiceSpec, taken: &mut Taken) -> Left {
     let own = Ownership::of_object(object, &context.instance);
     let mut asked = engines(context, object, &own);
     if asked.is_empty() {
@@ -48,8 +56,10 @@ pub(super) async fn take_down(context: &Context, object: &ServiceSpec) -> Left {
             return Left::Engine { engine, message: error.to_string() };
         }
         let Some(inventory) = context.pool.known(engine) else { continue };
+        taken.volumes.extend(volumes(&inventory, &own).cloned());
         let plan = plan_deletion(&own, &inventory);
         let outcomes = apply(context, object, engine, &plan, &[]).await;
+        taken.outcomes.extend(outcomes.iter().cloned());
         if outcomes.len() < plan.steps.len() || outcomes.iter().any(|step| !matches!(step.outcome, Outcome::Done(_))) {
             return Left::Some(outcomes);
         }
@@ -87,7 +97,7 @@ pub(super) async fn drop_credential(context: &Context, object: &ServiceSpec) -> 
     let keeps = engines(context, object, &own)
         .into_iter()
         .filter_map(|engine| context.pool.known(engine))
-        .any(|inventory| holds_data(&inventory, &own));
+        .any(|inventory| volumes(&inventory, &own).next().is_some());
     if keeps {
         return Ok(());
     }
@@ -114,8 +124,8 @@ pub(super) async fn drop_credential(context: &Context, object: &ServiceSpec) -> 
     context.gateway.delete(ApiKind::Secret, labels::MANAGER_SERVICE, &identity).await
 }
 
-fn holds_data(inventory: &Arc<Inventory>, own: &Ownership) -> bool {
-    inventory.volumes.iter().any(|volume| {
+fn volumes<'a>(inventory: &'a Inventory, own: &'a Ownership) -> impl Iterator<Item = &'a VolumeRecord> {
+    inventory.volumes.iter().filter(|volume| {
         volume.owner.namespace == own.owner.namespace
             && volume.owner.stack == own.owner.stack
             && volume.owner.service == own.owner.service

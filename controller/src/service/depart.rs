@@ -1,10 +1,10 @@
 //! The last visits of a service that is being deleted.
 
-use koan_core::conclude::{Deletion, ServiceInput, conclude_service};
+use koan_core::conclude::{Deletion, ServiceInput, StepOutcome, conclude_service};
 use koan_core::validate::validate_service;
 use koan_crds::vocabulary::Reason;
 
-use super::cleanup::{self, Left};
+use super::cleanup::{self, Left, Taken};
 use super::visit::Visit;
 use super::{VisitError, forget};
 use crate::publish::next;
@@ -15,7 +15,10 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     let context = visit.context;
     let service = koan_core::identity::ServiceKey { namespace: visit.key.namespace.clone(), name: visit.key.name.clone() };
     context.board.leave(&service, &context.wake);
-    match cleanup::take_down(context, &visit.object).await {
+    let mut taken = Taken::default();
+    let left = cleanup::take_down(context, &visit.object, &mut taken).await;
+    tell(visit, taken).await?;
+    match left {
         Left::Nothing => {
             cleanup::drop_credential(context, &visit.object).await?;
             visit.release().await?;
@@ -25,13 +28,13 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
         Left::Some(outcomes) => match cleanup::first_failure(&outcomes) {
             Some(failure) if failure.reason == Reason::ForeignResource || failure.reason == Reason::EngineUnreachable => {
                 let deletion = Deletion::Blocked { reason: failure.reason, message: failure.message.clone() };
-                conclude(visit, &deletion).await
+                conclude(visit, &deletion, &[]).await
             }
             Some(failure) => {
                 tracing::debug!(key = %visit.key, "clean-up goes on: {}", failure.message);
                 Ok(Next::Backoff)
             }
-            None => conclude(visit, &Deletion::Running).await,
+            None => conclude(visit, &Deletion::Running, &[]).await,
         },
         Left::Engine { engine, message } => {
             let held = visit.status.workload.as_ref().and_then(|workload| workload.id.clone());
@@ -39,12 +42,22 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
             let message = format!(
                 "{message}; it still holds {held}; start {engine:?} again, or remove the finalizer koan.dev/cleanup to give them up"
             );
-            conclude(visit, &Deletion::Blocked { reason: Reason::EngineUnreachable, message }).await
+            conclude(visit, &Deletion::Blocked { reason: Reason::EngineUnreachable, message }, &[]).await
         }
     }
 }
 
-async fn conclude(visit: &mut Visit<'_>, deletion: &Deletion) -> Result<Next, VisitError> {
+/// Says which volumes went and which stay; nothing where nothing was taken down.
+async fn tell(visit: &mut Visit<'_>, taken: Taken) -> Result<(), VisitError> {
+    if taken.outcomes.is_empty() {
+        return Ok(());
+    }
+    visit.facts.retained = taken.volumes;
+    conclude(visit, &Deletion::Running, &taken.outcomes).await?;
+    Ok(())
+}
+
+async fn conclude(visit: &mut Visit<'_>, deletion: &Deletion, outcomes: &[StepOutcome]) -> Result<Next, VisitError> {
     let recipes = visit.context.recipes;
     let valid = validate_service(&visit.object, recipes);
     let status = visit.status.clone();
@@ -56,7 +69,7 @@ async fn conclude(visit: &mut Visit<'_>, deletion: &Deletion) -> Result<Next, Vi
         ports: None,
         desired: None,
         inventory: None,
-        outcomes: &[],
+        outcomes,
         deletion: Some(deletion),
         panic: None,
         recipes,

@@ -15,6 +15,7 @@ use koan_core::questions::questions;
 use koan_core::step::{Plan, StepAction};
 use koan_core::validate::{ValidService, validate_service};
 use koan_core::violation::Violations;
+use koan_crds::events::Event;
 use koan_crds::v1alpha1::{DependencyCondition, EngineName, FailureClass, ServiceSpecStatus};
 use koan_crds::vocabulary::Reason;
 
@@ -59,12 +60,16 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
     let (context, object) = (visit.context, Arc::clone(&visit.object));
     let recipes = context.recipes;
     if let Some(question) = questions(service, &visit.facts, recipes) {
+        tell_start(visit, Event::DetectStart, "Looking for a host service").await;
         visit.facts.probe = Some(gather::ask(context, &object, service, &question).await?);
     }
     let mut decision = decide(service, &visit.facts, recipes);
     visit.facts.reach = reach::reach(context, &object, service, &decision, &visit.about()).await?;
     if visit.facts.reach.unreachable_from_stack {
         decision = decide(service, &visit.facts, recipes);
+    }
+    if decision.provisions() {
+        tell_start(visit, Event::ProviderSelectStart, "Choosing an engine").await;
     }
     visit.facts.engine = gather::choose(context, service, &decision).await?;
     let mut course =
@@ -85,6 +90,13 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
     }
     course.ports = Some(ports);
     Ok(course)
+}
+
+/// Logs that something begins, on the first visit of a generation.
+async fn tell_start(visit: &Visit<'_>, event: Event, message: &str) {
+    if visit.status.observed_generation != visit.object.metadata.generation {
+        visit.context.events.emit(event, false, &visit.about(), message).await;
+    }
 }
 
 /// The engine that holds a workload of this service by its status, whatever was decided since.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_core::conclude::{Deletion, StackInput, Verdict, conclude_stack, expires_at};
 use koan_core::decide::EngineVerdict;
 use koan_core::validate::{StackEntry, StackOptions, ValidStack, validate_stack};
 use koan_core::violation::{Violation, Violations};
+use koan_crds::events::Event;
 use koan_crds::labels;
 use koan_crds::v1alpha1::{DevStackStatus, ServiceSpec};
 use koan_crds::vocabulary::{ConditionType, Reason};
@@ -30,6 +32,7 @@ struct Course {
 /// Runs every stage once.
 pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     let object = Arc::clone(&visit.object);
+    tell_start(visit).await;
     let stack = match validate_stack(&object, &StackOptions::default(), visit.context.recipes) {
         Ok(stack) => stack,
         Err(violations) => return refuse(visit, &violations).await,
@@ -57,6 +60,16 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     match plan_failure {
         Some(error) => Err(error.into()),
         None => Ok(next(requeue)),
+    }
+}
+
+/// Logs that a new generation is planned and brought up.
+async fn tell_start(visit: &Visit<'_>) {
+    if visit.status.observed_generation == visit.object.metadata.generation {
+        return;
+    }
+    for (event, message) in [(Event::PlanBuildStart, "Planning the stack"), (Event::UpStart, "Bringing the stack up")] {
+        visit.context.events.emit(event, false, &visit.about(), message).await;
     }
 }
 
@@ -193,11 +206,15 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
         let children = children::read(context, stack).await?;
         children::apply(context, stack, &children, Which::Existing).await?;
     }
+    if !began_to_go(&visit.status) {
+        context.events.emit(Event::DownStart, false, &visit.about(), "Taking the stack down").await;
+    }
     let left = teardown::wave(context, &object).await?;
     visit.watch(left.iter().map(|child| child.name_any()));
     if left.is_empty() {
         visit.release().await?;
         context.arbiter.release_engine(&visit.identity.uid);
+        context.events.emit(Event::DownOk, false, &visit.about(), "The stack was taken down").await;
         return Ok(Next::Rest);
     }
     let deletion = blocked(&left);
@@ -215,13 +232,14 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
 
 /// The status says that deletion goes on and nothing is in its way.
 fn says_terminating(status: &DevStackStatus) -> bool {
-    let is = |kind: ConditionType, reason: Option<Reason>| {
-        status
-            .conditions
-            .iter()
-            .any(|condition| condition.type_ == kind.as_str() && reason.is_none_or(|reason| condition.reason == reason.as_str()))
-    };
-    is(ConditionType::Ready, Some(Reason::Terminating)) && !is(ConditionType::CleanupBlocked, None)
+    let blocked = |condition: &Condition| condition.type_ == ConditionType::CleanupBlocked.as_str();
+    began_to_go(status) && !status.conditions.iter().any(blocked)
+}
+
+/// The status says that deletion goes on.
+fn began_to_go(status: &DevStackStatus) -> bool {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
+    ready.is_some_and(|ready| ready.reason == Reason::Terminating.as_str())
 }
 
 /// What is in the way of the services' deletion, as the first of them says.

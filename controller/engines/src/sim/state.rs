@@ -106,6 +106,8 @@ pub(super) struct State {
     pub(super) pulled: BTreeSet<String>,
     pub(super) unknown_images: BTreeSet<String>,
     pub(super) declared: BTreeMap<String, Vec<String>>,
+    /// Address of the host in every network.
+    pub(super) gateway: IpAddr,
     pub(super) taken_ports: BTreeMap<u16, String>,
     pub(super) programs: BTreeMap<String, Program>,
     pub(super) late: Vec<Late>,
@@ -140,6 +142,7 @@ impl State {
             pulled: BTreeSet::new(),
             unknown_images: BTreeSet::new(),
             declared: BTreeMap::new(),
+            gateway: IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)),
             taken_ports: BTreeMap::new(),
             programs: BTreeMap::new(),
             late: Vec::new(),
@@ -297,7 +300,7 @@ impl State {
                     name: network.name.clone(),
                     owner: ours(&network.owner)?,
                     created_at: self.printed_age(network.created),
-                    gateway: Some(IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1))),
+                    gateway: Some(self.gateway),
                     endpoints: u32::try_from(self.endpoints(&network.name).count()).ok(),
                 })
             })

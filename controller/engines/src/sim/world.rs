@@ -49,6 +49,11 @@ impl SimWorld {
         state.unknown_images.insert(reference.to_owned());
     }
 
+    /// The host's address in every network: one of its own interfaces, so that a relay can listen there.
+    pub fn set_gateway(&self, gateway: IpAddr) {
+        self.lock().gateway = gateway;
+    }
+
     /// Hits the call of `apply` with this number, counted from 0 over the life of the world.
     pub fn fault_at(&self, index: usize, fault: Fault) {
         self.lock().faults.insert(index, fault);
