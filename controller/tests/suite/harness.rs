@@ -1,7 +1,7 @@
 //! One instance per test: server, simulated engine and controllers on one thread with paused time; every run of a test is the
 //! same, and a wait of an hour costs nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -82,13 +82,20 @@ impl koan_apiserver::Random for Seeded {
     }
 }
 
-/// A host where every port is free and nothing is installed.
+/// A host where some ports are taken and nothing is installed.
 #[derive(Default)]
-pub(crate) struct TestHost;
+pub(crate) struct TestHost(Mutex<BTreeSet<u16>>);
+
+impl TestHost {
+    /// Somebody else listens there from now on.
+    pub(crate) fn take(&self, port: u16) {
+        self.0.lock().unwrap().insert(port);
+    }
+}
 
 impl Host for TestHost {
-    fn port_is_free(&self, _: SocketAddr) -> bool {
-        true
+    fn port_is_free(&self, address: SocketAddr) -> bool {
+        !self.0.lock().unwrap().contains(&address.port())
     }
 
     fn program(&self, _: &str, _: &[&str]) -> Option<String> {
@@ -140,12 +147,18 @@ impl Prober for Script {
 pub(crate) struct Trace {
     effects: Mutex<Vec<Effect>>,
     rulings: Mutex<BTreeMap<u64, Ruling>>,
+    bugs: Mutex<BTreeSet<u64>>,
 }
 
 impl Trace {
     /// Effects so far, in words.
     pub(crate) fn words(&self) -> Vec<String> {
         self.effects.lock().unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    /// The reconcile of the effect of that number meets a bug.
+    pub(crate) fn panic_at(&self, number: u64) {
+        self.bugs.lock().unwrap().insert(number);
     }
 
     /// Rules on the effect of that number.
@@ -157,6 +170,8 @@ impl Trace {
 impl Hook for Trace {
     fn before(&self, number: u64, effect: &Effect) -> Ruling {
         self.effects.lock().unwrap().push(effect.clone());
+        let bug = self.bugs.lock().unwrap().contains(&number);
+        assert!(!bug, "a bug at effect {number}");
         self.rulings.lock().unwrap().get(&number).copied().unwrap_or(Ruling::Proceed)
     }
 
@@ -210,7 +225,7 @@ impl Instance {
         let client = Client::new(server.service(), "default");
         let world = SimWorld::new(EngineName::Docker);
         let script = Arc::new(Script { world: world.clone(), replies: Mutex::default() });
-        let host = Arc::new(TestHost);
+        let host = Arc::new(TestHost::default());
         let parts =
             Parts { client: &client, server: &server, world: &world, script: &script, host: &host, clock, random: &random };
         let (controllers, task) = run(&parts, &trace);

@@ -1,0 +1,58 @@
+//! The log of one test as it is written, every level of it.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use koan_crds::events::Event;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Records while it lives, on the thread of the test.
+pub(crate) struct Record {
+    sink: Sink,
+    _guard: DefaultGuard,
+}
+
+impl Record {
+    /// Begins to record.
+    pub(crate) fn begin() -> Self {
+        let sink = Sink::default();
+        let subscriber =
+            tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(sink.clone()).finish();
+        Self { sink, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// Everything so far.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.sink.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Records of an event so far.
+    pub(crate) fn count(&self, event: Event) -> usize {
+        let lines = self.text();
+        let records = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        records.filter(|record| record["fields"]["event_id"] == event.id()).count()
+    }
+}
