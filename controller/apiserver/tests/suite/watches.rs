@@ -137,8 +137,10 @@ async fn p10_bookmarks_and_compaction_leave_no_gap() {
     let server = Arc::new(Server::builder().clock(Arc::new(clock.clone())).start().await.unwrap());
     post(&server, MAPS, &map("a", 0)).await;
     let first = get(&server, MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
-    let path = |version: &str| format!("{MAPS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=601&resourceVersion={version}");
-    let watch = start(&server, Method::GET, &path(&first), &[], bytes::Bytes::new()).await;
+    let path = |version: &str, seconds: u32| {
+        format!("{MAPS}?watch=true&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={version}")
+    };
+    let watch = start(&server, Method::GET, &path(&first, 601), &[], bytes::Bytes::new()).await;
     let writer = tokio::spawn({
         let server = Arc::clone(&server);
         async move {
@@ -159,7 +161,7 @@ async fn p10_bookmarks_and_compaction_leave_no_gap() {
     let marks: Vec<usize> = (0..seen.len()).filter(|index| seen[*index]["type"] == "BOOKMARK").collect();
     assert_eq!(marks.len(), 10);
     for mark in marks {
-        let path = path(&version(&seen[mark]).to_string()).replace("601", "1");
+        let path = path(&version(&seen[mark]).to_string(), 1);
         let resumed = lines(start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await).await;
         let rest: Vec<u64> = seen[mark..].iter().filter(|event| event["type"] != "BOOKMARK").map(version).collect();
         assert_eq!(resumed.iter().map(version).collect::<Vec<_>>(), rest);
@@ -171,7 +173,7 @@ async fn p10_bookmarks_and_compaction_leave_no_gap() {
         let body = json!({"data": {"n": format!("x{number}")}}).to_string();
         assert_eq!(patch(&server, &format!("{MAPS}/a"), "application/merge-patch+json", &body).await.code, 200);
     }
-    let expired = lines(start(&server, Method::GET, &path(&first), &[], bytes::Bytes::new()).await).await;
+    let expired = lines(start(&server, Method::GET, &path(&first, 601), &[], bytes::Bytes::new()).await).await;
     assert_eq!((&expired[0]["type"], &expired[0]["object"]["code"]), (&json!("ERROR"), &json!(410)));
 }
 
