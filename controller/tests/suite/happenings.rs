@@ -102,45 +102,6 @@ async fn hosted() -> Instance {
     instance
 }
 
-/// CLI-36, CLI-32: from plan to ready each step is told once, and a restart of Koan tells nothing anew.
-#[tokio::test(start_paused = true)]
-async fn a_stack_that_comes_up_is_told_once() {
-    let mut instance = scripted().await;
-    instance.apply::<DevStack>(&shop()).await;
-    instance.ready("shop").await;
-    instance.settle().await;
-    instance.restart().await;
-    instance.settle().await;
-    for event in [Event::PlanBuildOk, Event::ProviderSelected, Event::PortsAllocated, Event::UpReady] {
-        let all = told(&instance, event, "shop").await;
-        assert!(all.len() == 1 && all[0].0 == "Normal", "{}: {all:#?}", event.as_str());
-    }
-    assert_eq!(told(&instance, Event::CredentialGenerated, "shop-cache").await.len(), 1);
-    for service in ["shop-cache", "shop-api", "shop-page"] {
-        assert_eq!(told(&instance, Event::ContainerCreated, service).await.len(), 1);
-    }
-}
-
-/// CLI-36: the beginnings of planning, looking, choosing, bringing up and taking down are log records and no Events.
-#[tokio::test(start_paused = true)]
-async fn beginnings_are_told_by_the_log() {
-    let record = Record::begin();
-    let instance = scripted().await;
-    instance.apply::<DevStack>(&shop()).await;
-    instance.ready("shop").await;
-    instance.settle().await;
-    assert_eq!(record.count(Event::DownStart), 0);
-    instance.delete::<DevStack>("shop").await;
-    instance.wait::<DevStack>("shop", |found| found.is_none()).await;
-    instance.settle().await;
-    for event in [Event::PlanBuildStart, Event::UpStart, Event::DownStart, Event::DetectStart] {
-        assert_eq!(record.count(event), 1, "{}", event.as_str());
-    }
-    assert_eq!(record.count(Event::ProviderSelectStart), 3, "one for each service");
-    let all = instance.api::<k8s_openapi::api::core::v1::Event>().list(&ListParams::default()).await.unwrap();
-    assert!(all.iter().all(|event| !event.reason.as_deref().unwrap_or_default().ends_with("Start")));
-}
-
 /// CLI-36, B-4: a stack that was taken down says so, and says which volume stays.
 #[tokio::test(start_paused = true)]
 async fn a_deleted_stack_tells_what_it_left() {
@@ -210,20 +171,6 @@ async fn a_lost_engine_and_its_return_are_told() {
     once(&instance, Event::EngineLost, "shop-cache").await;
 }
 
-/// CLI-36, DET-26, DET-28: a host service is used, lost and back, each told once.
-#[tokio::test(start_paused = true)]
-async fn a_host_service_is_used_lost_and_back() {
-    let instance = hosted().await;
-    instance.apply::<DevStack>(&stack(json!([{"name": "db", "adapter": "postgres"}]))).await;
-    instance.ready("shop").await;
-    once(&instance, Event::HostServiceUsed, "shop-db").await;
-    instance.apply::<ServiceSpec>(&server_of_the_host(true)).await;
-    assert_eq!(once(&instance, Event::HostServiceLost, "shop-db").await.0, "Warning");
-    instance.apply::<ServiceSpec>(&server_of_the_host(false)).await;
-    once(&instance, Event::HostServiceBack, "shop-db").await;
-    once(&instance, Event::HostServiceUsed, "shop-db").await;
-}
-
 /// CLI-36, DET-2: a host service that is not usable, and another product on the port.
 #[tokio::test(start_paused = true)]
 async fn an_unusable_host_service_is_told() {
@@ -253,22 +200,6 @@ async fn an_opened_relay_is_told() {
     once(&instance, Event::RelayOpened, "shop-db").await;
 }
 
-/// CLI-36: a port that moved is told, as a warning where the policy says so.
-#[tokio::test(start_paused = true)]
-async fn a_moved_port_is_told() {
-    for (conflicts, kind) in [("Repick", "Normal"), ("Warn", "Warning")] {
-        let instance = scripted().await;
-        instance.host.take(6379);
-        let mut shop = stack(json!([{"name": "cache", "adapter": "redis"}]));
-        shop["spec"]["ports"] = json!({"conflicts": conflicts});
-        instance.apply::<DevStack>(&shop).await;
-        instance.ready("shop").await;
-        let (told, message) = once(&instance, Event::PortRepicked, "shop-cache").await;
-        assert_eq!(told, kind);
-        assert!(message.contains("6380"), "{message}");
-    }
-}
-
 /// CLI-36, REL-30: what a forced deletion left behind is collected after two sightings, and told.
 #[tokio::test(start_paused = true)]
 async fn a_collected_orphan_is_told() {
@@ -295,19 +226,6 @@ async fn a_collected_orphan_is_told() {
     assert!(instance.world.workloads().is_empty());
     let collected = told(&instance, Event::OrphanCollected, "web").await;
     assert!(!collected.is_empty());
-}
-
-/// CLI-36: the life of a stack ends once.
-#[tokio::test(start_paused = true)]
-async fn an_expired_stack_is_told() {
-    let instance = scripted().await;
-    let mut shop = shop();
-    shop["spec"]["ttl"] = json!("1m");
-    instance.apply::<DevStack>(&shop).await;
-    instance.ready("shop").await;
-    instance.wait::<DevStack>("shop", |found| found.is_none()).await;
-    once(&instance, Event::StackExpired, "shop").await;
-    assert!(instance.world.workloads().is_empty());
 }
 
 /// CLI-36, REL-2: a reconcile that meets a bug is told on its object, and made again.

@@ -3,5 +3,4 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod crds;
-mod server;
 mod shop;
