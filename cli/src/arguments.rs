@@ -135,6 +135,7 @@ pub(crate) enum Command {
     #[command(alias = "ls")]
     List(commands::list::Arguments),
     Serve(commands::serve::Arguments),
+    Plan(commands::plan::Arguments),
     Context(commands::context::Arguments),
     Doctor(commands::doctor::Arguments),
     Init(commands::init::Arguments),

@@ -18,6 +18,7 @@ pub(crate) mod wait;
 pub(crate) mod why;
 
 mod environment;
+pub(crate) mod plan;
 pub(crate) mod prepare;
 mod progress;
 mod target;
@@ -74,6 +75,7 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Command::Wait(arguments) => block_on(wait::run(&run, &arguments)),
         Command::Doctor(arguments) => block_on(doctor::run(&run, &arguments)),
         Command::Context(arguments) => block_on(context::run(&run, &arguments)),
+        Command::Plan(arguments) => block_on(plan::run(&run, &arguments)),
         Command::List(arguments) => block_on(list::run(&run, &arguments)),
     }
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Header, StackList, StackRow, StackStatus};
+use crate::commands::plan::PlanReport;
 use crate::commands::why::WhyReport;
 use crate::doctor::{Check, DoctorReport};
 
@@ -29,6 +30,7 @@ fn the_committed_schemas_are_those_of_the_documents() {
     check::<StackStatus>("StackStatus");
     check::<StackList>("StackList");
     check::<WhyReport>("WhyReport");
+    check::<PlanReport>("PlanReport");
     check::<DoctorReport>("DoctorReport");
 }
 

@@ -124,8 +124,7 @@ impl Board {
 
     /// One probe of one service.
     pub(crate) async fn probe(&self, key: &ServiceKey, means: &Means) -> Next {
-        let Some((target, line)) =
-            self.with(|all| all.get(key).map(|watched| (Arc::clone(&watched.target), watched.line.clone())))
+        let Some((target, line)) = self.with(|all| all.get(key).map(|watched| (Arc::clone(&watched.target), watched.line)))
         else {
             return Next::Rest;
         };

@@ -1,4 +1,6 @@
 //! What each step does to the world; the same rules as a real engine, without waiting.
+//!
+//! Over 400 lines: one function per step, each of which is the whole of a real engine's call.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
