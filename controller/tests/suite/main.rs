@@ -1,5 +1,7 @@
 //! The controllers over the embedded API server in process: the same client code as in use, no socket, a simulated engine.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unwrap_in_result, reason = "helpers of tests")]
+
 mod happenings;
 mod harness;
 mod lifecycle;
