@@ -5,8 +5,18 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a harness: its failure is the failure of a test")]
 
+mod answers;
 mod components;
+mod engine;
+mod kubectl;
+mod place;
 mod program;
+mod until;
 
+pub use answers::{answers, database_answers};
 pub use components::{Component, component};
+pub use engine::Engine;
+pub use kubectl::Kubectl;
+pub use place::Place;
 pub use program::{Koan, Output};
+pub use until::{PATIENCE, until};

@@ -24,6 +24,16 @@ pub struct Output {
 }
 
 impl Output {
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// It cannot be spawned.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     /// Standard output as JSON.
     ///
     /// # Panics
@@ -94,14 +104,28 @@ impl Koan {
         command
     }
 
+    /// The pid of this home's server; `None` while none runs.
+    pub fn server(&self) -> Option<i32> {
+        let status = self.run(&["serve", "status"]).stdout;
+        status.strip_prefix("running: pid ")?.split(',').next()?.parse().ok()
+    }
+
+    /// The status of one service of `koan status -o json`.
+    ///
+    /// # Panics
+    /// There is no such stack or service.
+    pub fn service(&self, name: &str) -> Value {
+        let status = self.run(&["status", "-o", "json"]).expect_code(0).json();
+        let services = status["services"].as_array().expect("services");
+        services.iter().find(|service| service["name"] == name).cloned().unwrap_or_else(|| panic!("no {name} in {status}"))
+    }
+
     /// Runs a command to its end.
     ///
     /// # Panics
     /// It cannot be spawned.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        let output = self.command(arguments).output().expect("koan runs");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Output { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Output::of(&mut self.command(arguments))
     }
 }
 

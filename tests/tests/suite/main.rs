@@ -2,5 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod adoption;
+mod bad_input;
 mod crds;
+mod host;
+mod kubectl;
 mod shop;
