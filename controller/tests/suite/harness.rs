@@ -1,5 +1,7 @@
 //! One instance per test: server, simulated engine and controllers on one thread with paused time; every run of a test is the
 //! same, and a wait of an hour costs nothing.
+//!
+//! Over 400 lines: the whole bench of the suite, so that a test names situations and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
