@@ -18,6 +18,9 @@ use crate::apply::apply;
 use crate::context::Context;
 use crate::gateway::{ApiError, ApiKind, Identity};
 
+/// Lists and plans of one clean-up: what a neighbour that left meanwhile uncovers goes in the second, the third finds nothing.
+const ROUNDS: usize = 4;
+
 /// What is left of a service.
 #[derive(Debug)]
 pub(super) enum Left {
@@ -51,20 +54,42 @@ pub(super) async fn take_down(context: &Context, object: &ServiceSpec, taken: &m
         asked = anywhere(context, object).await;
     }
     for engine in asked {
+        match take_down_in(context, object, (engine, &own), taken).await {
+            Left::Nothing => {}
+            left => return left,
+        }
+    }
+    Left::Nothing
+}
+
+/// Until a list shows nothing that would have to go: of two last services that leave at once, each sees the other's workload
+/// first, and the network goes with whoever is the later one.
+async fn take_down_in(
+    context: &Context,
+    object: &ServiceSpec,
+    (engine, own): (EngineName, &Ownership),
+    taken: &mut Taken,
+) -> Left {
+    for round in 0..ROUNDS {
         // An uncached list: what is destroyed is what is there.
         if let Err(error) = context.pool.relist(engine).await {
             return Left::Engine { engine, message: error.to_string() };
         }
-        let Some(inventory) = context.pool.known(engine) else { continue };
-        taken.volumes.extend(volumes(&inventory, &own).cloned());
-        let plan = plan_deletion(&own, &inventory);
+        let Some(inventory) = context.pool.known(engine) else { return Left::Nothing };
+        if round == 0 {
+            taken.volumes.extend(volumes(&inventory, own).cloned());
+        }
+        let plan = plan_deletion(own, &inventory);
+        if plan.steps.is_empty() {
+            return Left::Nothing;
+        }
         let outcomes = apply(context, object, engine, &plan, &[]).await;
         taken.outcomes.extend(outcomes.iter().cloned());
         if outcomes.len() < plan.steps.len() || outcomes.iter().any(|step| !matches!(step.outcome, Outcome::Done(_))) {
             return Left::Some(outcomes);
         }
     }
-    Left::Nothing
+    Left::Some(Vec::new())
 }
 
 /// Engines that may hold something of the service: the one that its status promises, and the stack's.
