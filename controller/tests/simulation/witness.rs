@@ -1,0 +1,135 @@
+//! What stands between the controllers and the simulated world, and notes what each invariant needs to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use koan_adapters::Prober;
+use koan_core::identity::ObjectId;
+use koan_core::inventory::{EngineInfo, Inventory};
+use koan_core::outcome::{Done, Outcome};
+use koan_core::probe::{Access, Address, CandidateReport, CandidateVerdict, Check, CheckReport, Probe, ProbeReport};
+use koan_core::step::{ObjectRef, Step, StepAction};
+use koan_core::text::Values;
+use koan_crds::v1alpha1::{EngineName, Evidence, EvidenceCode, EvidenceStep};
+use koan_engines::sim::{Answer, SimEngine, SimWorld};
+use koan_engines::{DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hints, LogOptions, LogStream, Scope, Tunnel};
+
+/// What was seen of probes and engine calls.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// Workloads that passed a probe since their last start.
+    pub(crate) passed: BTreeSet<ObjectId>,
+    /// Addresses that an engine named, by workload.
+    dialled: BTreeMap<String, ObjectId>,
+    /// Addresses that got a login although no engine of ours named them (S-13).
+    pub(crate) leaked: Vec<String>,
+}
+
+/// The engine with a witness beside it.
+pub(crate) struct WitnessedEngine {
+    engine: SimEngine,
+    notes: Arc<Mutex<Notes>>,
+}
+
+impl WitnessedEngine {
+    /// A connection to the world.
+    pub(crate) fn new(world: &SimWorld, notes: &Arc<Mutex<Notes>>) -> Self {
+        Self { engine: world.engine(), notes: Arc::clone(notes) }
+    }
+}
+
+#[async_trait]
+impl Engine for WitnessedEngine {
+    fn id(&self) -> EngineName {
+        self.engine.id()
+    }
+
+    async fn info(&self) -> EngineInfo {
+        self.engine.info().await
+    }
+
+    async fn inventory(&self, scope: &Scope) -> Result<Inventory, EngineError> {
+        self.engine.inventory(scope).await
+    }
+
+    fn watch(&self, scope: &Scope) -> Hints {
+        self.engine.watch(scope)
+    }
+
+    async fn apply(&self, step: &Step, values: &Values) -> Outcome {
+        let outcome = self.engine.apply(step, values).await;
+        if let (StepAction::Start(_), Outcome::Done(Done { changed: true, id: Some(id), .. })) = (&step.action, &outcome) {
+            self.notes.lock().unwrap().passed.remove(id);
+        }
+        outcome
+    }
+
+    async fn logs(&self, object: &ObjectRef, options: &LogOptions) -> Result<LogStream, EngineError> {
+        self.engine.logs(object, options).await
+    }
+
+    async fn exec(&self, object: &ObjectRef, request: &ExecRequest) -> Result<ExecReport, EngineError> {
+        let report = self.engine.exec(object, request).await?;
+        if report.exit_code == Some(0) {
+            self.notes.lock().unwrap().passed.extend(object.id.clone());
+        }
+        Ok(report)
+    }
+
+    async fn dial(&self, object: &ObjectRef, request: &DialRequest) -> Result<Tunnel, EngineError> {
+        let tunnel = self.engine.dial(object, request).await?;
+        if let Some(id) = &object.id {
+            self.notes.lock().unwrap().dialled.insert(tunnel.address.to_string(), id.clone());
+        }
+        Ok(tunnel)
+    }
+}
+
+/// A prober without a host service: it asks the programs of the simulated world.
+pub(crate) struct ScriptedProber {
+    /// The world.
+    pub(crate) world: SimWorld,
+    /// What is noted.
+    pub(crate) notes: Arc<Mutex<Notes>>,
+}
+
+#[async_trait]
+impl Prober for ScriptedProber {
+    async fn probe(&self, question: &Probe, _: &Access) -> ProbeReport {
+        let absent = |candidate: &koan_core::probe::Candidate| CandidateReport {
+            candidate: candidate.clone(),
+            verdict: CandidateVerdict::Absent,
+            evidence: Vec::new(),
+            refused: Vec::new(),
+        };
+        ProbeReport { candidates: question.candidates.iter().map(absent).collect(), fault: None }
+    }
+
+    async fn check(&self, check: &Check) -> CheckReport {
+        let name = check.address.to_string();
+        let dialled = self.notes.lock().unwrap().dialled.get(&name).cloned();
+        if dialled.is_none() && !self.is_published(&check.address) {
+            self.notes.lock().unwrap().leaked.push(name.clone());
+        }
+        let evidence = |code| Evidence { step: EvidenceStep::Identify, code, endpoint: Some(name.clone()), detail: None };
+        match self.world.answer(&check.address) {
+            Answer::Ready => {
+                self.notes.lock().unwrap().passed.extend(dialled);
+                CheckReport::Passed { version: None, server_id: None }
+            }
+            Answer::Refused => CheckReport::Absent(evidence(EvidenceCode::Refused)),
+            Answer::Silent | Answer::NotYet => CheckReport::NotYet(evidence(EvidenceCode::Timeout)),
+            Answer::Other => CheckReport::NotYet(evidence(EvidenceCode::WrongProtocol)),
+        }
+    }
+}
+
+impl ScriptedProber {
+    fn is_published(&self, address: &Address) -> bool {
+        let Address::Tcp { port, .. } = address else { return false };
+        let published =
+            |workload: &koan_engines::sim::SimWorkload| workload.spec.ports.iter().any(|entry| entry.host == Some(*port));
+        self.world.workloads().values().any(published)
+    }
+}
