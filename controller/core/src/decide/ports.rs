@@ -198,7 +198,9 @@ fn kept(
     }
     let firm = matches!(source, PortSource::Flag | PortSource::Declared);
     if !firm || current.host == wanted || (source == PortSource::Declared && taken.contains_key(&wanted)) {
-        let source = if current.host == wanted { source } else { current.source };
+        // The launch state of this start repeats what was chosen; it is no choice of its own.
+        let chosen = current.host == wanted && source != PortSource::Launch;
+        let source = if chosen { source } else { current.source };
         return Some((current.host, source));
     }
     None
