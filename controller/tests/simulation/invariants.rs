@@ -1,6 +1,6 @@
 //! S-1 to S-15 as far as a simulated run shows them, one function each; a sentence is a violation.
 //!
-//! Not visible here: who writes a state directory (the first half of S-14) and forced engines (S-15).
+//! Not visible here: who writes a state directory (S-14), forced engines and host services (S-15).
 
 use std::collections::{BTreeMap, BTreeSet};
 
