@@ -4,6 +4,8 @@
 //! effect, fault and phase for so long, `KOAN_SIM_BUDGET=all` to its end. A failing run prints one line, which
 //! `KOAN_SIM_REPLAY=<line>` runs alone.
 
+#![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "helpers of tests")]
+
 mod home;
 mod invariants;
 mod overseer;

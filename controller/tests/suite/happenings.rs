@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use crate::harness::{Instance, Trace, condition, is_ready};
 use crate::lifecycle::{scripted, shop};
-use crate::record::Record;
 
 /// Longest wait for an Event, in virtual time.
 const DEADLINE: Duration = Duration::from_secs(120);

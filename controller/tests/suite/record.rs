@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use koan_crds::events::Event;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -47,12 +46,5 @@ impl Record {
     /// Everything so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.sink.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Records of an event so far.
-    pub(crate) fn count(&self, event: Event) -> usize {
-        let lines = self.text();
-        let records = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        records.filter(|record| record["fields"]["event_id"] == event.id()).count()
     }
 }
