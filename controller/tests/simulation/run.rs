@@ -357,6 +357,6 @@ fn stem(name: &str) -> &str {
 fn virtual_time_takes_no_time() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let started = std::time::Instant::now();
-    runtime.block_on(sleep(Duration::from_secs(3600)));
+    runtime.block_on(async { sleep(Duration::from_secs(3600)).await });
     assert!(started.elapsed() < Duration::from_secs(60));
 }
