@@ -82,9 +82,7 @@ fn need_of(object: &ServiceSpec, context: &Context) -> Option<(String, EngineNee
         Workload::External(_) => EngineNeed::Nothing,
         Workload::Container(_) => EngineNeed::Container,
         Workload::Process(_) => EngineNeed::Process,
-        Workload::Recipe { image } => {
-            EngineNeed::Recipe { adapter: service.adapter.clone().unwrap_or_default(), image: image.is_some() }
-        }
+        Workload::Recipe { .. } => EngineNeed::Recipe { adapter: service.adapter.clone().unwrap_or_default() },
     };
     let name = object.labels().get(labels::SERVICE).cloned().unwrap_or_else(|| object.name_any());
     Some((name, need))
@@ -100,8 +98,8 @@ fn holder(object: &ServiceSpec) -> Option<EngineName> {
 /// Programs that are missing on this machine, by adapter (ENG-17); looked for only where processes may be chosen.
 fn missing_programs(context: &Context, request: &EngineRequest) -> BTreeMap<String, Vec<String>> {
     let adapters = request.needs.values().filter_map(|need| match need {
-        EngineNeed::Recipe { adapter, image: false } => Some(adapter),
-        EngineNeed::Recipe { .. } | EngineNeed::Container | EngineNeed::Process | EngineNeed::Nothing => None,
+        EngineNeed::Recipe { adapter } => Some(adapter),
+        EngineNeed::Container | EngineNeed::Process | EngineNeed::Nothing => None,
     });
     adapters
         .filter_map(|adapter| {

@@ -82,7 +82,7 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
         course.outcomes.push(failure);
         return Ok(course);
     }
-    let holding = is_running(visit, service);
+    let holding = is_running(visit, service).await;
     let ports = context.arbiter.ports(service, &mut visit.facts.ports, holding, context.host.as_ref());
     if let Ok(ports) = &ports {
         course.desired = desired(service, &course.decision, ports, &visit.facts, recipes);
@@ -105,7 +105,14 @@ fn held(visit: &Visit<'_>) -> Option<EngineName> {
     workload.id.as_ref().map(|_| workload.engine)
 }
 
-fn is_running(visit: &Visit<'_>, service: &ValidService) -> bool {
+/// After a restart nothing is known yet: the engine that the status names is asked first, so that a port that our own
+/// workload holds is not taken for somebody else's (REL-32).
+async fn is_running(visit: &Visit<'_>, service: &ValidService) -> bool {
+    if let Some(engine) = held(visit)
+        && let Err(error) = visit.context.pool.inventory(engine).await
+    {
+        tracing::debug!(key = %visit.key, "no inventory: {error}");
+    }
     visit.context.pool.names().filter_map(|name| visit.context.pool.known(name)).any(|inventory| {
         let own = inventory.workloads.iter().filter(|record| record.owner.uid == service.uid);
         own.into_iter()

@@ -21,12 +21,10 @@ pub enum EngineNeed {
     Process,
     /// A container that only a container engine can run.
     Container,
-    /// A recipe, which may also say how its server runs as a process.
+    /// A recipe, which may also say how its server runs as a process; an image of the manifest's own counts on container engines.
     Recipe {
         /// Adapter by canonical id.
         adapter: String,
-        /// The manifest names an image of its own.
-        image: bool,
     },
 }
 
@@ -184,8 +182,7 @@ fn process_obstacles(request: &EngineRequest, recipes: &dyn Recipes) -> Vec<Stri
     let obstacle = |(service, need): (&String, &EngineNeed)| match need {
         EngineNeed::Nothing | EngineNeed::Process => None,
         EngineNeed::Container => Some(format!("`{service}` is a container")),
-        EngineNeed::Recipe { image: true, .. } => Some(format!("`{service}` names an image of its own")),
-        EngineNeed::Recipe { adapter, image: false } => {
+        EngineNeed::Recipe { adapter } => {
             if recipes.recipe(adapter).is_none_or(|recipe| recipe.process.is_none()) {
                 return Some(format!("`{service}` ({adapter}) has no recipe as a process"));
             }

@@ -26,9 +26,7 @@ pub fn engine_need(service: &ValidService, decision: &Decision) -> EngineNeed {
         Workload::Container(_) => EngineNeed::Container,
         Workload::Process(_) => EngineNeed::Process,
         Workload::External(_) => EngineNeed::Nothing,
-        Workload::Recipe { image } => {
-            EngineNeed::Recipe { adapter: service.adapter.clone().unwrap_or_default(), image: image.is_some() }
-        }
+        Workload::Recipe { .. } => EngineNeed::Recipe { adapter: service.adapter.clone().unwrap_or_default() },
     }
 }
 

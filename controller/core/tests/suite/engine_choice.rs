@@ -25,7 +25,7 @@ fn info(engine: EngineName, available: bool) -> EngineInfo {
 }
 
 fn recipe(adapter: &str) -> EngineNeed {
-    EngineNeed::Recipe { adapter: adapter.to_owned(), image: false }
+    EngineNeed::Recipe { adapter: adapter.to_owned() }
 }
 
 fn request(name: EngineName, needs: &[(&str, EngineNeed)]) -> EngineRequest {
