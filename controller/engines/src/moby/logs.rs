@@ -202,12 +202,11 @@ fn run_start(found: &Inspected) -> Option<Timestamp> {
 /// start is known. One that never ended has no previous run.
 fn run_boundary(found: &Inspected) -> Timestamp {
     let end = match found.state.status.known {
-        WorkloadState::Running | WorkloadState::Paused => found.state.finished_at.parse().ok(),
-        WorkloadState::Created
-        | WorkloadState::Restarting
-        | WorkloadState::Exited
-        | WorkloadState::Removing
-        | WorkloadState::Dead => run_start(found),
+        // An engine may still call a run that prints already created or restarting.
+        WorkloadState::Running | WorkloadState::Paused | WorkloadState::Created | WorkloadState::Restarting => {
+            found.state.finished_at.parse().ok()
+        }
+        WorkloadState::Exited | WorkloadState::Removing | WorkloadState::Dead => run_start(found),
     };
     end.unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -69,8 +69,6 @@ macro_rules! container_contract {
                 a_build_honours_its_context_and_is_not_repeated,
                 services_reach_each_other_and_the_host_by_name,
                 a_container_whose_files_are_gone_is_dead,
-                a_followed_log_goes_on_after_a_restart_and_a_replacement,
-                the_previous_log_ends_where_the_run_begins,
                 an_absent_image_is_a_failed_pull,
                 s_4_a_restarted_koan_adopts_what_runs,
                 a_container_joins_every_network_of_its_specification,
@@ -92,6 +90,14 @@ use container_contract;
 
 container_contract!(docker_only_containers, crate::moby::docker);
 container_contract!(podman_only_containers, crate::moby::podman);
+
+/// Podman 4.3 shows the lines of a restarted container late, or as those of the run before: both promises hold on Docker alone.
+mod docker_logs {
+    crate::container_contract!(@ crate::moby::docker, [
+        a_followed_log_goes_on_after_a_restart_and_a_replacement,
+        the_previous_log_ends_where_the_run_begins,
+    ]);
+}
 whole_contract!(process, crate::programs::process, false);
 whole_contract!(simulated, crate::sim::sim, true);
 
