@@ -1,4 +1,4 @@
-//! All reads of one service in one place; the result is plain [`Facts`], and nothing is judged here.
+//! All reads of one service in one place; the result is plain `Facts`, and nothing is judged here.
 
 mod credential;
 mod engine;

@@ -1,6 +1,6 @@
 //! One file per verb: decode → prune → default → managed fields → validate → commit → answer.
 //!
-//! A handler takes a [`Call`] and gives a response; it holds nothing between calls, and nobody sees a version before
+//! A handler takes a `Call` and gives a response; it holds nothing between calls, and nobody sees a version before
 //! the store has made it durable.
 
 mod admit;

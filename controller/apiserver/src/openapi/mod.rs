@@ -1,6 +1,6 @@
 //! OpenAPI documents of the served kinds: v3 per group and version with an index of hashes, v2 as one JSON document.
 //!
-//! [`document`] makes the v3 document of one group and version, [`swagger`] the v2 document of all, [`index`] the answer to
+//! [`document`] makes the v3 document of one group and version, `swagger` the v2 document of all, `index` the answer to
 //! `/openapi/v3`. Clients read from them which fields exist (`kubectl apply`, `explain`), which parameters a patch takes and which
 //! bodies it accepts. Making a document is not cheap: the server keeps its bytes until a kind changes.
 
