@@ -1,6 +1,7 @@
 //! Runs the steps of a plan in order through the gateway; values are resolved just before the step that needs them.
 //!
-//! A step whose predecessor is not done is left out. What several services of a stack ask for (networks) is made once: the
+//! A step whose predecessor is not done is left out, and so is the making of a workload ahead of its gates while others start;
+//! its service is woken for it. What several services of a stack ask for (networks) is made once: the
 //! second asker waits for the first and finds it there.
 
 use std::collections::BTreeSet;
@@ -15,9 +16,11 @@ use koan_core::workload::WorkloadSpec;
 use koan_crds::v1alpha1::{EngineName, FailureClass, ServiceSpec};
 use koan_crds::vocabulary::Reason;
 use koan_engines::Engine;
+use kube::ResourceExt;
 
 use crate::context::Context;
 use crate::injection::{of_workload, resolve, vantage};
+use crate::runtime::Key;
 
 /// Runs a plan on one engine; one outcome per step that was sent.
 ///
@@ -30,16 +33,26 @@ pub(crate) async fn apply(
     workloads: &[WorkloadSpec],
 ) -> Vec<StepOutcome> {
     let Some(engine) = context.pool.engine(engine).map(Arc::clone) else { return Vec::new() };
+    let (ahead, wake) = (context.pool.ahead(), &context.wake);
+    let _starting = plan.starts().then(|| ahead.start(engine.id(), wake));
     let mut outcomes = Vec::new();
     let mut done: BTreeSet<StepId> = BTreeSet::new();
     for step in &plan.steps {
         if !step.depends_on.iter().all(|before| done.contains(before)) {
             continue;
         }
+        let turn = if plan.is_ahead() && matches!(step.action, StepAction::Create(_)) {
+            let key = Key::service(&object.namespace().unwrap_or_default(), &object.name_any());
+            let Some(turn) = ahead.make(engine.id(), &key, wake) else { break };
+            Some(turn)
+        } else {
+            None
+        };
         let outcome = match values(context, object, step, workloads).await {
             Ok(values) => send(context, engine.as_ref(), step, &values).await,
             Err(failure) => Outcome::Failed(failure),
         };
+        drop(turn);
         if matches!(outcome, Outcome::Done(_)) {
             done.insert(step.id);
         }

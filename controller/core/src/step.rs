@@ -144,3 +144,18 @@ pub struct Plan {
     /// Steps in an order that respects their dependencies.
     pub steps: Vec<Step>,
 }
+
+impl Plan {
+    /// True where a workload is made ahead of its gates: nothing starts, nothing ends (PERF-84).
+    pub fn is_ahead(&self) -> bool {
+        let of = |ahead: fn(&StepAction) -> bool| self.steps.iter().any(|step| ahead(&step.action));
+        let makes = of(|action| matches!(action, StepAction::Create(_)));
+        let moves = of(|action| matches!(action, StepAction::Start(_) | StepAction::Stop { .. } | StepAction::Remove(_)));
+        makes && !moves
+    }
+
+    /// True where a workload starts.
+    pub fn starts(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, StepAction::Start(_)))
+    }
+}

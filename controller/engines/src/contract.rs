@@ -71,6 +71,8 @@ pub struct Scope {
 pub enum Hint {
     /// Something happened to this object.
     Object(ObjectId),
+    /// This object was made or started. Whoever did it has the reply, so nobody else need hurry (PERF-80).
+    Made(ObjectId),
     /// The stream was just (re)established or lost events: list everything.
     Relist,
 }

@@ -69,7 +69,7 @@ struct Watched {
     record: HealthRecord,
     failing: u32,
     lost_since: Option<Instant>,
-    line: forms::Line,
+    known: forms::Known,
 }
 
 /// The board.
@@ -124,11 +124,9 @@ impl Board {
 
     /// One probe of one service.
     pub(crate) async fn probe(&self, key: &ServiceKey, means: &Means) -> Next {
-        let Some((target, line)) = self.with(|all| all.get(key).map(|watched| (Arc::clone(&watched.target), watched.line)))
-        else {
-            return Next::Rest;
-        };
-        let found = forms::check(&target, &line, means).await;
+        let begun = self.with(|all| all.get(key).map(|watched| (Arc::clone(&watched.target), watched.known.clone())));
+        let Some((target, known)) = begun else { return Next::Rest };
+        let found = forms::check(&target, &known, means).await;
         let Some((next, turned)) = self.with(|all| {
             let watched = all.get_mut(key)?;
             // The subject may have been replaced while the probe was under way.
@@ -159,7 +157,7 @@ impl Watched {
             record,
             failing: 0,
             lost_since: None,
-            line: forms::Line::default(),
+            known: forms::Known::default(),
         }
     }
 
@@ -167,14 +165,14 @@ impl Watched {
     fn take(&mut self, found: Found, now: jiff::Timestamp) -> (Duration, bool) {
         let before = self.verdict();
         let answered = match found {
-            Found::Passed(line) => {
+            Found::Passed(known) => {
                 self.passed(now);
-                self.line = line;
+                self.known = known;
                 true
             }
-            Found::Failed { failure, answered, foreign, line } => {
+            Found::Failed { failure, answered, foreign, known } => {
                 self.failed(failure, !answered || foreign);
-                self.line = line;
+                self.known = known;
                 answered
             }
         };

@@ -1,6 +1,7 @@
 //! The forms of a probe: adapter, HTTP, TCP, a command, a line of the log. Connect first, then the protocol; an accepted
 //! connection proves nothing (P14).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -12,7 +13,7 @@ use koan_crds::v1alpha1::{Evidence, EvidenceCode, FailureClass};
 use koan_engines::{DialRequest, Engine, ExecRequest, LogOptions, Tunnel};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::board::{Means, Place, Target};
 
@@ -25,17 +26,34 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// A connection that is closed within this time after it was accepted was a proxy's.
 const PROXY_CLOSES: Duration = Duration::from_millis(40);
 
-/// Whether the line of a log check was seen; it stays seen while the workload runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Line {
+/// A way that leads nowhere is asked for again after this time.
+const WAY_LASTS: Duration = Duration::from_secs(1);
+
+/// What earlier probes of the same run found out.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// The line of a log check was seen; it stays seen while the workload runs.
     seen: bool,
+    /// The published endpoint was proved.
     published: bool,
+    /// A probe passed.
+    proved: bool,
+    /// The engine is asked for the way once, not by each probe (PERF-70).
+    way: Option<Way>,
+}
+
+/// The way to a port of a workload.
+#[derive(Clone)]
+struct Way {
+    port: u16,
+    tunnel: Arc<Tunnel>,
+    asked: Instant,
 }
 
 /// What a probe found.
 pub(super) enum Found {
     /// It passed.
-    Passed(Line),
+    Passed(Known),
     /// It failed.
     Failed {
         failure: ProbeFailure,
@@ -43,7 +61,7 @@ pub(super) enum Found {
         answered: bool,
         /// What answered is another product.
         foreign: bool,
-        line: Line,
+        known: Known,
     },
 }
 
@@ -64,16 +82,16 @@ impl Miss {
 }
 
 /// Runs one probe within its budget.
-pub(super) async fn check(target: &Target, line: &Line, means: &Means) -> Found {
-    let mut line = *line;
+pub(super) async fn check(target: &Target, known: &Known, means: &Means) -> Found {
+    let mut known = known.clone();
     let limit = target.health.timeout;
-    let result = timeout(limit, run(target, &mut line, means)).await;
+    let result = timeout(limit, run(target, &mut known, means)).await;
     let result = result.unwrap_or_else(|_| Err(Miss::not_yet(format!("no answer within {limit:?}"))));
     match result {
-        Ok(()) => Found::Passed(line),
+        Ok(()) => Found::Passed(Known { proved: true, ..known }),
         Err(Miss { message, answered, foreign }) => {
             let probe = name(&target.health.check).to_owned();
-            Found::Failed { failure: ProbeFailure { probe, class: FailureClass::Transient, message }, answered, foreign, line }
+            Found::Failed { failure: ProbeFailure { probe, class: FailureClass::Transient, message }, answered, foreign, known }
         }
     }
 }
@@ -88,7 +106,7 @@ fn name(form: &HealthForm) -> &'static str {
     }
 }
 
-async fn run(target: &Target, line: &mut Line, means: &Means) -> Result<(), Miss> {
+async fn run(target: &Target, known: &mut Known, means: &Means) -> Result<(), Miss> {
     match &target.place {
         Place::Host { address } => at(target, address, means).await,
         Place::Workload { engine, object, port, published, exec } => {
@@ -98,14 +116,14 @@ async fn run(target: &Target, line: &mut Line, means: &Means) -> Result<(), Miss
             let place = Inside { engine: engine.as_ref(), object };
             match &target.health.check {
                 HealthForm::Exec { command } => place.exec(command, target.health.timeout).await,
-                HealthForm::Log { pattern } => place.log(pattern, line).await,
+                HealthForm::Log { pattern } => place.log(pattern, known).await,
                 HealthForm::Http { port, .. } | HealthForm::Tcp { port } => {
-                    place.network(target, *port, published, line, means).await
+                    place.network(target, *port, published, known, means).await
                 }
                 HealthForm::Adapter => match port {
-                    Some(port) => match place.network(target, *port, published, line, means).await {
+                    Some(port) => match place.network(target, *port, published, known, means).await {
                         // DET-33: the recipe's check inside is the last way that works.
-                        Err(miss) if !miss.answered && !exec.is_empty() && place.unreachable(*port).await => {
+                        Err(miss) if !miss.answered && !exec.is_empty() && known.way.is_none() => {
                             place.exec(exec, target.health.timeout).await
                         }
                         result => result,
@@ -129,28 +147,53 @@ impl Inside<'_> {
         target: &Target,
         port: u16,
         published: &[(u16, u16)],
-        line: &mut Line,
+        known: &mut Known,
         means: &Means,
     ) -> Result<(), Miss> {
-        let tunnel = self.dial(port).await.map_err(|error| Miss::absent(error.to_string()))?;
-        at(target, &tunnel.address, means).await?;
+        let tunnel = self.own(target, port, known, means).await?;
         let own = published.iter().find(|(container, _)| *container == port).map(|(_, host)| *host);
-        if let Some(host) = own.filter(|_| !line.published) {
+        if let Some(host) = own.filter(|_| !known.published) {
             let address = Address::Tcp { host: "127.0.0.1".to_owned(), port: host };
             if address != tunnel.address {
                 at(target, &address, means).await?;
             }
-            line.published = true;
+            known.published = true;
         }
         Ok(())
     }
 
-    async fn dial(&self, container_port: u16) -> Result<Tunnel, koan_engines::EngineError> {
-        self.engine.dial(self.object, &DialRequest { container_port, vantage: Vantage::Host }).await
+    /// At the workload's own address, by the way that is known while it leads there. Before the first success counts, the
+    /// engine confirms that the address is still the workload's.
+    async fn own(&self, target: &Target, port: u16, known: &mut Known, means: &Means) -> Result<Arc<Tunnel>, Miss> {
+        let Some(way) = known.way.clone().filter(|way| way.port == port) else {
+            let tunnel = self.ask(port, known).await?;
+            at(target, &tunnel.address, means).await?;
+            return Ok(tunnel);
+        };
+        let found = at(target, &way.tunnel.address, means).await;
+        let asks = match &found {
+            Ok(()) => !known.proved,
+            Err(miss) => !miss.answered && way.asked.elapsed() >= WAY_LASTS,
+        };
+        if !asks {
+            return found.map(|()| way.tunnel);
+        }
+        let tunnel = self.ask(port, known).await?;
+        if tunnel.address != way.tunnel.address {
+            at(target, &tunnel.address, means).await?;
+            return Ok(tunnel);
+        }
+        found.map(|()| tunnel)
     }
 
-    async fn unreachable(&self, port: u16) -> bool {
-        self.dial(port).await.is_err()
+    /// Asks the engine for the way to a port.
+    async fn ask(&self, port: u16, known: &mut Known) -> Result<Arc<Tunnel>, Miss> {
+        known.way = None;
+        let request = DialRequest { container_port: port, vantage: Vantage::Host };
+        let tunnel = self.engine.dial(self.object, &request).await.map_err(|error| Miss::absent(error.to_string()))?;
+        let tunnel = Arc::new(tunnel);
+        known.way = Some(Way { port, tunnel: Arc::clone(&tunnel), asked: Instant::now() });
+        Ok(tunnel)
     }
 
     async fn exec(&self, command: &[String], limit: Duration) -> Result<(), Miss> {
@@ -165,8 +208,8 @@ impl Inside<'_> {
         }
     }
 
-    async fn log(&self, pattern: &str, line: &mut Line) -> Result<(), Miss> {
-        if line.seen {
+    async fn log(&self, pattern: &str, known: &mut Known) -> Result<(), Miss> {
+        if known.seen {
             return Ok(());
         }
         let lines =
@@ -174,7 +217,7 @@ impl Inside<'_> {
         let mut lines = lines.take(LINES);
         while let Some(Ok(found)) = lines.next().await {
             if found.text.contains(pattern) {
-                line.seen = true;
+                known.seen = true;
                 return Ok(());
             }
         }

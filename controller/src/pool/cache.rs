@@ -13,7 +13,7 @@ use koan_engines::{Engine, EngineError, Scope};
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
-use super::overlay;
+use super::{Ahead, overlay};
 
 /// How long an unavailable engine is not asked again.
 const UNAVAILABLE_FOR: Duration = Duration::from_secs(5);
@@ -35,6 +35,7 @@ pub(crate) struct Pool {
     slots: Mutex<BTreeMap<EngineName, Slot>>,
     used: watch::Sender<BTreeSet<EngineName>>,
     turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    ahead: Ahead,
 }
 
 /// What a new list changed.
@@ -53,7 +54,13 @@ impl Pool {
             slots: Mutex::default(),
             used: watch::Sender::default(),
             turns: Mutex::default(),
+            ahead: Ahead::default(),
         }
+    }
+
+    /// Who starts, and who gives way to it.
+    pub(crate) fn ahead(&self) -> &Ahead {
+        &self.ahead
     }
 
     /// The engine of that name.

@@ -4,7 +4,9 @@ use koan_core::identity::Owner;
 use koan_core::inventory::{Inventory, LivePort, WorkloadRecord, WorkloadState};
 use koan_crds::v1alpha1::{EngineName, Protocol};
 
+use super::Ahead;
 use super::overlay::difference;
+use crate::runtime::{Key, Wake};
 
 fn record(id: &str, uid: &str, state: WorkloadState) -> WorkloadRecord {
     WorkloadRecord {
@@ -58,4 +60,23 @@ fn difference_names_the_owners_of_what_changed() {
     let owners: Vec<String> = difference(&old, &new).owners.into_iter().map(|uid| uid.0).collect();
     assert_eq!(owners, ["2", "3"]);
     assert!(difference(&new, &new).owners.is_empty());
+}
+
+/// PERF-84: what is made ahead of its gates gives way to a start, one is made at a time, and who gave way is woken.
+#[test]
+fn what_is_made_ahead_gives_way_to_a_start() {
+    let (ahead, key) = (Ahead::default(), Key::service("default", "shop-app"));
+    let (docker, podman) = (EngineName::Docker, EngineName::Podman);
+    let wake = Wake::default();
+    let starting = ahead.start(docker, &wake);
+    assert!(ahead.make(docker, &key, &wake).is_none() && wake.is_idle());
+    assert!(ahead.make(podman, &key, &wake).is_some(), "another engine is not busy");
+    drop(starting);
+    assert!(!wake.is_idle());
+
+    let wake = Wake::default();
+    let making = ahead.make(docker, &key, &wake);
+    assert!(making.is_some() && ahead.make(docker, &key, &wake).is_none() && wake.is_idle());
+    drop(making);
+    assert!(!wake.is_idle());
 }

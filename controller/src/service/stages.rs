@@ -52,7 +52,7 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     let plan = plan_course(visit, &service, &mut course).await;
     let promised = promise(visit, &service, &course, &plan).await?;
     perform(visit, &service, &mut course, &plan).await?;
-    settle(visit, &service, &course, promised).await
+    settle(visit, &service, &course, promised || plan.is_ahead()).await
 }
 
 /// Questions, answers, decision; then engine, credential, ports and what is wanted.

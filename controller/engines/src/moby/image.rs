@@ -13,6 +13,7 @@ use koan_core::outcome::{Done, Failure, Outcome};
 use koan_core::workload::ImageSpec;
 use koan_crds::v1alpha1::{FailureClass, PullPolicy};
 use koan_crds::vocabulary::Reason;
+use tokio::time::Instant;
 
 use super::engine::Moby;
 use super::failure::{is_absent, status_of, words_of};
@@ -25,6 +26,8 @@ const PULL_SILENCE: Duration = Duration::from_secs(120);
 const PULL_LIMIT: Duration = Duration::from_secs(3600);
 /// Images whose facts are remembered.
 const KNOWN_MAX: usize = 1024;
+/// An image that was there is there for this long: services of one stack ask for it together (PERF-85).
+const FRESH: Duration = Duration::from_secs(2);
 
 /// What steps need of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +47,22 @@ type Pull = Shared<BoxFuture<'static, Result<(), Failure>>>;
 /// Facts of images by reference and by id, and pulls that run.
 #[derive(Default)]
 pub(crate) struct Images {
-    known: Mutex<HashMap<String, Arc<ImageFacts>>>,
+    known: Mutex<HashMap<String, (Arc<ImageFacts>, Instant)>>,
+    /// Who looks for an image; the others wait, and find what it found.
+    looking: tokio::sync::Mutex<()>,
     pulls: Arc<Mutex<HashMap<String, Pull>>>,
 }
 
 impl Images {
     /// Facts that were read before.
     pub(crate) fn known(&self, key: &str) -> Option<Arc<ImageFacts>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(|(facts, _)| Arc::clone(facts))
+    }
+
+    /// Facts that were read a moment ago.
+    fn fresh(&self, key: &str) -> Option<Arc<ImageFacts>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).filter(|(_, read)| read.elapsed() < FRESH).map(|(facts, _)| Arc::clone(facts))
     }
 
     /// Remembers facts under a reference or an id.
@@ -61,7 +72,7 @@ impl Images {
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
-        known.insert(key.to_owned(), Arc::clone(&facts));
+        known.insert(key.to_owned(), (Arc::clone(&facts), Instant::now()));
         facts
     }
 }
@@ -69,7 +80,7 @@ impl Images {
 impl Moby {
     /// Pulls or builds the image unless it is there.
     pub(crate) async fn ensure_image(&self, spec: &ImageSpec, session: &Session) -> Result<Outcome, Failure> {
-        let present = self.inspect_image(&spec.reference).await?;
+        let present = self.present(&spec.reference).await?;
         let (facts, changed) = match (&spec.build, present, spec.pull) {
             (Some(build), Some(facts), _) if !build.always => (facts, false),
             (Some(build), _, _) => {
@@ -99,7 +110,9 @@ impl Moby {
                 remedy: Some(format!("name an image that is built for {}", session.platform)),
             });
         }
-        let facts = self.images.remember(&spec.reference, facts);
+        if changed {
+            self.images.remember(&spec.reference, facts.clone());
+        }
         Ok(Outcome::Done(Done {
             changed,
             id: None,
@@ -115,6 +128,19 @@ impl Moby {
         }
         let facts = self.inspect_image(reference).await?.ok_or_else(|| self.absent(reference))?;
         Ok(self.images.remember(reference, facts))
+    }
+
+    /// The image as it stands, read once for all who ask at the same time.
+    async fn present(&self, reference: &str) -> Result<Option<ImageFacts>, Failure> {
+        let _turn = self.images.looking.lock().await;
+        if let Some(facts) = self.images.fresh(reference) {
+            return Ok(Some(ImageFacts::clone(&facts)));
+        }
+        let found = self.inspect_image(reference).await?;
+        if let Some(facts) = &found {
+            self.images.remember(reference, facts.clone());
+        }
+        Ok(found)
     }
 
     async fn image_after(&self, reference: &str, verb: &str) -> Result<ImageFacts, Failure> {

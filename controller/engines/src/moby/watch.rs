@@ -21,6 +21,9 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest event; a longer one ends the stream, and the next list finds what it said.
 const EVENT_BYTES_MAX: usize = 256 * 1024;
 
+/// What a bring-up does to containers, networks and volumes, in the words of both engines.
+const MADE: [&str; 6] = ["create", "init", "start", "attach", "connect", "mount"];
+
 /// The fields of an event that a hint needs. Both engines send the same shape; unknown types must not end the stream.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -103,7 +106,11 @@ fn hint_of(line: &str, instance: &str) -> Option<Hint> {
     let noise = event.action.starts_with("exec_") || event.action.starts_with("health_status") || event.action == "top";
     let owner = event.actor.attributes.as_ref().and_then(|map| map.get(labels::INSTANCE));
     let foreign = owner.is_some_and(|owner| owner != instance);
-    (known_kind && !noise && !foreign && !event.actor.id.is_empty()).then_some(Hint::Object(ObjectId(event.actor.id)))
+    if !known_kind || noise || foreign || event.actor.id.is_empty() {
+        return None;
+    }
+    let id = ObjectId(event.actor.id);
+    Some(if MADE.contains(&event.action.as_str()) { Hint::Made(id) } else { Hint::Object(id) })
 }
 
 #[cfg(test)]
@@ -122,13 +129,15 @@ mod tests {
         assert!(docker.starts_with("/events?filters=%7B%22label%22") && !docker.contains("action"), "{docker}");
     }
 
-    /// REL-5: an event without labels is a hint, one of another instance is not, noise of probes is not, garbage asks for a list.
+    /// REL-5: an event without labels is a hint, one of another instance is not, noise of probes is not, garbage asks for a
+    /// list. PERF-80: a start is told apart from an end, since the reply of the start told it already.
     #[test]
     fn events_become_hints() {
         let hint = Some(Hint::Object("abc".into()));
         assert_eq!(hint_of(&event("container", "died", ""), "i"), hint);
         assert_eq!(hint_of(&event("container", "die", r#""koan.dev/instance":"i""#), "i"), hint);
         assert_eq!(hint_of(&event("container", "die", r#""koan.dev/instance":"other""#), "i"), None);
+        assert_eq!(hint_of(&event("container", "start", r#""koan.dev/instance":"i""#), "i"), Some(Hint::Made("abc".into())));
         assert_eq!(hint_of(&event("container", "exec_start: sh", ""), "i"), None);
         assert_eq!(hint_of(&event("pod", "create", ""), "i"), None);
         assert_eq!(hint_of("{broken", "i"), Some(Hint::Relist));

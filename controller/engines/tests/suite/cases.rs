@@ -234,7 +234,8 @@ pub(crate) async fn events_arrive_as_hints(bench: &Bench) {
     assert_eq!(first, Some(Hint::Relist));
     let spec = bench.workload("server", bench.fixture.server(PORT));
     let id = bench.start(&spec).await.id.expect("an id");
-    let hinted = async { while hints.next().await.expect("the stream stays open") != Hint::Object(id.clone()) {} };
+    let of_it = |hint: Hint| matches!(hint, Hint::Object(found) | Hint::Made(found) if found == id);
+    let hinted = async { while !of_it(hints.next().await.expect("the stream stays open")) {} };
     tokio::time::timeout(patience, hinted).await.expect("a hint at the new workload");
 }
 
