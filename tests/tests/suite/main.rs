@@ -4,7 +4,9 @@
 
 mod adoption;
 mod bad_input;
+mod crash;
 mod crds;
+mod drift;
 mod host;
 mod kubectl;
 mod shop;
