@@ -18,7 +18,7 @@ impl Engine {
         Self { socket }
     }
 
-    /// One request; the JSON answer, `Null` for an empty one.
+    /// One request; the JSON answer, `Null` where it is none.
     ///
     /// # Panics
     /// The engine refuses.
@@ -32,7 +32,8 @@ impl Engine {
         let output = command.output().expect("curl runs");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{method} {path}: {text} {}", String::from_utf8_lossy(&output.stderr));
-        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON of the engine") }
+        // Podman answers some requests with a plain word.
+        serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
     /// The instance label of a container.

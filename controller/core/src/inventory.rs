@@ -54,6 +54,8 @@ pub struct WorkloadRecord {
     pub oom_killed: bool,
     /// How often the engine restarted it.
     pub restarts: u32,
+    /// It runs, and a network that it was started in is gone or does not hold it any more.
+    pub cut_off: bool,
     /// Addresses inside the engine's networks that the host can dial.
     pub addresses: Vec<NetworkAddress>,
     /// Published ports.

@@ -24,6 +24,8 @@ pub struct Step {
     pub cause: String,
     /// Facts behind the cause.
     pub evidence: Vec<String>,
+    /// True where the step puts right what somebody did to the engine's objects (drift), not what the user changed.
+    pub repair: bool,
     /// What the running service suffers.
     pub downtime: Downtime,
     /// What data suffer.

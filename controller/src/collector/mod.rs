@@ -172,6 +172,7 @@ fn steps(orphan: &Orphan) -> Vec<Step> {
             object: orphan.object.name.clone(),
             cause: "its owner is gone".to_owned(),
             evidence: vec![format!("owner UID {}", orphan.object.owner.uid)],
+            repair: false,
             downtime: Downtime::None,
             data_effect: DataEffect::None,
             depends_on: Vec::new(),

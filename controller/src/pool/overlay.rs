@@ -113,6 +113,7 @@ fn created(inventory: &mut Inventory, images: &Images, spec: &WorkloadSpec, done
         exit_code: None,
         oom_killed: false,
         restarts: 0,
+        cut_off: false,
         addresses: Vec::new(),
         ports: ports.collect(),
         pid: None,
@@ -139,7 +140,7 @@ fn is(record: &WorkloadRecord, object: &ObjectRef) -> bool {
 }
 
 /// What of a workload makes its service look again; times and addresses do not.
-type Essence<'a> = (&'a str, WorkloadState, &'a str, Option<i64>, bool, u32);
+type Essence<'a> = (&'a str, WorkloadState, &'a str, Option<i64>, (bool, bool), u32);
 
 /// Owners whose objects differ in a way that matters.
 pub(super) fn difference(old: &Inventory, new: &Inventory) -> Difference {
@@ -170,7 +171,7 @@ fn workloads(inventory: &Inventory) -> BTreeMap<&ObjectId, (&Uid, Essence<'_>)> 
                 record.state,
                 record.hash.0.as_str(),
                 record.exit_code,
-                record.oom_killed,
+                (record.oom_killed, record.cut_off),
                 record.restarts,
             );
             (&record.id, (&record.owner.uid, essence))

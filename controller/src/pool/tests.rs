@@ -29,6 +29,7 @@ fn record(id: &str, uid: &str, state: WorkloadState) -> WorkloadRecord {
         exit_code: None,
         oom_killed: false,
         restarts: 0,
+        cut_off: false,
         addresses: Vec::new(),
         ports: vec![LivePort {
             service: id.to_owned(),

@@ -74,6 +74,7 @@ async fn conclude(visit: &mut Visit<'_>, deletion: &Deletion, outcomes: &[StepOu
         panic: None,
         recipes,
         old: &status,
+        began: &visit.began,
         now: visit.context.clock.now(),
     });
     let requeue = verdict.requeue;

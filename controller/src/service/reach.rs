@@ -144,6 +144,7 @@ fn network_step(network: NetworkSpec) -> Step {
         object: network.name.clone(),
         cause: "a container of the stack has to reach a service of the host".to_owned(),
         evidence: Vec::new(),
+        repair: false,
         downtime: Downtime::None,
         data_effect: DataEffect::None,
         depends_on: Vec::new(),

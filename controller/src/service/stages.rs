@@ -160,6 +160,7 @@ fn failed(message: String) -> StepOutcome {
             object: "credential".to_owned(),
             cause: "a workload needs it".to_owned(),
             evidence: Vec::new(),
+            repair: false,
             downtime: Downtime::None,
             data_effect: DataEffect::None,
             depends_on: Vec::new(),
@@ -259,9 +260,13 @@ async fn settle(visit: &mut Visit<'_>, service: &ValidService, course: &Course, 
     let verdict = conclude(visit, Ok(service), Some(course));
     let requeue = verdict.requeue;
     let smooth = course.outcomes.iter().all(|step| matches!(step.outcome, Outcome::Done(_)));
-    if !(promised && smooth && !started_is_awaited(visit, service).await?) {
-        visit.publish(verdict).await?;
-    }
+    let verdict = if promised && smooth && !started_is_awaited(visit, service).await? {
+        // What was done is told all the same.
+        Verdict { status: visit.status.clone(), changed: false, ..verdict }
+    } else {
+        verdict
+    };
+    visit.publish(verdict).await?;
     if course.outcomes.iter().any(|step| is_port_conflict(&step.outcome)) {
         visit.context.arbiter.release(&service.key);
     }
@@ -321,6 +326,7 @@ fn conclude(visit: &Visit<'_>, valid: Result<&ValidService, &Violations>, course
         panic: None,
         recipes: visit.context.recipes,
         old: &visit.status,
+        began: &visit.began,
         now: visit.context.clock.now(),
     })
 }
@@ -351,6 +357,7 @@ pub(super) async fn show_panic(visit: &mut Visit<'_>, message: &str) -> Result<(
         panic: Some(message),
         recipes,
         old: &visit.status,
+        began: &visit.began,
         now: visit.context.clock.now(),
     });
     visit.publish(verdict).await?;

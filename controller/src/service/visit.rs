@@ -22,6 +22,8 @@ pub(super) struct Visit<'a> {
     pub(super) identity: Identity,
     /// The status as it stands after the last write.
     pub(super) status: ServiceSpecStatus,
+    /// The status as the visit found it.
+    pub(super) began: ServiceSpecStatus,
     pub(super) facts: Facts,
 }
 
@@ -35,7 +37,7 @@ impl<'a> Visit<'a> {
         };
         let status = object.status.clone().unwrap_or_default();
         let facts = Facts { instance: context.instance.clone(), ..Facts::default() };
-        Self { context, key, object, identity, status, facts }
+        Self { context, key, object, identity, began: status.clone(), status, facts }
     }
 
     /// The object, for Events.

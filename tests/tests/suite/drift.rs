@@ -50,13 +50,17 @@ fn drift(place: Place) {
     until("the repair is told", || (repaired(&kubectl) > 0).then_some(()));
     answers(&koan.run(&["env", "--format", "json"]).expect_code(0).json());
 
+    let told = repaired(&kubectl);
     remove_network(&engine, &instance, &[&replaced, &kept]);
     until("the network is there again", || (engine.networks(&instance).len() == 1).then_some(()));
     until("both are ready in it", || {
         let ids = [workload(&kubectl, "cache")?, workload(&kubectl, "db")?];
         ids.iter().all(|id| attached(&engine, &instance, id)).then_some(())
     });
+    until("the repair is told", || (repaired(&kubectl) > told).then_some(()));
     answers(&koan.run(&["env", "--format", "json"]).expect_code(0).json());
+    koan.run(&["down", "--volumes", "--yes", "--timeout", "60s"]).expect_code(0);
+    assert_eq!(engine.networks(&instance), Vec::<String>::new());
 }
 
 /// As `docker network rm` after `docker network disconnect --force`: nobody can remove a network in use otherwise.
@@ -74,7 +78,9 @@ fn attached(engine: &Engine, instance: &str, container: &str) -> bool {
     // Listed rather than inspected: it may be replaced between two looks.
     let list = engine.call("GET", "/containers/json", None);
     let found = list.as_array().into_iter().flatten().find(|item| item["Id"] == container).cloned();
-    found.is_some_and(|item| !item["NetworkSettings"]["Networks"][&network].is_null())
+    let ends = found.map(|item| item["NetworkSettings"]["Networks"].clone()).unwrap_or_default();
+    // Docker names the network of an endpoint by its id, Podman by its name.
+    ends.as_object().into_iter().flatten().any(|(name, end)| *name == network || end["NetworkID"] == network)
 }
 
 /// REL-5, PERF-70: a removed container and network come back with the event, and a converged stack is not written, on Docker.

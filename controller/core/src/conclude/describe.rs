@@ -134,26 +134,34 @@ fn workload(input: &ServiceInput, judgement: &Judgement) -> Option<WorkloadStatu
     let record = health::record(input);
     let starting = matches!(judgement.health.judged.reason, Reason::Starting | Reason::Pending);
     let wanted = input.desired.and_then(|desired| desired.workloads.first());
-    let Some(record) = record.filter(|record| wanted.is_some_and(|wanted| wanted.hash == record.hash)) else {
-        return before.filter(|_| input.inventory.is_none() || input.facts.completed).cloned();
+    let Some(sound) = record.filter(|record| wanted.is_some_and(|wanted| wanted.hash == record.hash)) else {
+        let gone = record.is_none()
+            && wanted.is_some()
+            && before.is_some_and(|before| Some(before.engine) == input.desired.and_then(|desired| desired.engine));
+        return match before {
+            Some(before) if input.inventory.is_none() || input.facts.completed => Some(before.clone()),
+            // It was taken away: that it once stood is what tells a repair from a first start.
+            Some(before) if gone => Some(WorkloadStatus { id: None, ..before.clone() }),
+            Some(_) | None => None,
+        };
     };
-    let same = before.filter(|before| before.id.as_deref() == Some(record.id.0.as_str()));
+    let same = before.filter(|before| before.id.as_deref() == Some(sound.id.0.as_str()));
     if starting && !input.facts.publish_start && same.is_none() {
         return None;
     }
-    let passed = input.facts.health.first_passed.filter(|_| input.facts.health.subject.as_deref() == Some(record.id.0.as_str()));
+    let passed = input.facts.health.first_passed.filter(|_| input.facts.health.subject.as_deref() == Some(sound.id.0.as_str()));
     let ready_at = same.and_then(|before| before.ready_at.clone()).or_else(|| passed.map(Time));
     Some(WorkloadStatus {
         engine: input.desired.and_then(|desired| desired.engine).unwrap_or_default(),
-        id: Some(record.id.0.clone()),
-        image: record.image.clone(),
-        image_digest: record.image_digest.clone(),
-        platform: record.platform.clone(),
-        started_at: record.started_at.map(Time),
+        id: Some(sound.id.0.clone()),
+        image: sound.image.clone(),
+        image_digest: sound.image_digest.clone(),
+        platform: sound.platform.clone(),
+        started_at: sound.started_at.map(Time),
         ready_at,
         restarts: Some(input.facts.restarts.total),
-        exit_code: record.exit_code,
-        restarted_for: served(input, &record.id.0),
+        exit_code: sound.exit_code,
+        restarted_for: served(input, &sound.id.0),
     })
 }
 

@@ -146,13 +146,16 @@ fn ports(service: &ValidService, input: &ServiceInput, status: &ServiceSpecStatu
 
 fn steps(input: &ServiceInput, events: &mut Vec<EventRecord>) {
     let done: Vec<&Step> = input.outcomes.iter().filter_map(changed).collect();
+    let before = input.began;
     let was_ready =
-        was(&input.old.conditions, ConditionType::Ready, Truth::Yes) && input.old.observed_generation == Some(input.generation);
+        was(&before.conditions, ConditionType::Ready, Truth::Yes) && before.observed_generation == Some(input.generation);
+    // The workload may have been seen to be gone by an earlier visit, which could not repair it yet.
+    let was_lost = before.workload.as_ref().is_some_and(|workload| workload.ready_at.is_some());
     let removed = |name: &str| done.iter().any(|step| matches!(step.action, StepAction::Remove(_)) && step.object == name);
     for step in &done {
         let event = match &step.action {
-            StepAction::Create(spec) if removed(&spec.object) => Some((Event::ContainerReplaced, "was replaced")),
-            StepAction::Create(_) if was_ready => Some((Event::DriftRepaired, "was made anew")),
+            StepAction::Create(spec) if removed(&spec.object) && !step.repair => Some((Event::ContainerReplaced, "was replaced")),
+            StepAction::Create(_) if step.repair || was_ready || was_lost => Some((Event::DriftRepaired, "was made anew")),
             StepAction::Create(_) => Some((Event::ContainerCreated, "was created")),
             StepAction::Start(_) if was_ready && !done.iter().any(|other| other.object == step.object && other.id < step.id) => {
                 Some((Event::DriftRepaired, "was started again"))

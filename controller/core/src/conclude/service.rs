@@ -46,6 +46,8 @@ pub struct ServiceInput<'a> {
     pub recipes: &'a dyn Recipes,
     /// The status as it stands.
     pub old: &'a ServiceSpecStatus,
+    /// The status as it stood when the visit began: its promise is not yet in it.
+    pub began: &'a ServiceSpecStatus,
     /// Now.
     pub now: Timestamp,
 }

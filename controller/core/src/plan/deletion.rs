@@ -36,7 +36,7 @@ pub fn plan_orphans(own: &Ownership, inventory: &Inventory, cause: &str) -> Plan
 
 /// Stops and removes one workload.
 pub(super) fn take_down(steps: &mut Steps, record: &WorkloadRecord, own: &Ownership, cause: &str) -> StepId {
-    let cause = Cause { text: cause, evidence: &[], downtime: Downtime::Recreate };
+    let cause = Cause { text: cause, evidence: &[], downtime: Downtime::Recreate, repair: false };
     let after: Vec<StepId> = may_run(record.state).then(|| steps.stop(record, own.grace, &cause, &[])).into_iter().collect();
     steps.remove(record, &cause, &after)
 }

@@ -8,7 +8,7 @@ use crate::desired::{Desired, Ownership, changed_fields, references};
 use crate::facts::Facts;
 use crate::gates;
 use crate::inventory::{Inventory, NetworkRecord, WorkloadRecord, WorkloadState};
-use crate::step::{Downtime, Plan, StepAction, StepId};
+use crate::step::{Downtime, NetworkSpec, Plan, StepAction, StepId};
 use crate::text::ValueRef;
 use crate::validate::ValidService;
 use crate::workload::{Run, WorkloadSpec};
@@ -64,7 +64,7 @@ fn spell(reference: &ValueRef) -> String {
 }
 
 fn suspend(steps: &mut Steps, service: &ValidService, mine: &[&WorkloadRecord]) {
-    let cause = Cause { text: "the service is suspended", evidence: &[], downtime: Downtime::Restart };
+    let cause = Cause { text: "the service is suspended", evidence: &[], downtime: Downtime::Restart, repair: false };
     for record in mine.iter().filter(|record| may_run(record.state)) {
         steps.stop(record, service.stop_grace, &cause, &[]);
     }
@@ -88,19 +88,43 @@ impl Planner<'_> {
     fn workload(&mut self, spec: &WorkloadSpec, record: Option<&WorkloadRecord>) {
         match record {
             None if self.facts.completed || !self.provided => {}
-            None => self.create(spec, "it does not exist", &[]),
+            None => self.create(spec, &Cause::free("it does not exist"), &[]),
             Some(record) if record.state == WorkloadState::Removing => {}
-            Some(record) if self.provided && self.asked(record) => self.replace(spec, record, "a restart was asked for"),
+            Some(record) if self.provided && self.asked(record) => {
+                self.replace(spec, record, &recreate("a restart was asked for"))
+            }
             Some(record) if self.provided && record.hash != spec.hash => {
                 if self.open {
-                    self.replace(spec, record, &format!("changed: {}", changes(spec, record).join(", ")));
+                    let text = format!("changed: {}", changes(spec, record).join(", "));
+                    self.replace(spec, record, &recreate(&text));
                 }
             }
-            Some(record) => self.keep(record),
+            Some(record) => match self.drift(spec, record) {
+                Some(text) if self.provided && self.open => {
+                    self.replace(spec, record, &Cause { repair: true, ..recreate(&text) })
+                }
+                Some(_) => {}
+                None => self.keep(record),
+            },
         }
     }
 
-    /// Same hash: started where it does not run.
+    /// What was done to a workload that no start can put right; `None` where nothing was.
+    fn drift(&self, spec: &WorkloadSpec, record: &WorkloadRecord) -> Option<String> {
+        if record.state == WorkloadState::Dead {
+            return self.starts_again(record).then(|| "it cannot be started again".to_owned());
+        }
+        let known = |wanted: &NetworkSpec| {
+            self.inventory.networks.iter().any(|known| known.name == wanted.name && owns(&wanted.owner, &known.owner))
+        };
+        let mut own = self.desired.networks.iter().filter(|network| spec.networks.contains(&network.name));
+        match own.find(|network| !known(network)) {
+            Some(gone) => Some(format!("its network {} is gone", gone.name)),
+            None => record.cut_off.then(|| "it was cut off from its network".to_owned()),
+        }
+    }
+
+    /// Same hash and sound: started where it does not run.
     fn keep(&mut self, record: &WorkloadRecord) {
         let start = StepAction::Start(reference(record));
         match record.state {
@@ -110,11 +134,12 @@ impl Planner<'_> {
                     self.steps.add(&record.name, start, &Cause::free("it was created and its gates are open"), &[]);
                 }
             }
-            WorkloadState::Exited | WorkloadState::Dead => {
+            WorkloadState::Dead => {}
+            WorkloadState::Exited => {
                 if self.starts_again(record) {
                     let code = record.exit_code.map_or_else(|| "an unknown code".to_owned(), |code| format!("code {code}"));
                     let text = format!("it ended with {code}");
-                    let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Restart };
+                    let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Restart, repair: false };
                     self.steps.add(&record.name, start, &cause, &[]);
                 }
             }
@@ -137,29 +162,26 @@ impl Planner<'_> {
     }
 
     /// Stop, remove, create, start; volumes, ports and aliases stay (ENG-7).
-    fn replace(&mut self, spec: &WorkloadSpec, record: &WorkloadRecord, text: &str) {
-        let cause = Cause { text, evidence: &[], downtime: Downtime::Recreate };
+    fn replace(&mut self, spec: &WorkloadSpec, record: &WorkloadRecord, cause: &Cause) {
         let grace = self.service.stop_grace;
         let stopped: Vec<StepId> =
-            may_run(record.state).then(|| self.steps.stop(record, grace, &cause, &[])).into_iter().collect();
-        let removed = self.steps.remove(record, &cause, &stopped);
-        self.create(spec, text, &[removed]);
+            may_run(record.state).then(|| self.steps.stop(record, grace, cause, &[])).into_iter().collect();
+        let removed = self.steps.remove(record, cause, &stopped);
+        self.create(spec, cause, &[removed]);
     }
 
     /// Creates a workload after `after`, and starts it where its gates are open (S-10).
-    fn create(&mut self, spec: &WorkloadSpec, text: &str, after: &[StepId]) {
+    fn create(&mut self, spec: &WorkloadSpec, cause: &Cause, after: &[StepId]) {
         let ground = match self.ground.take() {
             Some(ground) => ground,
             None => self.lay_ground(),
         };
-        let downtime = if after.is_empty() { Downtime::None } else { Downtime::Recreate };
         let after: Vec<StepId> = ground.iter().chain(after).copied().collect();
         self.ground = Some(ground);
-        let cause = Cause { text, evidence: &[], downtime };
-        let made = self.steps.add(&spec.object, StepAction::Create(Box::new(spec.clone())), &cause, &after);
+        let made = self.steps.add(&spec.object, StepAction::Create(Box::new(spec.clone())), cause, &after);
         if self.open {
             let object = created(&spec.object, &spec.owner);
-            self.steps.add(&spec.object, StepAction::Start(object), &Cause::free(text), &[made]);
+            self.steps.add(&spec.object, StepAction::Start(object), &Cause::free(cause.text), &[made]);
         }
     }
 
@@ -184,6 +206,11 @@ impl Planner<'_> {
         }
         ids
     }
+}
+
+/// The workload is made anew for `text`.
+fn recreate(text: &str) -> Cause<'_> {
+    Cause { text, evidence: &[], downtime: Downtime::Recreate, repair: false }
 }
 
 /// What changed, as far as the record and the hashes tell; values only where they are no secrets.

@@ -17,11 +17,12 @@ pub(super) struct Cause<'a> {
     pub(super) text: &'a str,
     pub(super) evidence: &'a [String],
     pub(super) downtime: Downtime,
+    pub(super) repair: bool,
 }
 
 impl<'a> Cause<'a> {
     pub(super) fn free(text: &'a str) -> Self {
-        Self { text, evidence: &[], downtime: Downtime::None }
+        Self { text, evidence: &[], downtime: Downtime::None, repair: false }
     }
 }
 
@@ -45,6 +46,7 @@ impl Steps {
             object: object.to_owned(),
             cause: cause.text.to_owned(),
             evidence: cause.evidence.to_vec(),
+            repair: cause.repair,
             downtime: cause.downtime,
             data_effect,
             depends_on: after.to_vec(),

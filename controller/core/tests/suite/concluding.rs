@@ -277,6 +277,7 @@ fn an_invalid_edit_says_what_is_wrong() {
         panic: None,
         recipes: &catalogue,
         old: &world.status,
+        began: &world.status,
         now: at(9),
     });
     is(&verdict.status, ConditionType::Accepted, "False", Reason::Invalid);
@@ -313,4 +314,17 @@ fn events_tell_what_happened_to_a_workload() {
     assert!(names(&world.visit().verdict).contains(&"DriftRepaired"));
     world.service.env.push(koan_core::workload::EnvEntry { name: "A".into(), value: koan_core::text::Text::plain("b") });
     assert!(names(&world.visit().verdict).contains(&"ContainerReplaced"));
+}
+
+/// P22, CLI-36: a workload that was taken away is told as repaired, also where an earlier visit saw it gone and could not act.
+#[test]
+fn p22_a_lost_workload_is_told_as_repaired() {
+    let mut world = ready();
+    let visit = world.visit();
+    world.inventory.workloads.clear();
+    let seen = world.conclude(&Catalogue::new(), &visit.decision, &visit.ports, &visit.desired, &[], None);
+    is(&seen.status, ConditionType::Ready, "False", Reason::NotReady);
+    assert!(seen.status.workload.as_ref().is_some_and(|workload| workload.id.is_none()), "{:?}", seen.status.workload);
+    world.status = seen.status;
+    assert_eq!(names(&world.visit().verdict), ["DriftRepaired"]);
 }

@@ -178,6 +178,7 @@ impl World {
             panic: None,
             recipes: catalogue,
             old: &self.status,
+            began: &self.status,
             now: self.now,
         })
     }
@@ -260,6 +261,7 @@ fn created(spec: &WorkloadSpec, serial: u32) -> WorkloadRecord {
         exit_code: None,
         oom_killed: false,
         restarts: 0,
+        cut_off: false,
         addresses: Vec::new(),
         ports: Vec::new(),
         pid: None,

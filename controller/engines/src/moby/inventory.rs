@@ -1,6 +1,6 @@
 //! `inventory()`: one list of containers, networks and volumes each; details are read only of ours that may have changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -51,12 +51,12 @@ impl Moby {
         self.session_or_error().await?;
         let docker = &self.transport.docker;
         let ours = HashMap::from([("label".to_owned(), vec![format!("{}={}", labels::INSTANCE, scope.instance)])]);
-        let (containers, networks, volumes) = tokio::join!(
-            self.transport.list_containers(),
+        // A network that a listed container stands in was made before: read after, it is in the list unless it is gone.
+        let containers = self.transport.list_containers().await.map_err(|error| self.read_error("list", "containers", error))?;
+        let (networks, volumes) = tokio::join!(
             docker.list_networks(Some(ListNetworksOptionsBuilder::default().filters(&ours).build())),
             docker.list_volumes(Some(ListVolumesOptionsBuilder::default().filters(&ours).build())),
         );
-        let containers = containers.map_err(|error| self.read_error("list", "containers", error))?;
         let networks = networks.map_err(|error| self.read_error("list", "networks", error))?;
         let volumes = volumes.map_err(|error| self.read_error("list", "volumes", error))?.volumes.unwrap_or_default();
 
@@ -67,8 +67,9 @@ impl Moby {
             let owner = owner_of(Some(&container.labels)).filter(|owner| owner.instance == scope.instance)?;
             Some((owner, container))
         });
+        let held = names_of(&networks);
         let mut workloads: Vec<WorkloadRecord> = futures::stream::iter(owned)
-            .map(|(owner, container)| self.record(owner, container))
+            .map(|(owner, container)| self.record(owner, container, &held))
             .buffer_unordered(DETAILS_AT_ONCE)
             .try_filter_map(|record| async move { Ok(record) })
             .try_collect()
@@ -82,7 +83,12 @@ impl Moby {
     }
 
     /// One of ours; `None` where it vanished after the list.
-    async fn record(&self, owner: Owner, summary: Listed) -> Result<Option<WorkloadRecord>, EngineError> {
+    async fn record(
+        &self,
+        owner: Owner,
+        summary: Listed,
+        networks: &HashSet<String>,
+    ) -> Result<Option<WorkloadRecord>, EngineError> {
         let id = summary.id.clone();
         let mark = mark_of(&summary);
         let known = mark.as_deref().and_then(|mark| self.details.get(&id, mark));
@@ -106,8 +112,19 @@ impl Moby {
             record.image_digest = Some(image.digest.clone());
             record.platform = Some(image.platform.clone());
         }
-        if matches!(record.state, WorkloadState::Created | WorkloadState::Exited) && self.lacks_files(&details) {
-            record.state = WorkloadState::Dead;
+        let lost = lost_network(&summary, networks);
+        match record.state {
+            WorkloadState::Created | WorkloadState::Exited if lost || self.lacks_files(&details) => {
+                record.state = WorkloadState::Dead
+            }
+            WorkloadState::Running | WorkloadState::Paused => {
+                record.cut_off = lost || summary.network_settings.networks.is_empty();
+            }
+            WorkloadState::Created
+            | WorkloadState::Exited
+            | WorkloadState::Restarting
+            | WorkloadState::Removing
+            | WorkloadState::Dead => {}
         }
         Ok(Some(record))
     }
@@ -161,12 +178,24 @@ fn record_of(owner: Owner, summary: &Listed, details: &Inspected) -> WorkloadRec
         exit_code: if ended { state.exit_code } else { None },
         oom_killed: state.oom_killed,
         restarts: details.restart_count,
+        cut_off: false,
         addresses: if runs { addresses_of(summary) } else { Vec::new() },
         ports: ports_of(summary).map(|port| LivePort { owner: Some(owner.clone()), ..port }).collect(),
         pid: state.pid.filter(|pid| runs && *pid > 0),
         volumes,
         owner,
     }
+}
+
+/// Ids and names of networks: an engine names an endpoint's network by either.
+fn names_of(networks: &[Network]) -> HashSet<String> {
+    networks.iter().flat_map(|network| [network.id.clone(), network.name.clone()]).flatten().collect()
+}
+
+/// True where a network that the container was made in is gone: the engine cannot start it any more.
+fn lost_network(summary: &Listed, networks: &HashSet<String>) -> bool {
+    let mut ends = summary.network_settings.networks.iter();
+    ends.any(|(name, end)| !networks.contains(&end.network_id) && !networks.contains(name))
 }
 
 fn addresses_of(summary: &Listed) -> Vec<NetworkAddress> {

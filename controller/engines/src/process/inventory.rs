@@ -49,6 +49,7 @@ fn record(stored: &Stored, places: &Places) -> Result<WorkloadRecord, ProcessErr
         exit_code: end.as_ref().and_then(End::exit_code),
         oom_killed: false,
         restarts: 0,
+        cut_off: false,
         addresses: Vec::new(),
         ports: pid.map_or_else(Vec::new, |pid| ports(spec, pid)),
         pid,

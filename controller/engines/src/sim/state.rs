@@ -342,6 +342,7 @@ impl State {
             exit_code: workload.exit_code.filter(|_| !runs),
             oom_killed: workload.oom_killed,
             restarts: 0,
+            cut_off: runs && workload.spec.networks.iter().any(|name| !self.networks.values().any(|known| known.name == *name)),
             addresses: if runs { workload.spec.networks.iter().map(address).collect() } else { Vec::new() },
             ports: live_ports(workload).collect(),
             pid: None,

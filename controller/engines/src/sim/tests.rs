@@ -63,6 +63,7 @@ async fn apply(engine: &SimEngine, action: StepAction) -> Outcome {
         object: "object".to_owned(),
         cause: "a test".to_owned(),
         evidence: Vec::new(),
+        repair: false,
         downtime: Downtime::None,
         data_effect: DataEffect::None,
         depends_on: Vec::new(),

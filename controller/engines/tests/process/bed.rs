@@ -179,6 +179,7 @@ fn step(action: StepAction) -> Step {
         object: String::new(),
         cause: String::new(),
         evidence: Vec::new(),
+        repair: false,
         downtime: Downtime::None,
         data_effect: DataEffect::None,
         depends_on: Vec::new(),

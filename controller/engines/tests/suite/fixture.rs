@@ -115,6 +115,7 @@ impl Bench {
             object: "object".to_owned(),
             cause: "the contract suite asks for it".to_owned(),
             evidence: Vec::new(),
+            repair: false,
             downtime: Downtime::None,
             data_effect: DataEffect::None,
             depends_on: Vec::new(),
