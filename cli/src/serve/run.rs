@@ -44,9 +44,15 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
     let engines = Engines::of_home(home, settings)?;
     let crds = koan_crds::generated().map_err(|error| Failure::Bug { message: error.to_string() })?;
     let journal = Sqlite::open(&home.root).map_err(|error| refused(&ServerError::from(error)))?;
+    // Whoever held the lock before us takes its record away when it ends; one that is still there was left by a server that could not.
+    let unclean = home.record().exists();
     let server = Server::builder().crds(crds.into_iter().map(|crd| crd.document).collect()).journal(journal).start().await;
     let server = server.map_err(|error| refused(&error))?;
     let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: Vec::new() };
+    if unclean {
+        let revision = server.snapshot_reader().revision();
+        info!(event_id = Event::StoreRecovered.id(), revision, "the store was recovered: the last server did not end by itself");
+    }
     let listening = server.listen(listen).await.map_err(|error| refused(&error))?;
     // Last: who sees the record finds the kubeconfig of this process, not the one of a process that was killed.
     ServerRecord::of_this_process(engines.instance().0.clone()).write(home)?;

@@ -6,11 +6,13 @@ use base64::Engine as _;
 use koan_core::facts::Facts;
 use koan_core::text::ValueRef;
 use koan_core::validate::ValidService;
+use koan_crds::events::Event;
 use koan_crds::{labels, names};
 use serde_json::json;
 
 use super::references::version_of;
 use crate::context::Context;
+use crate::events::About;
 use crate::gateway::{ApiError, ApiKind};
 use crate::runtime::Key;
 
@@ -35,6 +37,7 @@ pub(crate) async fn ensure(
     context: &Context,
     service: &ValidService,
     facts: &mut Facts,
+    about: &About,
 ) -> Result<GeneratedCredential, ApiError> {
     let name = names::credentials_secret(&service.key.name);
     let keys = ["username", "password"];
@@ -52,6 +55,8 @@ pub(crate) async fn ensure(
     let key = Key::service(&service.key.namespace, &service.key.name);
     let written =
         context.gateway.create(ApiKind::Secret, labels::MANAGER_SERVICE, body(context, service, &name)?, Some(key)).await?;
+    let message = format!("A credential was generated for {}, in Secret {name}", service.service);
+    context.events.emit(Event::CredentialGenerated, false, about, &message).await;
     for key in keys {
         let reference = ValueRef::SecretKey { name: name.clone(), key: key.to_owned() };
         facts.versions.insert(reference, version_of(&written.uid, &written.version));

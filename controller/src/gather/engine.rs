@@ -64,7 +64,7 @@ async fn siblings(context: &Context, service: &ValidService) -> Result<Vec<std::
 }
 
 /// Why the engine was chosen, as the status tells it already: the choice stands, and so do its words (B-6).
-fn told(object: &ServiceSpec, engine: EngineName) -> Option<String> {
+pub(crate) fn told(object: &ServiceSpec, engine: EngineName) -> Option<String> {
     let conditions = &object.status.as_ref()?.conditions;
     let chosen = conditions.iter().find(|condition| condition.type_ == ConditionType::EngineSelected.as_str())?;
     let selected = chosen.status == "True" && chosen.reason == Reason::Selected.as_str();

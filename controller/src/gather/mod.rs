@@ -13,7 +13,7 @@ mod world;
 mod tests;
 
 pub(crate) use credential::{GeneratedCredential, ensure as ensure_credential};
-pub(crate) use engine::choose;
+pub(crate) use engine::{choose, told};
 pub(crate) use logs::tail;
 pub(crate) use probing::ask;
 pub(crate) use restarts::Restarts;

@@ -70,7 +70,12 @@ struct Watched {
     failing: u32,
     lost_since: Option<Instant>,
     known: forms::Known,
+    /// What the service has heard of. A loss comes with time, so it is compared with this and not with the moment before.
+    heard: Verdict,
 }
+
+/// Passed at all, failed for good, lost.
+type Verdict = (bool, bool, bool);
 
 /// The board.
 #[derive(Default)]
@@ -158,12 +163,12 @@ impl Watched {
             failing: 0,
             lost_since: None,
             known: forms::Known::default(),
+            heard: (false, false, false),
         }
     }
 
     /// Takes a result; the pause before the next probe, and whether the verdict turned.
     fn take(&mut self, found: Found, now: jiff::Timestamp) -> (Duration, bool) {
-        let before = self.verdict();
         let answered = match found {
             Found::Passed(known) => {
                 self.passed(now);
@@ -176,7 +181,8 @@ impl Watched {
                 answered
             }
         };
-        let turned = before != self.verdict();
+        let verdict = self.verdict();
+        let turned = verdict != std::mem::replace(&mut self.heard, verdict);
         let next = match (&self.target.place, self.record.first_passed) {
             (Place::Host { .. }, _) => cadence::of_host(self.target.health.interval, self.failing),
             (Place::Workload { .. }, None) => cadence::before_first(self.since.elapsed(), answered),
@@ -209,8 +215,8 @@ impl Watched {
         self.record.last = Some(failure);
     }
 
-    /// What the service has to hear of: passed, failed for good, lost.
-    fn verdict(&self) -> (bool, bool, bool) {
+    /// What the service has to hear of.
+    fn verdict(&self) -> Verdict {
         let ended = self.record.failures >= self.target.health.retries.max(1);
         let lost = self.lost_since.is_some_and(|since| since.elapsed() >= self.target.loss_after);
         (self.record.first_passed.is_some(), ended, lost)

@@ -131,7 +131,8 @@ async fn credential(
     if !generated || !engine || service.suspend {
         return Ok(None);
     }
-    match gather::ensure_credential(visit.context, service, &mut visit.facts).await? {
+    let about = visit.about();
+    match gather::ensure_credential(visit.context, service, &mut visit.facts, &about).await? {
         GeneratedCredential::Present => Ok(None),
         GeneratedCredential::Lost(message) => {
             visit.facts.generated_credential = CredentialFact::Missing;
@@ -260,12 +261,8 @@ async fn settle(visit: &mut Visit<'_>, service: &ValidService, course: &Course, 
     let verdict = conclude(visit, Ok(service), Some(course));
     let requeue = verdict.requeue;
     let smooth = course.outcomes.iter().all(|step| matches!(step.outcome, Outcome::Done(_)));
-    let verdict = if promised && smooth && !started_is_awaited(visit, service).await? {
-        // What was done is told all the same.
-        Verdict { status: visit.status.clone(), changed: false, ..verdict }
-    } else {
-        verdict
-    };
+    let waits = promised && smooth && !started_is_awaited(visit, service).await?;
+    let verdict = if waits { verdict.without_status(visit.status.clone()) } else { verdict };
     visit.publish(verdict).await?;
     if course.outcomes.iter().any(|step| is_port_conflict(&step.outcome)) {
         visit.context.arbiter.release(&service.key);

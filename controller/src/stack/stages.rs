@@ -10,13 +10,14 @@ use koan_core::validate::{StackEntry, StackOptions, ValidStack, validate_stack};
 use koan_core::violation::{Violation, Violations};
 use koan_crds::events::Event;
 use koan_crds::labels;
-use koan_crds::v1alpha1::{DevStackStatus, ServiceSpec};
+use koan_crds::v1alpha1::{DevStackStatus, EngineName, ServiceSpec};
 use koan_crds::vocabulary::{ConditionType, Reason};
 use kube::ResourceExt;
 
 use super::children::{self, Children, Which};
 use super::visit::Visit;
 use super::{env, teardown};
+use crate::gather;
 use crate::publish::next;
 use crate::runtime::Next;
 use crate::service::VisitError;
@@ -39,7 +40,7 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     };
     visit.watch(targets(&stack).into_values());
     if expired(visit, &stack) {
-        teardown::expire(visit.context, &object, &visit.about()).await?;
+        return expire(visit, &stack).await;
     }
     let children = children::read(visit.context, &stack).await?;
     if let Some(violations) = duplicate(visit, &children).await? {
@@ -50,7 +51,7 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     let env_written = write_beside(visit, &stack, &children).await?;
     let course = Course {
         objects: objects(visit, &stack).await?,
-        engine: engine(visit).await,
+        engine: engine(visit).await?,
         env_written,
         plan_failure: plan_failure.as_ref().map(ToString::to_string),
     };
@@ -100,6 +101,16 @@ fn expired(visit: &Visit<'_>, stack: &ValidStack) -> bool {
     end.is_some_and(|end| visit.context.clock.now() >= end)
 }
 
+/// The end of its life stands in the status before the stack is deleted, so that it is told once.
+async fn expire(visit: &mut Visit<'_>, stack: &ValidStack) -> Result<Next, VisitError> {
+    let env_written = visit.status.env_secret.is_some();
+    let course = Course { objects: objects(visit, stack).await?, engine: engine(visit).await?, env_written, plan_failure: None };
+    let verdict = conclude(visit, Ok(stack), &course, None, None);
+    visit.publish(verdict).await?;
+    teardown::expire(visit.context, &visit.object).await?;
+    Ok(Next::Rest)
+}
+
 /// A name that something else already has.
 async fn duplicate(visit: &Visit<'_>, children: &Children) -> Result<Option<Violations>, VisitError> {
     let taken = match children::taken(&visit.object, children) {
@@ -125,13 +136,21 @@ async fn write_beside(visit: &Visit<'_>, stack: &ValidStack, children: &Children
     Ok(true)
 }
 
-/// The engine of the stack, as its services were promised it.
-async fn engine(visit: &Visit<'_>) -> EngineVerdict {
+/// The engine of the stack, as its services were promised it, in the words of the first that says why. After a restart
+/// nothing is promised yet, and their statuses tell it.
+async fn engine(visit: &Visit<'_>) -> Result<EngineVerdict, VisitError> {
     let context = visit.context;
-    let Some(engine) = context.arbiter.engine(&visit.identity.uid) else { return obstacle(visit).await };
-    match context.pool.info(engine).await {
+    let children = children::owned(context, &visit.object).await?;
+    let promised = context.arbiter.engine(&visit.identity.uid);
+    let told = |engine: EngineName| Some((engine, children.iter().find_map(|child| gather::told(child, engine))?));
+    let told = promised.map_or_else(|| context.pool.names().find_map(told), told);
+    let Some(engine) = promised.or_else(|| told.as_ref().map(|(engine, _)| *engine)) else {
+        return Ok(obstacle(visit, &children));
+    };
+    Ok(match context.pool.info(engine).await {
         Some(info) if info.available => {
-            EngineVerdict::Selected { engine, version: info.version, endpoint: info.endpoint, evidence: Vec::new() }
+            let evidence = told.into_iter().map(|(_, words)| words).collect();
+            EngineVerdict::Selected { engine, version: info.version, endpoint: info.endpoint, evidence }
         }
         info => {
             let reason =
@@ -139,12 +158,11 @@ async fn engine(visit: &Visit<'_>) -> EngineVerdict {
             let remedy = info.and_then(|info| info.remedy).unwrap_or_else(|| format!("start {engine:?}"));
             EngineVerdict::Unreachable { engine, message: reason, remedy }
         }
-    }
+    })
 }
 
 /// Why no service got an engine, as the first of them says; none was needed where none says so.
-async fn obstacle(visit: &Visit<'_>) -> EngineVerdict {
-    let Ok(children) = children::owned(visit.context, &visit.object).await else { return EngineVerdict::NotNeeded };
+fn obstacle(visit: &Visit<'_>, children: &[Arc<ServiceSpec>]) -> EngineVerdict {
     let conditions = children.iter().filter_map(|child| child.status.as_ref()).flat_map(|status| &status.conditions);
     let failed = conditions
         .into_iter()
@@ -223,7 +241,7 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
         return Ok(Next::Rest);
     }
     let objects = left.iter().map(|child| (child.name_any(), ServiceSpec::clone(child))).collect();
-    let course = Course { objects, engine: engine(visit).await, env_written: true, plan_failure: None };
+    let course = Course { objects, engine: engine(visit).await?, env_written: true, plan_failure: None };
     let verdict = conclude(visit, valid.as_ref(), &course, Some(&deletion), None);
     let requeue = verdict.requeue;
     visit.publish(verdict).await?;

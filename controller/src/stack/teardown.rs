@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use koan_crds::events::Event;
 use koan_crds::labels;
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use kube::ResourceExt;
@@ -33,7 +32,7 @@ fn free(left: &[Arc<ServiceSpec>]) -> Vec<&Arc<ServiceSpec>> {
 }
 
 /// Deletes the stack itself at the end of its life (`ttl`), after an uncached read.
-pub(super) async fn expire(context: &Context, stack: &DevStack, about: &crate::events::About) -> Result<(), VisitError> {
+pub(super) async fn expire(context: &Context, stack: &DevStack) -> Result<(), VisitError> {
     let (namespace, name) = (stack.namespace().unwrap_or_default(), stack.name_any());
     let Some(found) = context.gateway.read(ApiKind::DevStack, &namespace, &name).await? else { return Ok(()) };
     let same = found.metadata.uid == stack.metadata.uid && found.metadata.generation == stack.metadata.generation;
@@ -46,7 +45,6 @@ pub(super) async fn expire(context: &Context, stack: &DevStack, about: &crate::e
         uid: found.metadata.uid.unwrap_or_default(),
         version: found.metadata.resource_version.unwrap_or_default(),
     };
-    context.events.emit(Event::StackExpired, false, about, "The time to live of the stack was over; it was deleted").await;
     context.gateway.delete(ApiKind::DevStack, labels::MANAGER_STACK, &identity).await?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Instance, Trace, condition, is_ready};
 use crate::lifecycle::{scripted, shop};
+use crate::record::Record;
 
 /// Longest wait for an Event, in virtual time.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -101,6 +102,71 @@ async fn hosted() -> Instance {
     instance
 }
 
+/// CLI-36, CLI-32: from plan to ready each step is told once, and neither a restart of Koan nor the deletion tells it anew.
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_comes_up_is_told_once() {
+    let mut instance = scripted().await;
+    let mut shop = shop();
+    shop["spec"]["services"][0]["ports"] = json!([{"name": "redis", "containerPort": 6379, "publish": true}]);
+    instance.apply::<DevStack>(&shop).await;
+    instance.ready("shop").await;
+    instance.settle().await;
+    let before = instance.get::<DevStack>("shop").await.status;
+    instance.restart().await;
+    instance.settle().await;
+    assert_eq!(instance.get::<DevStack>("shop").await.status, before);
+    instance.delete::<DevStack>("shop").await;
+    instance.wait::<DevStack>("shop", |found| found.is_none()).await;
+    for (event, words) in [
+        (Event::PlanBuildOk, "3 services"),
+        (Event::ProviderSelected, "Docker is the first that answers"),
+        (Event::PortsAllocated, "cache/redis → 6379"),
+        (Event::UpReady, "3/3"),
+    ] {
+        let (kind, message) = once(&instance, event, "shop").await;
+        assert!(kind == "Normal" && message.contains(words), "{}: {message}", event.as_str());
+    }
+    let message = once(&instance, Event::CredentialGenerated, "shop-cache").await.1;
+    assert!(message.contains("shop-cache-credentials"), "{message}");
+    for service in ["shop-cache", "shop-api", "shop-page"] {
+        once(&instance, Event::ContainerCreated, service).await;
+    }
+}
+
+/// CLI-36, S-9: a credential that was kept with its volume is not told as generated when the stack comes back.
+#[tokio::test(start_paused = true)]
+async fn a_kept_credential_is_not_told_again() {
+    let instance = scripted().await;
+    for _ in 0..2 {
+        instance.apply::<DevStack>(&shop()).await;
+        instance.ready("shop").await;
+        instance.delete::<DevStack>("shop").await;
+        instance.wait::<DevStack>("shop", |found| found.is_none()).await;
+    }
+    once(&instance, Event::CredentialGenerated, "shop-cache").await;
+}
+
+/// CLI-36: the beginnings of planning, looking, choosing, bringing up and taking down are log records and no Events.
+#[tokio::test(start_paused = true)]
+async fn beginnings_are_told_by_the_log() {
+    let record = Record::begin();
+    let instance = scripted().await;
+    instance.apply::<DevStack>(&shop()).await;
+    instance.ready("shop").await;
+    instance.settle().await;
+    assert!(record.objects(Event::DownStart).is_empty());
+    instance.delete::<DevStack>("shop").await;
+    instance.wait::<DevStack>("shop", |found| found.is_none()).await;
+    instance.settle().await;
+    for event in [Event::PlanBuildStart, Event::UpStart, Event::DownStart] {
+        assert_eq!(record.objects(event), ["default/shop"], "{}", event.as_str());
+    }
+    assert_eq!(record.objects(Event::DetectStart), ["default/shop-cache"]);
+    assert_eq!(record.objects(Event::ProviderSelectStart), ["default/shop-api", "default/shop-cache", "default/shop-page"]);
+    let all = instance.api::<k8s_openapi::api::core::v1::Event>().list(&ListParams::default()).await.unwrap();
+    assert!(all.iter().all(|event| !event.reason.as_deref().unwrap_or_default().ends_with("Start")));
+}
+
 /// CLI-36, B-4: a stack that was taken down says so, and says which volume stays.
 #[tokio::test(start_paused = true)]
 async fn a_deleted_stack_tells_what_it_left() {
@@ -170,6 +236,28 @@ async fn a_lost_engine_and_its_return_are_told() {
     once(&instance, Event::EngineLost, "shop-cache").await;
 }
 
+/// CLI-36, DET-28, DET-29: a host service is used, lost and back, each told once; meanwhile the stack holds to it.
+#[tokio::test(start_paused = true)]
+async fn a_host_service_is_used_lost_and_back() {
+    let instance = hosted().await;
+    instance.apply::<DevStack>(&stack(json!([{"name": "db", "adapter": "postgres"}]))).await;
+    instance.ready("shop").await;
+    let message = once(&instance, Event::HostServiceUsed, "shop-db").await.1;
+    assert!(message.contains("db") && message.contains("127.0.0.1:5432"), "{message}");
+    instance.apply::<ServiceSpec>(&server_of_the_host(true)).await;
+    let (kind, message) = once(&instance, Event::HostServiceLost, "shop-db").await;
+    assert!(kind == "Warning" && message.contains("db"), "{kind} {message}");
+    let held = instance.get::<ServiceSpec>("shop-db").await.status.unwrap();
+    assert_eq!(condition(&held.conditions, "Provisioned"), ("False".to_owned(), "HostLost".to_owned()));
+    assert_eq!(instance.running(), Vec::<String>::new());
+    instance.apply::<ServiceSpec>(&server_of_the_host(false)).await;
+    let message = once(&instance, Event::HostServiceBack, "shop-db").await.1;
+    assert!(message.contains("127.0.0.1:5432"), "{message}");
+    instance.ready("shop").await;
+    once(&instance, Event::HostServiceUsed, "shop-db").await;
+    once(&instance, Event::HostServiceLost, "shop-db").await;
+}
+
 /// CLI-36, DET-2: a host service that is not usable, and another product on the port.
 #[tokio::test(start_paused = true)]
 async fn an_unusable_host_service_is_told() {
@@ -199,6 +287,22 @@ async fn an_opened_relay_is_told() {
     once(&instance, Event::RelayOpened, "shop-db").await;
 }
 
+/// CLI-36: a port that moved is told, as a warning where the policy says so.
+#[tokio::test(start_paused = true)]
+async fn a_moved_port_is_told() {
+    for (conflicts, kind) in [("Repick", "Normal"), ("Warn", "Warning")] {
+        let instance = scripted().await;
+        instance.host.take(6379);
+        let mut shop = stack(json!([{"name": "cache", "adapter": "redis"}]));
+        shop["spec"]["ports"] = json!({"conflicts": conflicts});
+        instance.apply::<DevStack>(&shop).await;
+        instance.ready("shop").await;
+        let (told, message) = once(&instance, Event::PortRepicked, "shop-cache").await;
+        assert_eq!(told, kind);
+        assert!(message.contains("6380"), "{message}");
+    }
+}
+
 /// CLI-36, REL-30: what a forced deletion left behind is collected after two sightings, and told.
 #[tokio::test(start_paused = true)]
 async fn a_collected_orphan_is_told() {
@@ -225,6 +329,19 @@ async fn a_collected_orphan_is_told() {
     assert!(instance.world.workloads().is_empty());
     let collected = told(&instance, Event::OrphanCollected, "web").await;
     assert!(!collected.is_empty());
+}
+
+/// CLI-36: the life of a stack ends once.
+#[tokio::test(start_paused = true)]
+async fn an_expired_stack_is_told() {
+    let instance = scripted().await;
+    let mut shop = shop();
+    shop["spec"]["ttl"] = json!("1m");
+    instance.apply::<DevStack>(&shop).await;
+    instance.ready("shop").await;
+    instance.wait::<DevStack>("shop", |found| found.is_none()).await;
+    assert_eq!(once(&instance, Event::StackExpired, "shop").await.1, "The stack reached the end of its time to live");
+    assert!(instance.world.workloads().is_empty());
 }
 
 /// CLI-36, REL-2: a reconcile that meets a bug is told on its object, and made again.

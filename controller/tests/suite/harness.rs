@@ -88,6 +88,13 @@ impl koan_apiserver::Random for Seeded {
 #[derive(Default)]
 pub(crate) struct TestHost(Mutex<BTreeSet<u16>>);
 
+impl TestHost {
+    /// Somebody else listens there from now on.
+    pub(crate) fn take(&self, port: u16) {
+        self.0.lock().unwrap().insert(port);
+    }
+}
+
 impl Host for TestHost {
     fn port_is_free(&self, address: SocketAddr) -> bool {
         !self.0.lock().unwrap().contains(&address.port())

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use koan_crds::events::Event;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -46,5 +47,20 @@ impl Record {
     /// Everything so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.sink.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The objects that an event was told of so far, one for each record, sorted; the records name the event.
+    pub(crate) fn objects(&self, event: Event) -> Vec<String> {
+        let lines = self.text();
+        let records = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let told = records.map(|record| record["fields"].clone()).filter(|fields| fields["event_id"] == event.id());
+        let mut objects: Vec<String> = told
+            .map(|fields| {
+                assert!(fields["message"].as_str().unwrap().starts_with(event.as_str()), "{fields}");
+                fields["object"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        objects.sort();
+        objects
     }
 }

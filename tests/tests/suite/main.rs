@@ -9,4 +9,5 @@ mod crds;
 mod drift;
 mod host;
 mod kubectl;
+mod server;
 mod shop;

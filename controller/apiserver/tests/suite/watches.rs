@@ -129,6 +129,60 @@ async fn sec_16_a_stalled_watcher_is_cut() {
     assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
 }
 
+/// P10, D-1 to D-6: versions that are written while a bookmark is due are sent before it or after it and never lost; a watch
+/// resumed from any bookmark goes on without a gap, and one from before a compaction is expired inside its stream.
+#[tokio::test(start_paused = true)]
+async fn p10_bookmarks_and_compaction_leave_no_gap() {
+    let clock = Hand::at(1_000_000);
+    let server = Arc::new(Server::builder().clock(Arc::new(clock.clone())).start().await.unwrap());
+    post(&server, MAPS, &map("a", 0)).await;
+    let first = get(&server, MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let path = |version: &str, seconds: u32| {
+        format!("{MAPS}?watch=true&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={version}")
+    };
+    let watch = start(&server, Method::GET, &path(&first, 601), &[], bytes::Bytes::new()).await;
+    let writer = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move {
+            // One write each five seconds: every twelfth is due at the instant of a bookmark.
+            for number in 1..=120_u64 {
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                let body = json!({"data": {"n": number.to_string()}}).to_string();
+                assert_eq!(patch(&server, &format!("{MAPS}/a"), "application/merge-patch+json", &body).await.code, 200);
+            }
+        }
+    });
+    let seen = lines(watch).await;
+    writer.await.unwrap();
+    let version = |event: &Value| event["object"]["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(seen.windows(2).all(|two| version(&two[0]) < version(&two[1]) || two[1]["type"] == "BOOKMARK"), "{seen:#?}");
+    let numbers: Vec<String> = seen.iter().filter_map(|event| event["object"]["data"]["n"].as_str()).map(str::to_owned).collect();
+    assert_eq!(numbers, (1..=120).map(|number| number.to_string()).collect::<Vec<_>>());
+    let marks: Vec<usize> = (0..seen.len()).filter(|index| seen[*index]["type"] == "BOOKMARK").collect();
+    assert_eq!(marks.len(), 10);
+    for mark in marks {
+        let path = path(&version(&seen[mark]).to_string(), 1);
+        let resumed = lines(start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await).await;
+        let rest: Vec<u64> = seen[mark..].iter().filter(|event| event["type"] != "BOOKMARK").map(version).collect();
+        assert_eq!(resumed.iter().map(version).collect::<Vec<_>>(), rest);
+    }
+    for number in 0..10_100_u64 {
+        if number == 10_000 {
+            clock.0.fetch_add(600, std::sync::atomic::Ordering::Relaxed);
+        }
+        let body = json!({"data": {"n": format!("x{number}")}}).to_string();
+        assert_eq!(patch(&server, &format!("{MAPS}/a"), "application/merge-patch+json", &body).await.code, 200);
+    }
+    let expired = lines(start(&server, Method::GET, &path(&first, 601), &[], bytes::Bytes::new()).await).await;
+    assert_eq!((&expired[0]["type"], &expired[0]["object"]["code"]), (&json!("ERROR"), &json!(410)));
+}
+
+/// Every line of a watch until its end.
+async fn lines(response: http::Response<koan_apiserver::Body>) -> Vec<Value> {
+    let bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
 /// API-8: a watch ends when it was asked to, and has a bookmark each minute until then.
 #[tokio::test(start_paused = true)]
 async fn a_watch_has_bookmarks_and_an_end() {

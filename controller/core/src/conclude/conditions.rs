@@ -143,7 +143,9 @@ pub(super) fn ports_allocated(input: &ServiceInput) -> Judged {
     if let Some((_, failure)) = failed {
         return Judged::no(failure.reason, failure.message.clone());
     }
+    let elsewhere = |decision: &Decision| !decision.provisions() && decision.reason != Reason::Disabled;
     match input.ports {
+        None if input.decision.is_some_and(elsewhere) => Judged::yes(Reason::Allocated, "it needs no port of this machine"),
         None => Judged::pending("the ports are not allocated yet"),
         Some(Err(failure)) => Judged::no(failure.reason, format!("{}; {}", failure.message, failure.remedy)),
         Some(Ok(allocation)) => {

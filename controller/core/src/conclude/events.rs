@@ -97,10 +97,6 @@ fn decisions(input: &ServiceInput, service: &ValidService, status: &ServiceSpecS
         (Action::NoAction | Action::ProvisionContainer, _) => None,
     };
     events.extend(event.map(|(event, message)| EventRecord::new(event, message)));
-    let generated = |decision: &DecisionStatus| decision.credential.as_deref() == Some("generated");
-    if generated(now) && !before.is_some_and(generated) {
-        events.push(EventRecord::new(Event::CredentialGenerated, format!("A credential was generated for {name}")));
-    }
     if now.evidence.iter().any(|line| line.code == EvidenceCode::CredentialSkipped) {
         events.push(EventRecord::new(
             Event::CredentialSkipped,

@@ -190,48 +190,77 @@ fn timeline(input: &StackInput, stack: &ValidStack, members: &[Member], started:
 }
 
 fn events(input: &StackInput, judged: &StackJudgement, members: &[Member]) -> Vec<EventRecord> {
-    let mut events = Vec::new();
     let before = |kind| old_reason(&input.old.conditions, kind);
-    let new_generation = input.old.observed_generation != Some(input.generation);
-    let message_of = |kind| old(&input.old.conditions, kind).map(|condition| condition.message.as_str());
-    let mut on = |happened: bool, event: Event, message: String| {
-        if happened {
-            events.push(EventRecord::new(event, message));
-        }
-    };
-    on(
+    let mut happened: Vec<(bool, Event, String)> = vec![(
         input.panic.is_some() && before(ConditionType::Ready) != Some(Reason::Panic),
         Event::ReconcilePanic,
         judged.ready.message.clone(),
-    );
-    let refused = !judged.accepted.is_true() && message_of(ConditionType::Accepted) != Some(judged.accepted.message.as_str());
-    on(refused, Event::PlanBuildError, format!("The stack was refused: {}", judged.accepted.message));
-    let failed = judged.planned.reason == Reason::PlanFailed && before(ConditionType::Planned) != Some(Reason::PlanFailed);
-    on(failed, Event::PlanBuildError, judged.planned.message.clone());
+    )];
+    if let Some(blocked) = &judged.blocked {
+        let new = !was(&input.old.conditions, ConditionType::CleanupBlocked, Truth::Yes);
+        happened.push((new, Event::CleanupBlocked, blocked.message.clone()));
+    }
+    // What is being deleted is not planned, chosen or ready anew.
+    if input.deletion.is_none() {
+        happened.extend(planning(input, judged, members));
+        happened.extend(choices(input, judged, members));
+        happened.extend(readiness(input, judged, members));
+    }
+    happened.into_iter().filter(|(new, _, _)| *new).map(|(_, event, message)| EventRecord::new(event, message)).collect()
+}
+
+/// Whether the stack could be planned: each with whether it is new.
+fn planning(input: &StackInput, judged: &StackJudgement, members: &[Member]) -> [(bool, Event, String); 4] {
+    let before = |kind| old(&input.old.conditions, kind);
+    let new_generation = input.old.observed_generation != Some(input.generation);
+    let told = before(ConditionType::Accepted).is_some_and(|condition| condition.message == judged.accepted.message);
+    let refused = !judged.accepted.is_true() && !told;
+    let failed = judged.planned.reason == Reason::PlanFailed
+        && old_reason(&input.old.conditions, ConditionType::Planned) != Some(Reason::PlanFailed);
     let planned = judged.planned.is_true() && (new_generation || !was(&input.old.conditions, ConditionType::Planned, Truth::Yes));
     let warnings = input.valid.map(|stack| stack.warnings.len()).unwrap_or_default();
-    on(planned && warnings == 0, Event::PlanBuildOk, format!("{} services were planned", members.len()));
-    on(
-        planned && warnings > 0,
-        Event::PlanBuildWarn,
-        format!("{} services were planned with {warnings} warnings", members.len()),
-    );
-    let engine = before(ConditionType::EngineSelected) != Some(judged.engine.reason);
-    on(engine && judged.engine.reason == Reason::Selected, Event::ProviderSelected, judged.engine.message.clone());
-    let none = matches!(judged.engine.reason, Reason::NoneAvailable | Reason::ForcedUnavailable);
-    on(engine && none, Event::ProviderUnavailable, judged.engine.message.clone());
-    let allocated = judged.ports.is_true() && before(ConditionType::PortsAllocated) != Some(Reason::Allocated);
+    let count = members.len();
+    [
+        (refused, Event::PlanBuildError, format!("The stack was refused: {}", judged.accepted.message)),
+        (failed, Event::PlanBuildError, judged.planned.message.clone()),
+        (planned && warnings == 0, Event::PlanBuildOk, format!("{count} services were planned")),
+        (planned && warnings > 0, Event::PlanBuildWarn, format!("{count} services were planned with {warnings} warnings")),
+    ]
+}
+
+/// Engine and ports: each with whether it is new.
+fn choices(input: &StackInput, judged: &StackJudgement, members: &[Member]) -> [(bool, Event, String); 3] {
+    let before = |kind| old_reason(&input.old.conditions, kind);
+    let name = |status: &EngineStatus| status.name;
+    let chosen = engine(input).as_ref().map(name).filter(|_| judged.engine.reason == Reason::Selected);
+    let selected = chosen.is_some() && chosen != input.old.engine.as_ref().map(name);
+    let none = matches!(judged.engine.reason, Reason::NoneAvailable | Reason::ForcedUnavailable)
+        && before(ConditionType::EngineSelected) != Some(judged.engine.reason);
     let published = members.iter().any(|member| member.status().is_some_and(|status| !status.ports.is_empty()));
-    on(allocated && published, Event::PortsAllocated, judged.ports.message.clone());
+    let allocated = published && judged.ports.is_true() && !was(&input.old.conditions, ConditionType::PortsAllocated, Truth::Yes);
+    [
+        (selected, Event::ProviderSelected, format!("An engine was selected, {}", judged.engine.message)),
+        (none, Event::ProviderUnavailable, judged.engine.message.clone()),
+        (allocated, Event::PortsAllocated, format!("Host ports were allocated: {}", host_ports(members))),
+    ]
+}
+
+fn host_ports(members: &[Member]) -> String {
+    let ports = members.iter().flat_map(ports).map(|port| format!("{}/{} → {}", port.service, port.name, port.host));
+    ports.collect::<Vec<_>>().join(", ")
+}
+
+/// Ready, late, over: each with whether it is new.
+fn readiness(input: &StackInput, judged: &StackJudgement, members: &[Member]) -> [(bool, Event, String); 3] {
+    let before = old_reason(&input.old.conditions, ConditionType::Ready);
+    let now = judged.ready.reason;
+    let turned = |reason| now == reason && before != Some(reason);
     let ready = judged.ready.is_true() && !was(&input.old.conditions, ConditionType::Ready, Truth::Yes);
-    on(ready, Event::UpReady, format!("The stack was ready: {}", stack_conditions::count(members)));
-    let late = judged.ready.reason == Reason::ReadinessTimeout && before(ConditionType::Ready) != Some(Reason::ReadinessTimeout);
-    on(late, Event::ReadinessTimeout, judged.ready.message.clone());
-    let expired = judged.ready.reason == Reason::Expired && before(ConditionType::Ready) != Some(Reason::Expired);
-    on(expired, Event::StackExpired, judged.ready.message.clone());
-    let blocked = judged.blocked.is_some() && !was(&input.old.conditions, ConditionType::CleanupBlocked, Truth::Yes);
-    on(blocked, Event::CleanupBlocked, judged.blocked.as_ref().map(|judged| judged.message.clone()).unwrap_or_default());
-    events
+    [
+        (ready, Event::UpReady, format!("The stack was ready: {}", stack_conditions::count(members))),
+        (turned(Reason::ReadinessTimeout), Event::ReadinessTimeout, judged.ready.message.clone()),
+        (turned(Reason::Expired), Event::StackExpired, "The stack reached the end of its time to live".to_owned()),
+    ]
 }
 
 fn next(input: &StackInput, judged: &StackJudgement, expires: Option<Timestamp>) -> Requeue {

@@ -20,6 +20,21 @@ pub struct Verdict<S> {
     pub requeue: Requeue,
 }
 
+impl<S> Verdict<S> {
+    /// The verdict where its status can wait for the next write and `old` stands: what was done is told now, and the rest
+    /// with the status from which it differs, so that nothing is told twice.
+    pub fn without_status(self, old: S) -> Self {
+        let done = |record: &EventRecord| {
+            matches!(
+                record.event,
+                Event::ContainerCreated | Event::ContainerReplaced | Event::DriftRepaired | Event::VolumeDeleted
+            )
+        };
+        let events = self.events.into_iter().filter(done).collect();
+        Self { status: old, changed: false, events, requeue: self.requeue }
+    }
+}
+
 /// An event to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRecord {
