@@ -53,13 +53,14 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
         let revision = server.snapshot_reader().revision();
         info!(event_id = Event::StoreRecovered.id(), revision, "the store was recovered: the last server did not end by itself");
     }
+    let ended = end()?;
     let listening = server.listen(listen).await.map_err(|error| refused(&error))?;
     // Last: who sees the record finds the kubeconfig of this process, not the one of a process that was killed.
     ServerRecord::of_this_process(engines.instance().0.clone()).write(home)?;
     info!(event_id = Event::ServerStarted.id(), url = listening.url(), "server started");
     let controllers = options.controllers.then(|| controllers(&server, &engines));
     let code = tokio::select! {
-        () = ended() => 0,
+        () = ended => 0,
         () = idle(&server, options.idle_exit) => 0,
         failure = run_controllers(controllers.as_ref()) => {
             error!(event_id = Event::ReconcilePanic.id(), %failure, "a controller task ended");
@@ -89,17 +90,16 @@ async fn run_controllers(controllers: Option<&Controllers>) -> koan_controller::
     }
 }
 
-async fn ended() {
-    let wait = |kind: SignalKind| async move {
-        match signal(kind) {
-            Ok(mut stream) => stream.recv().await,
-            Err(_) => std::future::pending().await,
+/// Resolves with the first TERM or INT from now on: it is caught before anybody can know that the server serves.
+fn end() -> Result<impl Future<Output = ()>, Failure> {
+    let caught = |kind| signal(kind).map_err(|error| Failure::Bug { message: format!("no signal can be caught: {error}") });
+    let (mut terminate, mut interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = wait(SignalKind::terminate()) => {}
-        _ = wait(SignalKind::interrupt()) => {}
-    }
+    })
 }
 
 /// Ends when the store held no object of Koan's kinds for the whole time.
