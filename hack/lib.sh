@@ -68,7 +68,8 @@ install_debian() {
 
 # is_ours PID WORD: true when PID lives and its command line holds WORD (a pid alone proves nothing).
 is_ours() {
-  [ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2"
+  # No pipe into `grep -q`: it ends early, and pipefail would take the writer's SIGPIPE for "no".
+  [ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && [[ "$(tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null)" == *"$2"* ]]
 }
 
 # stop_pid PIDFILE WORD SECONDS: TERM, then KILL after SECONDS; only a process whose command line holds WORD.

@@ -29,7 +29,10 @@ impl Dispatch {
         if !self.context.pool.is_used(name) {
             return Next::Rest;
         }
+        let lost = self.context.pool.known(name).is_none();
         match self.context.pool.relist(name).await {
+            // It answers again: whoever has a workload there looks at once what became of it.
+            Ok(_) if lost => self.wake_users(name).await,
             Ok(difference) => {
                 if !difference.owners.is_empty() {
                     self.wake_owners(|uid| difference.owners.iter().any(|owner| owner.0 == uid)).await;
@@ -50,7 +53,7 @@ impl Dispatch {
         }
     }
 
-    /// An engine stopped answering: everyone who has a workload there has to say so.
+    /// An engine stopped answering, or does again: everyone who has a workload there has to say so.
     async fn wake_users(&self, engine: EngineName) {
         let Ok(services) = self.context.reader.services(None).await else { return };
         let uses = |service: &koan_crds::v1alpha1::ServiceSpec| {

@@ -20,7 +20,7 @@ const GATHERED_MADE: Duration = Duration::from_secs(1);
 /// First pause before the watcher subscribes again.
 const AGAIN_FIRST: Duration = Duration::from_millis(200);
 /// Longest pause before the watcher subscribes again.
-const AGAIN_LAST: Duration = Duration::from_secs(10);
+const AGAIN_LAST: Duration = Duration::from_secs(2);
 
 impl Pool {
     /// Follows the hints of an engine for ever.

@@ -111,7 +111,9 @@ async fn is_running(visit: &Visit<'_>, service: &ValidService) -> bool {
     if let Some(engine) = held(visit)
         && let Err(error) = visit.context.pool.inventory(engine).await
     {
+        // What cannot be seen may run: its ports stay its own (L-1).
         tracing::debug!(key = %visit.key, "no inventory: {error}");
+        return true;
     }
     visit.context.pool.names().filter_map(|name| visit.context.pool.known(name)).any(|inventory| {
         let own = inventory.workloads.iter().filter(|record| record.owner.uid == service.uid);

@@ -9,5 +9,7 @@ mod crds;
 mod drift;
 mod host;
 mod kubectl;
+mod quickstart;
+mod restart;
 mod server;
 mod shop;

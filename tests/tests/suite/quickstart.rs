@@ -1,0 +1,72 @@
+//! The two commands of the README, as a newcomer runs them: with Docker, with Podman only, and with neither.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use koan_tests::{Koan, Output, Place};
+use serde_json::Value;
+
+/// Where the clone is.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// `hack/quickstart` with the home and the engine of `koan`; it builds with this machine's own tool chain.
+fn quickstart(koan: &Koan) -> Output {
+    let mut command = Command::new(repository().join("hack/quickstart"));
+    for (name, value) in koan.command(&[]).get_envs() {
+        if let Some(value) = value.filter(|_| name != "HOME" && name != "PATH") {
+            command.env(name, value);
+        }
+    }
+    Output::of(&mut command)
+}
+
+/// A command of `koan` in the folder of an example.
+fn inside(koan: &Koan, example: &str, arguments: &[&str]) -> Output {
+    Output::of(koan.command(arguments).current_dir(repository().join("examples").join(example)))
+}
+
+fn products(answer: &str) {
+    let answer: Value = serde_json::from_str(answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    assert_eq!(answer["products"].as_array().map(Vec::len), Some(3), "the migration ran: {answer}");
+    assert!(answer["visits"].as_u64().is_some_and(|visits| visits > 0), "the cache counts: {answer}");
+}
+
+/// The quickstart ends with the shop's answer; then the same shop from images that Koan builds, where there is an engine.
+fn newcomer(place: Place) {
+    let Some(koan) = place.home("quickstart") else { return };
+    let shown = quickstart(&koan).expect_code(0);
+    let answer = shown.stdout.lines().last().expect("an answer");
+    products(answer);
+    assert!(shown.stdout.contains("ready: 4/4"), "the status is shown: {}", shown.stdout);
+    inside(&koan, "shop", &["down", "--volumes", "--yes", "--timeout", "60s"]).expect_code(0);
+    if place == Place::Process {
+        return;
+    }
+    let status = inside(&koan, "shop-containers", &["up", "-o", "json", "--timeout", "180s"]).expect_code(0).json();
+    assert_eq!(status["ready"], "4/4", "{status}");
+    let web = status["services"].as_array().into_iter().flatten().find(|service| service["name"] == "web").cloned();
+    let endpoint = web.and_then(|web| web["endpoints"]["host"].as_str().map(str::to_owned)).expect("an endpoint of web");
+    let fetched = Output::of(Command::new("curl").args(["--noproxy", "*", "-fsS", "--max-time", "10", &endpoint])).expect_code(0);
+    products(&fetched.stdout);
+    inside(&koan, "shop-containers", &["down", "--volumes", "--yes", "--timeout", "60s"]).expect_code(0);
+}
+
+/// ENG-5, ENG-8: a newcomer with Docker.
+#[test]
+fn quickstart_with_docker() {
+    newcomer(Place::Docker);
+}
+
+/// ENG-5, ENG-8: a newcomer with Podman only.
+#[test]
+fn quickstart_with_podman() {
+    newcomer(Place::Podman);
+}
+
+/// ENG-17: a newcomer without a container engine.
+#[test]
+fn quickstart_with_neither() {
+    newcomer(Place::Process);
+}

@@ -1,0 +1,64 @@
+//! An engine that dies and comes back: told, and healed with the same containers.
+
+use std::path::Path;
+use std::process::Command;
+
+use koan_tests::{Component, Koan, Kubectl, Output, Place, answers, until};
+use serde_json::Value;
+
+fn engines(verb: &str, place: Place) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("hack/engines");
+    let name = if place == Place::Docker { "docker" } else { "podman" };
+    Output::of(Command::new(script).args([verb, name])).expect_code(0);
+}
+
+fn events(kubectl: &Kubectl<'_>, reason: &str) -> usize {
+    let events = kubectl.get(&["events"]);
+    events["items"].as_array().into_iter().flatten().filter(|event| event["reason"] == reason).count()
+}
+
+fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    let conditions = object["status"]["conditions"].as_array().expect("conditions");
+    conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
+}
+
+fn ready(koan: &Koan) -> Option<()> {
+    let status = koan.run(&["status", "-o", "json"]).json();
+    (status["ready"] == "2/2").then_some(())
+}
+
+fn engine_restarts(place: Place) {
+    let (Some(koan), Some(engine)) = (place.home("restart"), place.engine("restart")) else { return };
+    let Some(kubectl) = Kubectl::of("restart", Component::NewerKubectl, &koan) else { return };
+    koan.write("koan.yaml", &place.stack());
+    koan.run(&["up", "-o", "json", "--timeout", "120s"]).expect_code(0);
+    let login = kubectl.get(&["secret", "shop-db-credentials"])["data"].clone();
+    let id = kubectl.get(&["servicespecs", "shop-db"])["status"]["workload"]["id"].as_str().expect("a workload").to_owned();
+    let instance = engine.instance(&id);
+    let before = engine.containers(&instance);
+
+    engines("down", place);
+    until("the loss is told", || {
+        let spec = kubectl.get(&["servicespecs", "shop-db"]);
+        let lost = condition(&spec, "EngineSelected")["reason"] == "EngineUnreachable";
+        (lost && condition(&spec, "Ready")["status"] == "False").then_some(())
+    });
+    engines("up", place);
+    until("the stack is ready again", || ready(&koan));
+    assert_eq!(engine.containers(&instance), before, "the same containers run again");
+    assert_eq!(kubectl.get(&["secret", "shop-db-credentials"])["data"], login, "no second password");
+    assert!(events(&kubectl, "EngineLost") > 0 && events(&kubectl, "EngineBack") > 0);
+    answers(&koan.run(&["env", "--format", "json"]).expect_code(0).json());
+}
+
+/// REL-5, ENG-7, L-1: a Docker engine that was restarted.
+#[test]
+fn engine_restart_is_healed_on_docker() {
+    engine_restarts(Place::Docker);
+}
+
+/// REL-5, ENG-7, L-1: a Podman service that was restarted, its containers stopped.
+#[test]
+fn engine_restart_is_healed_on_podman() {
+    engine_restarts(Place::Podman);
+}
