@@ -34,7 +34,7 @@ pub(crate) fn answer(
     }
     match route {
         Route::Root => Ok(document(incoming, "application/json", &legacy::paths(registry))),
-        Route::Health(path) => Ok(health(core, path, incoming)),
+        Route::Health { path, check } => Ok(health(core, path, check.as_deref(), incoming)),
         Route::Version => Ok(respond(200, "application/json", version().to_string())),
         Route::CoreVersions | Route::Groups => Ok(groups(registry, matches!(route, Route::CoreVersions), incoming)),
         Route::Group(group) => legacy::group(registry, group)
@@ -73,12 +73,21 @@ fn architecture() -> &'static str {
     }
 }
 
-fn health(core: &Core, path: &str, incoming: &Incoming) -> Response<Body> {
+/// One check or all. A store that refuses writes fails its own check alone: what was stored can still be read.
+fn health(core: &Core, path: &str, check: Option<&str>, incoming: &Incoming) -> Response<Body> {
     let ready = !core.is_stopping();
+    let refusal = core.store.refusal();
+    match check {
+        Some("store") => return refusal.map_or_else(|| text(200, "ok"), |cause| text(500, cause)),
+        Some("ping") => return text(200, "ok"),
+        Some(_) => return text(404, "404 page not found\n"),
+        None => {}
+    }
     if incoming.query.flag("verbose") {
-        let mark = if ready { "[+]ping ok\n[+]store ok\n" } else { "[+]ping ok\n[-]shutdown failed: reason withheld\n" };
+        let store = refusal.map_or_else(|| "[+]store ok\n".to_owned(), |cause| format!("[-]store failed: {cause}\n"));
+        let stopping = if ready { "" } else { "[-]shutdown failed: reason withheld\n" };
         let end = if ready { "passed" } else { "failed" };
-        return text(if ready { 200 } else { 500 }, format!("{mark}{path} check {end}\n"));
+        return text(if ready { 200 } else { 500 }, format!("[+]ping ok\n{store}{stopping}{path} check {end}\n"));
     }
     if ready { text(200, "ok") } else { text(500, "shutting down") }
 }

@@ -19,8 +19,11 @@ pub(crate) struct Target {
 #[derive(Debug, Clone)]
 pub(crate) enum Route {
     Root,
-    /// `/healthz`, `/livez` or `/readyz`.
-    Health(String),
+    /// `/healthz`, `/livez` or `/readyz`, or one check below it.
+    Health {
+        path: String,
+        check: Option<String>,
+    },
     Version,
     CoreVersions,
     Groups,
@@ -46,7 +49,9 @@ pub(crate) fn parse(path: &str, registry: &Registry) -> Route {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         [] => Route::Root,
-        ["healthz" | "livez" | "readyz", ..] => Route::Health(segments[0].to_owned()),
+        ["healthz" | "livez" | "readyz", rest @ ..] => {
+            Route::Health { path: segments[0].to_owned(), check: rest.first().map(|check| (*check).to_owned()) }
+        }
         ["version"] => Route::Version,
         ["api"] => Route::CoreVersions,
         ["apis"] => Route::Groups,

@@ -83,6 +83,8 @@ struct Inner {
     writer: Mutex<Writer>,
     /// Counts publications and refusals; whoever waits for the state to move waits here.
     settled: watch::Sender<u64>,
+    /// Why the journal refused the last batch; nothing after one that it took.
+    refusal: Mutex<Option<String>>,
     clock: Arc<dyn Clock>,
     observer: Observer,
 }
@@ -169,6 +171,7 @@ fn run(inner: &Inner, journal: &mut dyn Journal, queue: &Receiver<(Numbered, Rep
         }
         let changes: Vec<Change> = batch.iter().map(change).collect();
         let outcome = journal.commit(&changes).map_err(|error| CommitError::Journal(error.to_string()));
+        *lock(&inner.refusal) = outcome.as_ref().err().map(ToString::to_string);
         if outcome.is_ok() {
             inner.publish(&batch);
         }
@@ -209,6 +212,7 @@ impl Store {
             state: RwLock::new(state),
             writer: Mutex::new(Writer { last: revision, pending: BTreeSet::new() }),
             settled: watch::Sender::new(0),
+            refusal: Mutex::new(None),
             clock,
             observer,
         });
@@ -310,6 +314,11 @@ impl Store {
             Some(found) if found.deleting() => Err(CommitError::NamespaceTerminating(namespace.to_owned())),
             Some(_) => Ok(Admission::Go),
         }
+    }
+
+    /// Why the journal does not take writes at present; `None` where the last one was taken.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        lock(&self.inner.refusal).clone()
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Object>> {

@@ -124,8 +124,13 @@ async fn a_full_disk_refuses_writes_alone() {
     assert!(refused.message().contains("store.db") && refused.message().contains("no space left"), "{}", refused.text);
     assert_eq!(get(&server, &format!("{MAPS}/b")).await.code, 404);
     assert_eq!(get(&server, &format!("{MAPS}/a")).await.code, 200);
+    let check = get(&server, "/readyz/store").await;
+    assert!(check.code == 500 && check.text.contains("no space left"), "{}", check.text);
+    assert!(get(&server, "/readyz?verbose").await.text.contains("[-]store failed"));
+    assert_eq!(get(&server, "/readyz").await.code, 200, "what was stored can still be read");
     full.store(false, Ordering::Relaxed);
     assert_eq!(post(&server, MAPS, &map("b")).await.code, 201);
+    assert_eq!(get(&server, "/readyz/store").await.text, "ok");
 }
 
 /// Not a test by itself: the process that `kill_9_loses_nothing` kills. Without its directory it does nothing.
