@@ -84,7 +84,8 @@ impl Internal {
         let call = Call { core: &self.core, target: &target, incoming: &self.incoming };
         for _ in 0..ATTEMPTS {
             let old = self.get().ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
-            if let Attempt::Done(object) = update::finish(&call, &old, value.clone(), &options(manager), true).await? {
+            let before = call.current(&old);
+            if let Attempt::Done(object) = update::finish(&call, (&old, before), value.clone(), &options(manager), true).await? {
                 return Ok(object);
             }
         }

@@ -41,7 +41,7 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         check_uid(&call, &draft.value, &old)?;
         update::check_identity(&call, &draft.value, &old)?;
         check_name(&call, &draft.value)?;
-        match update::finish(&call, &old, draft.value, &options, true).await? {
+        match update::finish(&call, (&old, before), draft.value, &options, true).await? {
             Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
             Attempt::Outrun if named => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
@@ -180,9 +180,9 @@ async fn merged(
         now: call.core.clock.now(),
     };
     let outcome = ssa::apply(call.types()?, before.as_ref(), applied, apply).map_err(|error| refused(&error))?;
-    match (old, outcome) {
-        (Some(old), None) => Ok((Attempt::Done(Arc::clone(old)), 200)),
-        (Some(old), Some(next)) => Ok((update::finish(call, old, next, options, false).await?, 200)),
+    match (old.zip(before), outcome) {
+        (Some((old, _)), None) => Ok((Attempt::Done(Arc::clone(old)), 200)),
+        (Some((old, before)), Some(next)) => Ok((update::finish(call, (old, before), next, options, false).await?, 200)),
         (None, next) => {
             let next = next.unwrap_or_else(|| applied.clone());
             match create::insert(*call, next, options, false).await {

@@ -56,7 +56,8 @@ pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
             return absent(call, draft.value, &options, warnings).await;
         };
         check_identity(&call, &draft.value, &old)?;
-        match finish(&call, &old, draft.value.clone(), &options, true).await? {
+        let before = call.current(&old);
+        match finish(&call, (&old, before), draft.value.clone(), &options, true).await? {
             Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
             Attempt::Outrun if version.is_some() => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
@@ -99,15 +100,15 @@ pub(super) fn check_identity(call: &Call<'_>, new: &Value, old: &Object) -> Resu
     }
 }
 
-/// Turns `new`, which is based on `old`, into the next version; `manage` is false when field owners are already noted.
+/// Turns `new`, which is based on `old` and its tree `before`, into the next version; `manage` is false when field owners are
+/// already noted.
 pub(super) async fn finish(
     call: &Call<'_>,
-    old: &Arc<Object>,
+    (old, before): (&Arc<Object>, Value),
     mut new: Value,
     options: &WriteOptions,
     manage: bool,
 ) -> Result<Attempt, Failure> {
-    let before = call.current(old);
     restrict(call, &before, &mut new)?;
     call.default(&mut new)?;
     kinds::prepare(call.resource(), &mut new, Some(&before));
@@ -187,35 +188,32 @@ fn count_generation(call: &Call<'_>, before: &Value, new: &mut Value) {
         return;
     }
     let status = call.resource().status;
-    let rest = |value: &Value| -> Option<serde_json::Map<String, Value>> {
-        let mut map = value.as_object()?.clone();
-        map.remove("metadata");
-        if status {
-            map.remove("status");
-        }
-        Some(map)
-    };
+    let counts = |field: &str| field != "metadata" && !(status && field == "status");
     let generation = before["metadata"]["generation"].as_i64().unwrap_or(1);
-    if rest(before) != rest(new) {
+    if !same_fields(before, new, counts) {
         new["metadata"]["generation"] = json!(generation + 1);
     }
 }
 
+/// Whether two objects agree in the fields that count.
+fn same_fields(left: &Value, right: &Value, counts: impl Fn(&str) -> bool) -> bool {
+    let (Some(left), Some(right)) = (left.as_object(), right.as_object()) else { return left == right };
+    let size = |map: &serde_json::Map<String, Value>| map.keys().filter(|field| counts(field)).count();
+    size(left) == size(right)
+        && left.iter().filter(|(field, _)| counts(field)).all(|(field, value)| right.get(field) == Some(value))
+}
+
 /// Whether nothing changed but the times at which managers last wrote.
 fn same(before: &Value, new: &Value) -> bool {
-    let stripped = |value: &Value| {
-        let mut value = value.clone();
-        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("resourceVersion");
-            for entry in metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
-                if let Some(entry) = entry.as_object_mut() {
-                    entry.remove("time");
-                }
-            }
-        }
-        value
+    let (old, next) = (&before["metadata"], &new["metadata"]);
+    let entry = |(old, new): (&Value, &Value)| same_fields(old, new, |field| field != "time");
+    let owners = match (old["managedFields"].as_array(), next["managedFields"].as_array()) {
+        (Some(old), Some(new)) => old.len() == new.len() && old.iter().zip(new).all(entry),
+        (old, new) => old == new,
     };
-    stripped(before) == stripped(new)
+    owners
+        && same_fields(old, next, |field| field != "resourceVersion" && field != "managedFields")
+        && same_fields(before, new, |field| field != "metadata")
 }
 
 impl Call<'_> {

@@ -11,7 +11,7 @@ pub struct Memory {
     shared: Arc<Mutex<Contents>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Contents {
     rows: BTreeMap<(String, String), Row>,
     revision: u64,
@@ -23,6 +23,13 @@ impl Memory {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A journal of its own that begins with the rows of this one.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let contents = self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { shared: Arc::new(Mutex::new(contents)) }
     }
 }
 

@@ -38,11 +38,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    /// What the update did not change is forgiven, so it is not looked at.
     fn node(&mut self, node: &Node, value: &Value, old: Option<&Value>) {
-        let before = self.problems.len();
-        self.check(node, value, old);
-        if self.problems.len() > before && old == Some(value) {
-            self.problems.truncate(before);
+        if old != Some(value) {
+            self.check(node, value, old);
         }
     }
 
@@ -117,6 +116,9 @@ impl Walk {
     }
 
     fn junctors(&mut self, node: &Node, value: &Value) {
+        if node.any_of.is_empty() && node.one_of.is_empty() && node.all_of.is_empty() && node.not.is_none() {
+            return;
+        }
         let path = super::render::go_quote(&self.path);
         if !node.any_of.is_empty()
             && let Some(best) = self.best_of(&node.any_of, value).1

@@ -12,6 +12,7 @@ use super::service::Service;
 use crate::crds;
 use crate::deletion::{self, Worklist};
 use crate::journal::{Journal, Memory};
+use crate::kinds::Registry;
 use crate::ports::{Clock, Ids, OsRandom, Random, RandomIds, SystemClock};
 use crate::store::Store;
 
@@ -19,6 +20,7 @@ use crate::store::Store;
 /// clock and randomness.
 pub struct Builder {
     definitions: Vec<Value>,
+    kinds: Option<Arc<Registry>>,
     journal: Box<dyn Journal>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -36,6 +38,7 @@ impl Server {
     pub fn builder() -> Builder {
         Builder {
             definitions: Vec::new(),
+            kinds: None,
             journal: Box::new(Memory::new()),
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
@@ -89,6 +92,14 @@ impl Builder {
         self
     }
 
+    /// Serves what `other` serves, with what it compiled of it, instead of reading definitions again. The journal has to be
+    /// a copy of `other`'s, so that the definitions are stored here too: for simulations, which start many servers.
+    #[must_use]
+    pub fn kinds_of(mut self, other: &Server) -> Self {
+        self.kinds = Some(other.core.registry());
+        self
+    }
+
     /// Where acknowledged writes are kept.
     #[must_use]
     pub fn journal(mut self, journal: impl Journal) -> Self {
@@ -134,10 +145,14 @@ impl Builder {
         let store = Store::open(self.journal, loaded, Arc::clone(&self.clock), observer)
             .map_err(|error| ServerError::Store(error.to_string()))?;
         let core = Arc::new(Core::new(Parts { store, clock: self.clock, ids, random: self.random, instance, work }));
-        crds::seed_namespaces(&core).await?;
-        crds::seed(&core, &self.definitions).await?;
-        core.serve(crds::registry(&core));
-        crds::refresh_objects(&core);
+        if let Some(kinds) = self.kinds {
+            core.serve(kinds);
+        } else {
+            crds::seed_namespaces(&core).await?;
+            crds::seed(&core, &self.definitions).await?;
+            core.serve(Arc::new(crds::registry(&core)));
+            crds::refresh_objects(&core);
+        }
         deletion::start(&core);
         Ok(Server { core })
     }

@@ -67,8 +67,8 @@ impl Core {
     }
 
     /// Serves `registry` from now on.
-    pub(crate) fn serve(&self, registry: Registry) {
-        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+    pub(crate) fn serve(&self, registry: Arc<Registry>) {
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
     }
 
     /// Lets one more watch in.

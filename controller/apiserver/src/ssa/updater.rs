@@ -67,9 +67,12 @@ impl Context<'_> {
         let mut managers = self.reconciled(live, managers).map_err(Stop::Faults)?;
         let merged = merge(self.ty, live, config).map_err(Stop::Faults)?;
         let set = to_set(self.ty, config).recursive_difference(self.reset);
+        // Where everything of the last time is applied again, there is nothing to prune.
+        let again = |last: &Owned| last.api_version == self.api_version && last.set.difference(&set).is_empty();
+        let shrinks = managers.get(manager).is_some_and(|last| !again(last));
         let owned = Owned { set, api_version: self.api_version.to_owned(), applied: true };
         let last = managers.insert(manager.to_owned(), owned);
-        let new = self.prune(merged, &managers, last.as_ref()).map_err(Stop::Faults)?;
+        let new = self.prune(merged, &managers, last.as_ref().filter(|_| shrinks)).map_err(Stop::Faults)?;
         self.transfer((live, &new), &mut managers, manager, force)?;
         let unchanged = equal(live, &new);
         Ok((if unchanged { None } else { Some(new) }, managers))
@@ -112,6 +115,7 @@ impl Context<'_> {
     ) -> Result<Comparison, Stop> {
         let full = compare(self.ty, old, new).map_err(Stop::Faults)?;
         let mut versions = BTreeMap::from([(self.api_version.to_owned(), full.without(self.reset))]);
+        let mut touched: BTreeMap<String, Set> = BTreeMap::new();
         let mut conflicts: BTreeMap<String, Set> = BTreeMap::new();
         for (name, owned) in managers.iter().filter(|(name, _)| *name != manager) {
             if !versions.contains_key(&owned.api_version) {
@@ -119,7 +123,8 @@ impl Context<'_> {
                 versions.insert(owned.api_version.clone(), compare(ty, old, new).map_err(Stop::Faults)?);
             }
             let changed = &versions[&owned.api_version];
-            let taken = owned.set.intersection(&changed.modified.union(&changed.added));
+            let touched = touched.entry(owned.api_version.clone()).or_insert_with(|| changed.modified.union(&changed.added));
+            let taken = owned.set.intersection(touched);
             if !taken.is_empty() {
                 conflicts.insert(name.clone(), taken);
             }
