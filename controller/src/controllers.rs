@@ -96,6 +96,7 @@ impl Controllers {
     pub async fn run(&self) -> RunError {
         if let Ok(services) = self.context.reader.services(None).await {
             self.context.arbiter.rebuild(services.iter().map(AsRef::as_ref));
+            self.context.arbiter.rebuild_engines(services.iter().map(AsRef::as_ref), &self.context.instance);
         }
         let mut tasks: JoinSet<String> = JoinSet::new();
         for kind in WatchedKind::ALL {

@@ -8,8 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use koan_core::decide::{BusyPort, PortAllocation, PortFailure, PortPromise, allocate_ports};
+use koan_core::desired::Ownership;
 use koan_core::facts::PortFacts;
-use koan_core::identity::ServiceKey;
+use koan_core::identity::{InstanceId, ServiceKey};
 use koan_core::validate::ValidService;
 use koan_crds::v1alpha1::{EngineName, ServiceSpec};
 use kube::ResourceExt;
@@ -39,6 +40,17 @@ impl Arbiter {
             let ports: Vec<u16> = status.ports.iter().map(|port| port.host).collect();
             if !ports.is_empty() {
                 promises.ports.insert(key, ports);
+            }
+        }
+    }
+
+    /// Takes over the engines that statuses promised to stacks; a program of the host binds nobody else to its engine.
+    pub(crate) fn rebuild_engines<'a>(&self, services: impl Iterator<Item = &'a ServiceSpec> + Clone, instance: &InstanceId) {
+        for programs in [false, true] {
+            for service in services.clone().filter(|service| service.spec.service.process.is_some() == programs) {
+                let Some(workload) = service.status.as_ref().and_then(|status| status.workload.as_ref()) else { continue };
+                let owner = Ownership::of_object(service, instance).network_owner.uid;
+                self.promise_engine(&owner.0, workload.engine);
             }
         }
     }

@@ -105,10 +105,14 @@ fn held(visit: &Visit<'_>) -> Option<EngineName> {
     workload.id.as_ref().map(|_| workload.engine)
 }
 
-/// After a restart nothing is known yet: the engine that the status names is asked first, so that a port that our own
-/// workload holds is not taken for somebody else's (REL-32).
+/// After a restart nothing is known yet: the engine is asked first, so that a port that our own workload holds is not taken for
+/// somebody else's (REL-32). It is the chosen one where the status is older than its workload and names none.
 async fn is_running(visit: &Visit<'_>, service: &ValidService) -> bool {
-    if let Some(engine) = held(visit)
+    let chosen = match visit.facts.engine {
+        EngineVerdict::Selected { engine, .. } if !visit.status.ports.is_empty() => Some(engine),
+        _ => None,
+    };
+    if let Some(engine) = held(visit).or(chosen)
         && let Err(error) = visit.context.pool.inventory(engine).await
     {
         // What cannot be seen may run: its ports stay its own (L-1).
@@ -272,9 +276,10 @@ async fn settle(visit: &mut Visit<'_>, service: &ValidService, course: &Course, 
     Ok(next(requeue))
 }
 
-/// A step that began a run.
+/// A step that began a run. It was planned because the workload did not run: a reply that says "unchanged" repeats an earlier
+/// one that was lost.
 fn begun(step: &StepOutcome) -> bool {
-    matches!(step.step.action, StepAction::Start(_)) && matches!(&step.outcome, Outcome::Done(done) if done.changed)
+    matches!(step.step.action, StepAction::Start(_)) && matches!(&step.outcome, Outcome::Done(_))
 }
 
 fn is_port_conflict(outcome: &Outcome) -> bool {
