@@ -10,7 +10,7 @@ use koan_core::identity::Owner;
 use koan_core::inventory::WorkloadState;
 use koan_core::step::{ObjectRef, Step, StepAction};
 use koan_crds::labels;
-use koan_crds::v1alpha1::{DevStack, ServiceSpec};
+use koan_crds::v1alpha1::ServiceSpec;
 use koan_engines::sim::{SimVolume, SimWorld};
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
@@ -33,6 +33,7 @@ pub(crate) const FOREIGN: &str = "somebody-elses";
 /// What was seen of an object before.
 #[derive(Clone, Default)]
 pub(crate) struct Before {
+    version: Option<String>,
     observed: Option<i64>,
     conditions: Vec<Condition>,
     decided: Option<(Option<i64>, String)>,
@@ -58,15 +59,23 @@ pub(crate) fn before_effect(scene: &Scene<'_>, effect: &Effect) -> Vec<String> {
 pub(crate) fn after_effect(scene: &Scene<'_>, history: &mut History) -> Vec<String> {
     let mut found: Vec<String> = [s4_one_running(scene), s3_strangers_stand(scene)].into_iter().flatten().collect();
     for service in scene.home.every_service() {
-        let status = service.status.clone().unwrap_or_default();
-        let decided = status.decision.map(|decision| (decision.generation, format!("{:?}", decision.action)));
-        found.extend(moved(history, &service, status.observed_generation, &status.conditions, decided));
+        if let Some(status) = service.status.as_ref().filter(|_| is_new(history, service.as_ref())) {
+            let decided = status.decision.as_ref().map(|decision| (decision.generation, format!("{:?}", decision.action)));
+            found.extend(moved(history, service.as_ref(), status.observed_generation, &status.conditions, decided));
+        }
     }
     for stack in scene.home.every_stack() {
-        let status = DevStack::clone(&stack).status.unwrap_or_default();
-        found.extend(moved(history, &stack, status.observed_generation, &status.conditions, None));
+        if let Some(status) = stack.status.as_ref().filter(|_| is_new(history, stack.as_ref())) {
+            found.extend(moved(history, stack.as_ref(), status.observed_generation, &status.conditions, None));
+        }
     }
     found
+}
+
+/// Nothing was seen of this version yet.
+fn is_new(history: &History, object: &impl ResourceExt) -> bool {
+    let known = object.uid().and_then(|uid| history.get(&uid));
+    known.is_none_or(|known| known.version != object.resource_version())
 }
 
 /// Checks what is left at rest.
@@ -78,8 +87,8 @@ pub(crate) fn at_rest(scene: &Scene<'_>, trace: &[String]) -> Vec<String> {
 }
 
 fn s1_no_orphan(scene: &Scene<'_>) -> Vec<String> {
-    let mut live: BTreeSet<String> = scene.home.every_service().iter().filter_map(ResourceExt::uid).collect();
-    live.extend(scene.home.every_stack().iter().filter_map(ResourceExt::uid));
+    let mut live: BTreeSet<String> = scene.home.every_service().iter().filter_map(|object| object.uid()).collect();
+    live.extend(scene.home.every_stack().iter().filter_map(|object| object.uid()));
     let ours = |owner: &Option<Owner>| {
         owner.as_ref().is_some_and(|owner| owner.instance.0 == scene.instance && !live.contains(&owner.uid.0))
     };
@@ -88,7 +97,7 @@ fn s1_no_orphan(scene: &Scene<'_>) -> Vec<String> {
     let orphans = workloads.values().filter(|workload| ours(&workload.owner)).map(|workload| &workload.name);
     let orphans = orphans.chain(networks.values().filter(|network| ours(&network.owner)).map(|network| &network.name));
     let mut found: Vec<String> = orphans.map(|name| format!("S-1: {name} has no live owner")).collect();
-    let services: BTreeSet<String> = scene.home.every_service().iter().map(ResourceExt::name_any).collect();
+    let services: BTreeSet<String> = scene.home.every_service().iter().map(|object| object.name_any()).collect();
     for secret in scene.home.every_secret() {
         let name = secret.name_any();
         let Some(service) = name.strip_suffix("-credentials") else { continue };
@@ -170,7 +179,8 @@ fn moved<K: Resource<DynamicType = ()>>(
     {
         found.push(format!("S-11: {name} turned from {old:?} to {new:?}"));
     }
-    *before = Before { observed, conditions: conditions.to_vec(), decided: decided.or_else(|| before.decided.clone()) };
+    let version = object.resource_version();
+    *before = Before { version, observed, conditions: conditions.to_vec(), decided: decided.or_else(|| before.decided.clone()) };
     found
 }
 
@@ -222,14 +232,14 @@ fn s10_gate(scene: &Scene<'_>, step: &Step) -> Option<String> {
     let services = scene.home.every_service();
     let service = services.iter().find(|service| service.uid().as_deref() == Some(&object.owner.uid.0)).filter(|_| first)?;
     let closed = service.spec.service.depends_on.iter().flatten().find(|gate| {
-        let open = |on: &&ServiceSpec| {
-            let status = on.status.clone().unwrap_or_default();
+        let open = |on: &ServiceSpec| {
+            let Some(status) = &on.status else { return false };
             let ready = |condition: &Condition| condition.type_ == "Ready" && condition.status == "True";
             on.name_any() == gate.name
                 && status.observed_generation == on.metadata.generation
                 && status.conditions.iter().any(ready)
         };
-        !services.iter().any(|on| open(&on))
+        !services.iter().any(|on| open(on))
     })?;
     Some(format!("S-10: {} starts before {} is ready", object.name, closed.name))
 }

@@ -48,7 +48,7 @@ fn assert_clean(tally: &Tally) {
 #[test]
 fn every_scenario_keeps_the_invariants() {
     let replayed = replay();
-    let suite = Suite::new(replayed.as_ref());
+    let suite = Suite::new(replayed.as_ref().map_or(0, |plan| plan.seed), replayed.as_ref());
     let clean = Tally { runs: suite.effects().len(), failures: suite.clean_failures(), ..Tally::default() };
     println!("effects without a fault: {:?}", suite.effects());
     clean.print("without a fault", clean.runs);

@@ -1,4 +1,4 @@
-//! What goes wrong in a run, as one line that replays it: `scenario:effect:fault:phase` (REL-8).
+//! What goes wrong in a run, as one line that replays it: `scenario:effect:fault:phase[:seed]` (REL-8).
 
 use std::fmt;
 use std::str::FromStr;
@@ -61,12 +61,14 @@ pub(crate) struct Plan {
     pub(crate) scenario: String,
     /// Number of the effect over the whole run, fault and phase; `None` is the run without a fault.
     pub(crate) hit: Option<(u64, Fault, Phase)>,
+    /// What the run's randomness and the world's pace come from.
+    pub(crate) seed: u64,
 }
 
 impl Plan {
     /// The run without a fault.
-    pub(crate) fn clean(scenario: &str) -> Self {
-        Self { scenario: scenario.to_owned(), hit: None }
+    pub(crate) fn clean(scenario: &str, seed: u64) -> Self {
+        Self { scenario: scenario.to_owned(), hit: None, seed }
     }
 
     /// A number that spreads plans evenly, the same on each machine (FNV-1a).
@@ -80,13 +82,14 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.hit {
-            None => write!(formatter, "{}:none", self.scenario),
+            None => write!(formatter, "{}:none", self.scenario)?,
             Some((effect, fault, phase)) => {
                 let fault = FAULTS.iter().find(|(known, _)| known == fault).map_or("", |(_, word)| word);
                 let phase = PHASES.iter().find(|(known, _)| known == phase).map_or("", |(_, word)| word);
-                write!(formatter, "{}:{effect}:{fault}:{phase}", self.scenario)
+                write!(formatter, "{}:{effect}:{fault}:{phase}", self.scenario)?;
             }
         }
+        if self.seed == 0 { Ok(()) } else { write!(formatter, ":{}", self.seed) }
     }
 }
 
@@ -95,16 +98,22 @@ impl FromStr for Plan {
 
     fn from_str(line: &str) -> Result<Self, String> {
         let parts: Vec<&str> = line.trim().split(':').collect();
-        let bad = || format!("`{line}` is no plan; expected scenario:none or scenario:effect:fault:phase");
-        match parts.as_slice() {
-            [scenario, "none"] => Ok(Self::clean(scenario)),
-            [scenario, effect, fault, phase] => {
+        let bad = || format!("`{line}` is no plan; expected scenario:none[:seed] or scenario:effect:fault:phase[:seed]");
+        let (scenario, hit, seed) = match parts.as_slice() {
+            [scenario, "none", seed @ ..] => (scenario, None, seed),
+            [scenario, effect, fault, phase, seed @ ..] => {
                 let effect = effect.parse().map_err(|_| bad())?;
                 let fault = FAULTS.iter().find(|(_, word)| word == fault).ok_or_else(bad)?.0;
                 let phase = PHASES.iter().find(|(_, word)| word == phase).ok_or_else(bad)?.0;
-                Ok(Self { scenario: (*scenario).to_owned(), hit: Some((effect, fault, phase)) })
+                (scenario, Some((effect, fault, phase)), seed)
             }
-            _ => Err(bad()),
-        }
+            _ => return Err(bad()),
+        };
+        let seed = match seed {
+            [] => 0,
+            [seed] => seed.parse().map_err(|_| bad())?,
+            _ => return Err(bad()),
+        };
+        Ok(Self { scenario: (*scenario).to_owned(), hit, seed })
     }
 }

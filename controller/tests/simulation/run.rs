@@ -13,6 +13,7 @@ use koan_engines::sim::SimWorld;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -34,12 +35,27 @@ const QUIET: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_secs(65);
 /// Reads that the controllers may make at rest per second and object: one reconcile makes fewer than this (L-5).
 const READS_PER_SECOND: u64 = 12;
-/// Seed of every run.
-const SEED: u64 = 0;
+/// Time that each call of the engine takes; the seed picks one.
+const PACES: [Duration; 5] =
+    [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(7), Duration::from_millis(40), Duration::from_millis(300)];
+/// Seed of the server that is the model of those of all runs.
+const MODEL_SEED: u64 = u64::MAX;
 
-/// CRDs as the server gets them; made once.
-static DEFINITIONS: LazyLock<Vec<Value>> =
-    LazyLock::new(|| koan_crds::generated().unwrap().into_iter().map(|crd| crd.document).collect());
+/// A server that has read the CRDs and compiled their schemas, with its journal: each run starts from a copy.
+static MODEL: LazyLock<(Server, Memory)> = LazyLock::new(|| {
+    let definitions: Vec<Value> = koan_crds::generated().unwrap().into_iter().map(|crd| crd.document).collect();
+    let journal = Memory::new();
+    let server = paused().block_on(async {
+        let builder = Server::builder().crds(definitions).journal(journal.clone()).clock(Arc::new(SimClock::new()));
+        builder.random(Arc::new(SimRandom::new(MODEL_SEED))).start().await.unwrap()
+    });
+    (server, journal)
+});
+
+/// A runtime with one thread whose time passes only while everything waits.
+fn paused() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
 
 /// What came of a run.
 #[derive(Default)]
@@ -60,8 +76,8 @@ pub(crate) struct Report {
 
 /// Runs a plan.
 pub(crate) fn run(scenario: &Scenario, plan: &Plan, touches: u32) -> Report {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    LazyLock::force(&MODEL);
+    paused().block_on(async {
         let mut machine = Machine::start(scenario, plan).await;
         machine.tell(scenario).await;
         let end = machine.end(scenario);
@@ -78,6 +94,7 @@ struct Machine {
     clock: Arc<SimClock>,
     overseer: Arc<Overseer>,
     notes: Arc<Mutex<Notes>>,
+    seed: u64,
     lives: u64,
     task: JoinHandle<RunError>,
 }
@@ -85,16 +102,18 @@ struct Machine {
 impl Machine {
     async fn start(scenario: &Scenario, plan: &Plan) -> Self {
         let clock = Arc::new(SimClock::new());
+        let (model, journal) = &*MODEL;
         let server = Server::builder()
-            .crds(DEFINITIONS.clone())
-            .journal(Memory::new())
+            .kinds_of(model)
+            .journal(journal.copy())
             .clock(Arc::clone(&clock) as Arc<dyn koan_apiserver::Clock>)
-            .random(Arc::new(SimRandom::new(SEED)))
+            .random(Arc::new(SimRandom::new(plan.seed)))
             .start()
             .await
             .unwrap();
         let client = Client::new(server.service(), "default");
         let world = SimWorld::new(EngineName::Docker);
+        world.set_latency(PACES[usize::try_from(plan.seed).unwrap_or_default() % PACES.len()]);
         world.add_foreign_volume(FOREIGN);
         world.add_network(FOREIGN, None);
         let home = Home::new(server.snapshot_reader());
@@ -109,7 +128,7 @@ impl Machine {
             seen: Mutex::new(Seen::default()),
         });
         let task = tokio::spawn(async { std::future::pending().await });
-        let mut machine = Self { server, client, world, home, clock, overseer, notes, lives: 0, task };
+        let mut machine = Self { server, client, world, home, clock, overseer, notes, seed: plan.seed, lives: 0, task };
         machine.live();
         machine
     }
@@ -129,7 +148,7 @@ impl Machine {
         .engines(vec![engine])
         .reader(Arc::new(self.home.clone()))
         .clock(Arc::clone(&self.clock) as Arc<dyn koan_controller::Clock>)
-        .random(Arc::new(SimRandom::new(SEED + self.lives)))
+        .random(Arc::new(SimRandom::new(self.seed + self.lives)))
         .host(Arc::new(SimHost(self.world.clone())))
         .hook(Arc::clone(&self.overseer) as Arc<dyn Hook>)
         .build();
@@ -212,7 +231,7 @@ impl Machine {
                     ready && status.observed_generation == service.metadata.generation
                 };
                 let runs = self.world.workloads().values().filter(|found| found.state == WorkloadState::Running).count();
-                current && says("Ready", "True") && runs == 5 && self.home.every_service().iter().all(ready)
+                current && says("Ready", "True") && runs == 5 && self.home.every_service().iter().all(|service| ready(service))
             }
             Goal::Gone => stack.is_none() && self.home.every_service().is_empty(),
             Goal::Workloads(count) => self.world.workloads().len() >= count,
@@ -224,9 +243,10 @@ impl Machine {
                     };
                     status.conditions.iter().any(says)
                 };
-                let going = |service: &&ServiceSpec| service.metadata.deletion_timestamp.is_some();
+                let going = |service: &ServiceSpec| service.metadata.deletion_timestamp.is_some();
                 let services = self.home.every_service();
-                services.iter().any(|service| going(&service)) && services.iter().filter(going).all(blocked)
+                services.iter().any(|service| going(service))
+                    && services.iter().filter(|service| going(service)).all(|service| blocked(service))
             }
             Goal::Refused => current && says("Accepted", "False"),
         }
@@ -290,10 +310,16 @@ impl Machine {
     }
 
     fn conditions(&self) -> Vec<String> {
-        let services =
-            self.home.every_service().into_iter().map(|object| (object.name_any(), object.status.unwrap_or_default().conditions));
-        let stacks =
-            self.home.every_stack().into_iter().map(|object| (object.name_any(), object.status.unwrap_or_default().conditions));
+        let services = self
+            .home
+            .every_service()
+            .into_iter()
+            .map(|object| (object.name_any(), object.status.clone().unwrap_or_default().conditions));
+        let stacks = self
+            .home
+            .every_stack()
+            .into_iter()
+            .map(|object| (object.name_any(), object.status.clone().unwrap_or_default().conditions));
         let text = |(name, conditions): (String, Vec<_>)| {
             conditions
                 .into_iter()
@@ -355,8 +381,7 @@ fn stem(name: &str) -> &str {
 /// Sleeps are virtual: a test of the harness itself.
 #[test]
 fn virtual_time_takes_no_time() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let started = std::time::Instant::now();
-    runtime.block_on(async { sleep(Duration::from_secs(3600)).await });
+    paused().block_on(async { sleep(Duration::from_secs(3600)).await });
     assert!(started.elapsed() < Duration::from_secs(60));
 }

@@ -16,6 +16,7 @@ const SHOWN: usize = 4;
 
 /// Every scenario with its run without a fault.
 pub(crate) struct Suite {
+    seed: u64,
     scenarios: Vec<(Scenario, Report)>,
 }
 
@@ -34,15 +35,15 @@ pub(crate) struct Tally {
 
 impl Suite {
     /// Runs every scenario without a fault; for a replay, its own alone.
-    pub(crate) fn new(only: Option<&Plan>) -> Self {
+    pub(crate) fn new(seed: u64, only: Option<&Plan>) -> Self {
         let wanted = |scenario: &Scenario| only.is_none_or(|plan| plan.scenario == scenario.name);
         let scenarios: Vec<Scenario> = scenario::all().into_iter().filter(wanted).collect();
         let clean = |scenario: Scenario| {
             let touches = if scenario.name == "create" { TOUCHES } else { 0 };
-            let report = run(&scenario, &Plan::clean(scenario.name), touches);
+            let report = run(&scenario, &Plan::clean(scenario.name, seed), touches);
             (scenario, report)
         };
-        Self { scenarios: spread(scenarios, clean, None) }
+        Self { seed, scenarios: spread(scenarios, clean, None) }
     }
 
     /// What is wrong with the runs without a fault, and between them (L-4).
@@ -56,7 +57,7 @@ impl Suite {
                 violations.extend(other.into_iter().flat_map(|(_, other)| differences("L-4", &other.end, &report.end)));
             }
             if !violations.is_empty() {
-                failures.push((Plan::clean(scenario.name).to_string(), violations));
+                failures.push((Plan::clean(scenario.name, self.seed).to_string(), violations));
             }
         }
         failures
@@ -68,9 +69,11 @@ impl Suite {
         for (scenario, report) in &self.scenarios {
             for (number, engine) in (0..).zip(&report.engine) {
                 let useful = PAIRS.iter().filter(|(_, phase)| *engine || *phase != Phase::Late);
-                plans.extend(
-                    useful.map(|(fault, phase)| Plan { scenario: scenario.name.to_owned(), hit: Some((number, *fault, *phase)) }),
-                );
+                plans.extend(useful.map(|(fault, phase)| Plan {
+                    scenario: scenario.name.to_owned(),
+                    hit: Some((number, *fault, *phase)),
+                    seed: self.seed,
+                }));
             }
         }
         plans
