@@ -4,7 +4,7 @@
 //! both succeed; writes that arrive while a sync runs share the next one.
 //! Assumptions: whoever writes has read the version that it names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 use super::ring::{Event, EventKind};
-use super::state::{Page, Query, Scope, State};
+use super::state::State;
 use super::{Key, Object};
 use crate::journal::{Change, Journal, Loaded, Row};
 use crate::kinds::{Draft, NAMESPACES};
@@ -78,11 +78,11 @@ struct Writer {
     pending: BTreeSet<Key>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     state: RwLock<State>,
     writer: Mutex<Writer>,
     /// Counts publications and refusals; whoever waits for the state to move waits here.
-    settled: watch::Sender<u64>,
+    pub(super) settled: watch::Sender<u64>,
     /// Why the journal refused the last batch; nothing after one that it took.
     refusal: Mutex<Option<String>>,
     clock: Arc<dyn Clock>,
@@ -98,7 +98,7 @@ enum Backend {
 
 /// The store; cheap to read from any thread.
 pub(crate) struct Store {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     backend: Backend,
 }
 
@@ -107,11 +107,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inner {
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -319,63 +319,6 @@ impl Store {
     /// Why the journal does not take writes at present; `None` where the last one was taken.
     pub(crate) fn refusal(&self) -> Option<String> {
         lock(&self.inner.refusal).clone()
-    }
-
-    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Object>> {
-        self.inner.read().get(key).cloned()
-    }
-
-    /// The key of the live object with this uid.
-    pub(crate) fn find_uid(&self, uid: &str) -> Option<Key> {
-        self.inner.read().uids.get(uid).cloned()
-    }
-
-    /// The objects that name `uid` as an owner.
-    pub(crate) fn dependents(&self, uid: &str) -> Vec<Key> {
-        self.inner.read().dependents.get(uid).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
-    }
-
-    /// All objects with an owner.
-    pub(crate) fn owned(&self) -> BTreeMap<String, Vec<Key>> {
-        self.inner.read().dependents.iter().map(|(uid, keys)| (uid.clone(), keys.iter().cloned().collect())).collect()
-    }
-
-    /// Every object of one kind within `scope` that `keep` accepts.
-    pub(crate) fn list(&self, kind: &Arc<str>, scope: &Scope, keep: &dyn Fn(&Object) -> bool) -> (u64, Vec<Arc<Object>>) {
-        let query = Query { scope, after: None, limit: usize::MAX, at: None, keep, count: false };
-        let state = self.inner.read();
-        let objects = state.page(kind, &query).map(|page| page.objects).unwrap_or_default();
-        (state.revision, objects)
-    }
-
-    /// One page of a list; `None` when the snapshot `at` is forgotten.
-    pub(crate) fn page(&self, kind: &Arc<str>, query: &Query<'_>) -> Option<Page> {
-        self.inner.read().page(kind, query)
-    }
-
-    pub(crate) fn revision(&self) -> u64 {
-        self.inner.read().revision
-    }
-
-    /// The first revision from which `kind` can be watched.
-    pub(crate) fn compacted(&self, kind: &Arc<str>) -> u64 {
-        self.inner.read().compacted(kind)
-    }
-
-    /// The events of `kind` after `revision`, and the revision up to which they are complete; `None` when forgotten.
-    pub(crate) fn events(&self, kind: &Arc<str>, revision: u64, limit: usize) -> Option<(u64, Vec<Arc<Event>>)> {
-        let state = self.inner.read();
-        Some((state.revision, state.events(kind, revision, limit)?))
-    }
-
-    /// A receiver that changes whenever `kind` does.
-    pub(crate) fn subscribe(&self, kind: &Arc<str>) -> watch::Receiver<u64> {
-        self.inner.write().kind(kind).changed.subscribe()
-    }
-
-    /// A receiver that changes whenever anything does.
-    pub(crate) fn settled(&self) -> watch::Receiver<u64> {
-        self.inner.settled.subscribe()
     }
 
     /// Replaces the bytes of stored objects without a new version: a schema change shows on read, not as a write.

@@ -6,6 +6,7 @@
 
 mod commit;
 mod object;
+mod reads;
 mod ring;
 mod state;
 #[cfg(test)]
