@@ -10,7 +10,7 @@ use crate::arbiter::Arbiter;
 use crate::collector::Collector;
 use crate::events::Recorder;
 use crate::gateway::Gateway;
-use crate::gather::Restarts;
+use crate::gather::{Asks, Restarts};
 use crate::health::{Board, Means};
 use crate::pool::Pool;
 use crate::ports::{Clock, Host, Random};
@@ -35,6 +35,7 @@ pub(crate) struct Context {
     pub(crate) board: Board,
     pub(crate) relays: Relays,
     pub(crate) restarts: Restarts,
+    pub(crate) asks: Asks,
     pub(crate) events: Recorder,
     pub(crate) collector: Collector,
 }

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::dispatch::Dispatch;
 use crate::events::Recorder;
 use crate::gateway::{Gateway, Hook, NoHook, Tally};
-use crate::gather::Restarts;
+use crate::gather::{Asks, Restarts};
 use crate::health::Board;
 use crate::pool::Pool;
 use crate::ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
@@ -218,6 +218,7 @@ impl Builder {
             board: Board::default(),
             relays: Relays::default(),
             restarts: Restarts::default(),
+            asks: Asks::default(),
             events,
             collector: Collector::default(),
         };

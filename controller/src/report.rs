@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, decide};
+use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, avoid_refused, decide};
 use koan_core::desired::{Desired, desired, references};
 use koan_core::facts::{Facts, GateVerdict, admit};
 use koan_core::plan::{plan, plan_stack};
@@ -83,6 +83,7 @@ async fn service(context: &Context, member: &StackMember) -> Result<ServicePlan,
         return Ok(ServicePlan { service: member.name.clone(), decision, engine, ports: None, plan: Plan::default() });
     }
     let holding = object.status.as_ref().is_some_and(|status| status.workload.is_some());
+    avoid_refused(&decision, &mut facts.ports);
     let ports = context.arbiter.preview(&service, &mut facts.ports, holding, context.host.as_ref());
     let wanted = match &ports {
         Ok(ports) => desired(&service, &decision, ports, &facts, context.recipes),

@@ -17,6 +17,11 @@ pub fn credentials_secret(spec: &str) -> String {
     format!("{spec}-credentials")
 }
 
+/// `<spec>-attempts`: Secret with fingerprints of the logins that host services refused; `spec` is the `ServiceSpec`'s name.
+pub fn attempts_secret(spec: &str) -> String {
+    format!("{spec}-attempts")
+}
+
 /// `<stack>-environment`: Secret with what was read from the person's environment.
 pub fn environment_secret(stack: &str) -> String {
     format!("{stack}-environment")

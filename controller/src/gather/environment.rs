@@ -1,6 +1,6 @@
 //! Candidates from the person's environment and from a container's gateway (slots 1, 3 and 4 of DET-9).
 
-use koan_core::candidate::{self, ParsedCandidate};
+use koan_core::candidate::ParsedCandidate;
 use koan_core::probe::{Address, Candidate};
 use koan_core::validate::ValidService;
 use koan_crds::names;
@@ -34,25 +34,12 @@ pub(super) async fn candidates(context: &Context, service: &ValidService) -> Res
 }
 
 /// Environment names with what they say; the logins inside stay bound to their candidate (DET-11).
-pub(super) async fn hits(context: &Context, service: &ValidService) -> Result<Vec<(String, ParsedCandidate)>, ReadError> {
+pub(crate) async fn hits(context: &Context, service: &ValidService) -> Result<Vec<(String, ParsedCandidate)>, ReadError> {
     let Some(stack) = &service.stack else { return Ok(Vec::new()) };
     let Some(recipe) = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id)) else { return Ok(Vec::new()) };
     let secret = context.reader.secret(&service.key.namespace, &names::environment_secret(&stack.name)).await?;
     let Some(secret) = secret else { return Ok(Vec::new()) };
-    let port = recipe.ports.first().map(|port| port.port);
-    let own = service.detection.env.iter().map(String::as_str);
-    let listed = own.chain(recipe.candidate_names.iter().copied());
-    let mut found: Vec<(String, ParsedCandidate)> = Vec::new();
-    for name in listed {
-        if found.iter().any(|(known, _)| known == name) {
-            continue;
-        }
-        let Some(text) = value_of(&secret, name) else { continue };
-        let Ok(parsed) = candidate::parse(text.expose(), port) else { continue };
-        let fits = parsed.scheme.as_deref().is_none_or(|scheme| recipe.schemes.contains(&scheme));
-        if fits {
-            found.push((name.to_owned(), parsed));
-        }
-    }
-    Ok(found)
+    let names = secret.data.iter().flatten().map(|(name, _)| name);
+    let variables = names.filter_map(|name| Some((name.clone(), value_of(&secret, name)?.expose().clone()))).collect();
+    Ok(koan_adapters::environment_candidates(recipe.id, &service.detection.env, &variables))
 }

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
+use koan_core::candidate::ParsedCandidate;
 use koan_core::inventory::LivePort;
 use koan_core::probe::{Access, CredentialRef, Probe, ProbeReport};
 use koan_core::secret::Login;
@@ -12,7 +13,7 @@ use koan_core::validate::ValidService;
 use koan_crds::v1alpha1::ServiceSpec;
 use tokio::time::timeout;
 
-use super::environment;
+use super::{attempts, environment};
 use crate::context::Context;
 use crate::injection::login_of;
 use crate::reader::ReadError;
@@ -20,24 +21,30 @@ use crate::reader::ReadError;
 /// No decision comes later than its budget and this (DET-13).
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Asks one question. A prober that panics or hangs is a fault in the report: siblings go on, and nothing is hidden (DET-6).
+/// Asks one question; one that was asked a moment ago and found nothing usable keeps its answer (SEC-2). A prober that panics or
+/// hangs is a fault in the report: siblings go on, and nothing is hidden (DET-6).
 pub(crate) async fn ask(
     context: &Context,
     object: &ServiceSpec,
     service: &ValidService,
     question: &Probe,
 ) -> Result<ProbeReport, ReadError> {
+    if let Some(report) = context.asks.recent(service, question) {
+        return Ok(report);
+    }
     let access = Access {
         logins: logins(context, object, service, question).await?,
         engine_ports: engine_ports(context).await,
-        refused: Vec::new(),
+        refused: attempts::refused(context, service).await?,
     };
     let asked = AssertUnwindSafe(context.prober.probe(question, &access)).catch_unwind();
-    Ok(match timeout(question.total + GRACE, asked).await {
+    let report = match timeout(question.total + GRACE, asked).await {
         Ok(Ok(report)) => report,
         Ok(Err(_)) => fault("the check panicked"),
         Err(_) => fault("the check did not end within its budget"),
-    })
+    };
+    context.asks.keep(service, question, &report);
+    Ok(report)
 }
 
 fn fault(message: &str) -> ProbeReport {
@@ -60,7 +67,9 @@ async fn logins(
     let hits = environment::hits(context, service).await?;
     for (index, candidate) in question.candidates.iter().enumerate() {
         let Some(source) = &candidate.source else { continue };
-        let login = hits.iter().find(|(name, _)| name == source).and_then(|(_, parsed)| parsed.login.clone());
+        // One name may list several addresses, each with a login of its own.
+        let own = |(name, parsed): &&(String, ParsedCandidate)| name == source && parsed.address == candidate.address;
+        let login = hits.iter().find(own).and_then(|(_, parsed)| parsed.login.clone());
         if let Some(login) = login {
             found.entry(CredentialRef::Candidate(index)).or_insert(login);
         }

@@ -1,15 +1,17 @@
 //! From the name of a credential to its value.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use koan_core::candidate;
-use koan_core::probe::CredentialRef;
+use koan_core::probe::{Address, CredentialRef};
 use koan_core::secret::{Login, Secret};
 use koan_core::validate::{ValidService, Workload};
 use koan_crds::names;
 use koan_crds::v1alpha1::ServiceSpec;
 
 use crate::context::Context;
+use crate::gather::environment_hits;
 use crate::reader::{ReadError, value_of};
 
 /// Keys of a Secret with a credential (DET-19); `uri` is read as `url`.
@@ -31,6 +33,46 @@ pub(crate) async fn login_of(
             Some(secret) => secret_login(context, service, secret).await,
             None => Ok(literal_login(object)),
         },
+    }
+}
+
+/// The login behind a decision's credential: one that came with the address itself, in a URL or in the person's environment,
+/// belongs to that address alone (DET-11) and is preferred.
+pub(crate) async fn login_at(
+    context: &Context,
+    object: &ServiceSpec,
+    service: &ValidService,
+    credential: &CredentialRef,
+    endpoint: Option<&Address>,
+) -> Result<Option<Login>, ReadError> {
+    let bound = match (credential, endpoint) {
+        (CredentialRef::Manifest | CredentialRef::Candidate(_), Some(endpoint)) => {
+            bound_login(context, service, endpoint).await?
+        }
+        (CredentialRef::Manifest | CredentialRef::Candidate(_), None)
+        | (CredentialRef::Anonymous | CredentialRef::Default(_) | CredentialRef::Generated, _) => None,
+    };
+    match bound {
+        Some(login) => Ok(Some(login)),
+        None => login_of(context, object, service, credential).await,
+    }
+}
+
+async fn bound_login(context: &Context, service: &ValidService, endpoint: &Address) -> Result<Option<Login>, ReadError> {
+    let hits = environment_hits(context, service).await?;
+    let all = service.detection.candidates.iter().chain(hits.iter().map(|(_, parsed)| parsed));
+    let found = all.filter(|candidate| leads_to(&candidate.address, endpoint)).find_map(|candidate| candidate.login.clone());
+    Ok(found)
+}
+
+/// The name of an address leads to its literal: the same text, or names of loopback with one port.
+fn leads_to(name: &Address, literal: &Address) -> bool {
+    let local = |host: &str| host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
+    match (name, literal) {
+        (Address::Tcp { host, port }, Address::Tcp { host: found, port: at }) => {
+            port == at && (host == found || (local(host) && local(found)))
+        }
+        (name, literal) => name == literal,
     }
 }
 

@@ -13,7 +13,7 @@ use koan_crds::names;
 use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
 use kube::ResourceExt;
 
-use super::login::login_of;
+use super::login::login_at;
 use crate::context::Context;
 use crate::reader::ReadError;
 
@@ -34,8 +34,13 @@ pub(crate) async fn peer(context: &Context, key: &ServiceKey) -> Result<Option<P
     let Some(object) = context.reader.service(&key.namespace, &key.name).await? else { return Ok(None) };
     let Ok(service) = validate_service(&object, context.recipes) else { return Ok(None) };
     let named = credential(&object, &service);
+    let decision = object.status.as_ref().and_then(|status| status.decision.as_ref());
+    let endpoint = decision
+        .filter(|decision| decision.action == Action::UseHostService)
+        .and_then(|decision| candidate::parse(decision.endpoint.as_deref()?, main_port(&service, context)).ok())
+        .map(|parsed| parsed.address);
     let login = match &named {
-        Some(credential) => login_of(context, &object, &service, credential).await?,
+        Some(credential) => login_at(context, &object, &service, credential, endpoint.as_ref()).await?,
         None => None,
     };
     let secret = match named {

@@ -22,6 +22,8 @@ const UNAVAILABLE_FOR: Duration = Duration::from_secs(5);
 struct Slot {
     info: Option<(EngineInfo, Instant)>,
     inventory: Option<Arc<Inventory>>,
+    /// The inventory as it was before the engine stopped to answer: it names what is left and decides nothing.
+    last: Option<Arc<Inventory>>,
     /// Digest and platform of images that our steps met, by reference.
     images: overlay::Images,
     /// Counts the steps that changed the cached inventory, so that a list which began before one does not undo it.
@@ -131,6 +133,11 @@ impl Pool {
         self.with(name, |slot| slot.inventory.clone())
     }
 
+    /// What an engine that does not answer held when it last did.
+    pub(crate) fn last_seen(&self, name: EngineName) -> Option<Arc<Inventory>> {
+        self.with(name, |slot| slot.inventory.clone().or_else(|| slot.last.clone()))
+    }
+
     /// Lists an engine anew and says whose objects changed.
     ///
     /// # Errors
@@ -149,7 +156,7 @@ impl Pool {
             })),
             Err(error) => {
                 self.with(name, |slot| {
-                    slot.inventory = None;
+                    slot.last = slot.inventory.take().or_else(|| slot.last.take());
                     slot.info = None;
                 });
                 Err(error)

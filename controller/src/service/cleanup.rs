@@ -10,6 +10,7 @@ use koan_core::desired::Ownership;
 use koan_core::inventory::{Inventory, VolumeRecord};
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::plan::plan_deletion;
+use koan_core::step::StepAction;
 use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
 use koan_crds::{labels, names};
 use kube::ResourceExt;
@@ -147,6 +148,27 @@ pub(super) async fn drop_credential(context: &Context, object: &ServiceSpec) -> 
         version: secret.metadata.resource_version.unwrap_or_default(),
     };
     context.gateway.delete(ApiKind::Secret, labels::MANAGER_SERVICE, &identity).await
+}
+
+/// What an engine holds of a service and would give up, in words with the exact ids.
+pub(super) fn held(inventory: &Inventory, own: &Ownership) -> Vec<String> {
+    let plan = plan_deletion(own, inventory);
+    let gone = plan.steps.iter().filter_map(|step| match &step.action {
+        StepAction::Remove(object) => Some(("workload", object)),
+        StepAction::RemoveNetwork(object) => Some(("network", object)),
+        StepAction::RemoveVolume { .. }
+        | StepAction::Stop { .. }
+        | StepAction::Start(_)
+        | StepAction::Create(_)
+        | StepAction::EnsureImage(_)
+        | StepAction::EnsureVolume(_)
+        | StepAction::EnsureNetwork(_) => None,
+    });
+    let named = gone.map(|(kind, object)| {
+        let id = object.id.as_ref().map(|id| format!(" ({})", id.0)).unwrap_or_default();
+        format!("{kind} {}{id}", object.name)
+    });
+    named.chain(volumes(inventory, own).map(|volume| format!("volume {}", volume.name))).collect()
 }
 
 fn volumes<'a>(inventory: &'a Inventory, own: &'a Ownership) -> impl Iterator<Item = &'a VolumeRecord> {

@@ -1,7 +1,10 @@
 //! The last visits of a service that is being deleted.
 
 use koan_core::conclude::{Deletion, ServiceInput, StepOutcome, conclude_service};
+use koan_core::desired::Ownership;
 use koan_core::validate::validate_service;
+use koan_crds::labels;
+use koan_crds::v1alpha1::EngineName;
 use koan_crds::vocabulary::Reason;
 
 use super::cleanup::{self, Left, Taken};
@@ -37,14 +40,25 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
             None => conclude(visit, &Deletion::Running, &[]).await,
         },
         Left::Engine { engine, message } => {
-            let held = visit.status.workload.as_ref().and_then(|workload| workload.id.clone());
-            let held = held.map_or_else(|| "its workloads, networks and volumes".to_owned(), |id| format!("the workload {id}"));
             let message = format!(
-                "{message}; it still holds {held}; start {engine:?} again, or remove the finalizer koan.dev/cleanup to give them up"
+                "{message}; it still holds {}; start {engine:?} again, or remove the finalizer koan.dev/cleanup to give them up",
+                held(visit, engine)
             );
             conclude(visit, &Deletion::Blocked { reason: Reason::EngineUnreachable, message }, &[]).await
         }
     }
+}
+
+/// What the engine held of the service when it last answered, by exact ids (L-6); without that, how to find it.
+fn held(visit: &Visit<'_>, engine: EngineName) -> String {
+    let own = Ownership::of_object(&visit.object, &visit.context.instance);
+    let seen = visit.context.pool.last_seen(engine).map(|seen| cleanup::held(&seen, &own)).unwrap_or_default();
+    if !seen.is_empty() {
+        return seen.join(", ");
+    }
+    let workload = visit.status.workload.as_ref().and_then(|workload| workload.id.as_deref());
+    let workload = workload.map(|id| format!("workload {id} and ")).unwrap_or_default();
+    format!("{workload}what carries the label {}={}", labels::OWNER_UID, visit.identity.uid)
 }
 
 /// Says which volumes went and which stay; nothing where nothing was taken down.

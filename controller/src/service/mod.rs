@@ -78,6 +78,8 @@ fn forget(context: &Context, key: &Key, uid: Option<&str>) {
     reach::close(context, &service);
     context.interests.set(key, std::collections::BTreeSet::new());
     if let Some(uid) = uid {
-        context.restarts.forget(&Uid(uid.to_owned()));
+        let uid = Uid(uid.to_owned());
+        context.restarts.forget(&uid);
+        context.asks.forget(&uid);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use koan_core::conclude::{ServiceInput, StepOutcome, Verdict, conclude_service};
-use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, decide};
+use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, avoid_refused, decide};
 use koan_core::desired::{Desired, desired};
 use koan_core::facts::{CredentialFact, admit};
 use koan_core::inventory::{Inventory, WorkloadState};
@@ -23,7 +23,7 @@ use super::visit::Visit;
 use super::{VisitError, probes, reach};
 use crate::apply::apply;
 use crate::gather::{self, GeneratedCredential};
-use crate::injection::login_of;
+use crate::injection::login_at;
 use crate::publish::next;
 use crate::runtime::Next;
 
@@ -61,7 +61,9 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
     let recipes = context.recipes;
     if let Some(question) = questions(service, &visit.facts, recipes) {
         tell_start(visit, Event::DetectStart, "Looking for a host service").await;
-        visit.facts.probe = Some(gather::ask(context, &object, service, &question).await?);
+        let report = gather::ask(context, &object, service, &question).await?;
+        gather::remember_refused(context, service, &report).await?;
+        visit.facts.probe = Some(report);
     }
     let mut decision = decide(service, &visit.facts, recipes);
     visit.facts.reach = reach::reach(context, &object, service, &decision, &visit.about()).await?;
@@ -83,6 +85,7 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
         return Ok(course);
     }
     let holding = is_running(visit, service).await;
+    avoid_refused(&course.decision, &mut visit.facts.ports);
     let ports = context.arbiter.ports(service, &mut visit.facts.ports, holding, context.host.as_ref());
     if let Ok(ports) = &ports {
         course.desired = desired(service, &course.decision, ports, &visit.facts, recipes);
@@ -242,7 +245,7 @@ async fn perform(visit: &mut Visit<'_>, service: &ValidService, course: &mut Cou
     }
     let running = probes::running(&course.desired, course.inventory.as_deref());
     let login = match &course.decision.credential {
-        Some(credential) => login_of(context, &visit.object, service, credential).await?,
+        Some(credential) => login_at(context, &visit.object, service, credential, course.decision.endpoint.as_ref()).await?,
         None => None,
     };
     let unpublished = PortAllocation::default();

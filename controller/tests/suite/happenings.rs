@@ -303,7 +303,7 @@ async fn a_moved_port_is_told() {
     }
 }
 
-/// CLI-36, REL-30: what a forced deletion left behind is collected after two sightings, and told.
+/// CLI-36, REL-30, L-6: a blocked deletion lists the exact ids and the way to force it; what a forced deletion left behind is collected after two sightings, and told.
 #[tokio::test(start_paused = true)]
 async fn a_collected_orphan_is_told() {
     let instance = scripted().await;
@@ -319,7 +319,12 @@ async fn a_collected_orphan_is_told() {
         status.is_some_and(|status| condition(&status.conditions, "CleanupBlocked").0 == "True")
     };
     instance.wait::<ServiceSpec>("web", blocked).await;
-    once(&instance, Event::CleanupBlocked, "web").await;
+    let message = once(&instance, Event::CleanupBlocked, "web").await.1;
+    let (workloads, networks) = (instance.world.workloads(), instance.world.networks());
+    for id in workloads.keys().chain(networks.keys()) {
+        assert!(message.contains(&id.0), "{} is named: {message}", id.0);
+    }
+    assert!(message.contains("koan.dev/cleanup"), "{message}");
     instance.merge::<ServiceSpec>("web", &json!({"metadata": {"finalizers": null}})).await;
     instance.wait::<ServiceSpec>("web", |found| found.is_none()).await;
     instance.world.engine_up();

@@ -116,9 +116,15 @@ type Reply = Box<dyn Fn(&Probe) -> ProbeReport + Send + Sync>;
 pub(crate) struct Script {
     world: SimWorld,
     replies: Mutex<BTreeMap<String, Reply>>,
+    asked: Mutex<Vec<(Instant, Probe, Access)>>,
 }
 
 impl Script {
+    /// When something was asked, what, and with which means.
+    pub(crate) fn asked(&self) -> Vec<(Instant, Probe, Access)> {
+        self.asked.lock().unwrap().clone()
+    }
+
     /// Answers questions of an adapter.
     pub(crate) fn reply(&self, adapter: &str, reply: impl Fn(&Probe) -> ProbeReport + Send + Sync + 'static) {
         self.replies.lock().unwrap().insert(adapter.to_owned(), Box::new(reply));
@@ -127,7 +133,8 @@ impl Script {
 
 #[async_trait]
 impl Prober for Script {
-    async fn probe(&self, question: &Probe, _: &Access) -> ProbeReport {
+    async fn probe(&self, question: &Probe, access: &Access) -> ProbeReport {
+        self.asked.lock().unwrap().push((Instant::now(), question.clone(), access.clone()));
         let replies = self.replies.lock().unwrap();
         replies.get(&question.adapter).map(|reply| reply(question)).unwrap_or_default()
     }
@@ -226,7 +233,7 @@ impl Instance {
             .unwrap();
         let client = Client::new(server.service(), "default");
         let world = SimWorld::new(EngineName::Docker);
-        let script = Arc::new(Script { world: world.clone(), replies: Mutex::default() });
+        let script = Arc::new(Script { world: world.clone(), replies: Mutex::default(), asked: Mutex::default() });
         let host = Arc::new(TestHost::default());
         let parts =
             Parts { client: &client, server: &server, world: &world, script: &script, host: &host, clock, random: &random };

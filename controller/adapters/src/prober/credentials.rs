@@ -15,7 +15,7 @@ use crate::wire::Target;
 
 /// Refused logins per endpoint and generation (SEC-2).
 const REFUSED_LIMIT: usize = 3;
-/// Bytes of the hash that a fingerprint keeps: enough to tell credentials apart, too few to try a word list against.
+/// Bytes of the hash that a fingerprint keeps: enough to tell credentials apart. It is kept where Secrets are.
 const FINGERPRINT: usize = 4;
 
 /// The candidate whose credentials are tried.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use koan_crds::v1alpha1::{Action, ProvisioningMode};
+use koan_crds::v1alpha1::{Action, Evidence, EvidenceCode, EvidenceStep, ProvisioningMode};
 use koan_crds::vocabulary::{ConditionType, Reason};
 
 use super::service::{ServiceInput, failure};
@@ -177,7 +177,8 @@ pub(super) fn provisioned(input: &ServiceInput, service: &ValidService) -> Judge
         (Action::NoAction, Reason::HostServiceRequired) => Judged::no(
             Reason::HostServiceRequired,
             format!(
-                "mode Never demands a host service, and none is usable{proof}; start it, correct its credential, or set mode: Auto"
+                "mode Never demands a host service, and none is usable{}; start it, correct its credential, or set mode: Auto",
+                candidates(&decision.evidence)
             ),
         ),
         (Action::NoAction, reason) => Judged::yes(reason, "somebody else runs it; Koan only checks it"),
@@ -190,10 +191,26 @@ pub(super) fn provisioned(input: &ServiceInput, service: &ValidService) -> Judge
     }
 }
 
-fn proof(line: &koan_crds::v1alpha1::Evidence) -> String {
+fn proof(line: &Evidence) -> String {
     let place = line.endpoint.as_ref().map(|endpoint| format!("{endpoint} ")).unwrap_or_default();
     let detail = line.detail.as_ref().map(|detail| format!(", {detail}")).unwrap_or_default();
     format!(": {place}{:?}{detail}", line.code)
+}
+
+/// Each candidate with the code that decided about it, in their order.
+fn candidates(evidence: &[Evidence]) -> String {
+    // Whose the listener is decides only where it is our own.
+    let decides = |line: &&Evidence| line.step != EvidenceStep::Own || line.code == EvidenceCode::KoanOwned;
+    let mut codes: Vec<(&str, EvidenceCode)> = Vec::new();
+    for line in evidence.iter().filter(decides) {
+        let place = line.endpoint.as_deref().unwrap_or("the check");
+        match codes.iter_mut().find(|(known, _)| *known == place) {
+            Some((_, code)) => *code = line.code,
+            None => codes.push((place, line.code)),
+        }
+    }
+    let words: Vec<String> = codes.iter().map(|(place, code)| format!("{place} {code:?}")).collect();
+    if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) }
 }
 
 /// DET-23: the data live, the generated credential for them is gone.

@@ -112,7 +112,9 @@ impl Planner<'_> {
     /// What was done to a workload that no start can put right; `None` where nothing was.
     fn drift(&self, spec: &WorkloadSpec, record: &WorkloadRecord) -> Option<String> {
         if record.state == WorkloadState::Dead {
-            return self.starts_again(record).then(|| "it cannot be started again".to_owned());
+            // One that never ran is owed its first run, whatever its policy says of a second.
+            let owed = record.started_at.is_none() || self.starts_again(record);
+            return owed.then(|| "it cannot be started again".to_owned());
         }
         let known = |wanted: &NetworkSpec| {
             self.inventory.networks.iter().any(|known| known.name == wanted.name && owns(&wanted.owner, &known.owner))

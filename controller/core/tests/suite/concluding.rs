@@ -6,8 +6,12 @@ use koan_core::conclude::{Deletion, RequeueClass, ServiceInput, StepOutcome, Ver
 use koan_core::facts::{CredentialFact, GateState, GateVerdict, ProbeFailure};
 use koan_core::inventory::WorkloadState;
 use koan_core::outcome::{Failure, Outcome};
+use koan_core::probe::{Address, Candidate, CandidateReport, CandidateVerdict, ProbeReport};
 use koan_core::validate::{ValidService, validate_service};
-use koan_crds::v1alpha1::{DependencyCondition, FailureClass, Profile, ProvisioningMode, ServiceSpecStatus};
+use koan_crds::v1alpha1::{
+    DependencyCondition, DetectionMethod, Evidence, EvidenceCode, EvidenceStep, FailureClass, Profile, ProvisioningMode,
+    ServiceSpecStatus,
+};
 use koan_crds::vocabulary::{ConditionType, Reason};
 
 use crate::catalogue::Catalogue;
@@ -237,6 +241,36 @@ fn a_required_host_service_that_is_missing_is_an_error() {
     assert!(names(&visit.verdict).contains(&"HostServiceRequired"));
     assert_eq!((visit.plan.steps.len(), visit.verdict.requeue.class), (0, RequeueClass::Slow));
     assert!(!world.visit().verdict.changed);
+}
+
+/// B-8, DET-4: the user sees each candidate with the code that decided about it; whose listener it is decides nothing.
+#[test]
+fn a_required_host_service_names_each_candidate_with_its_code() {
+    let mut world = World::new(ValidService { mode: ProvisioningMode::Never, ..only("- name: db\n  adapter: ledger") });
+    let line = |step, code, endpoint: &str| Evidence { step, code, endpoint: Some(endpoint.to_owned()), detail: None };
+    let evidence = vec![
+        line(EvidenceStep::Identify, EvidenceCode::Identified, "127.0.0.1:5432"),
+        line(EvidenceStep::Own, EvidenceCode::OwnerUser, "127.0.0.1:5432"),
+        line(EvidenceStep::Authenticate, EvidenceCode::CredentialRejected, "127.0.0.1:5432"),
+        line(EvidenceStep::Identify, EvidenceCode::WrongProtocol, "[::1]:5432"),
+        line(EvidenceStep::Own, EvidenceCode::OwnerSystem, "[::1]:5432"),
+        line(EvidenceStep::Identify, EvidenceCode::Identified, "127.0.0.1:5433"),
+        line(EvidenceStep::Own, EvidenceCode::KoanOwned, "127.0.0.1:5433"),
+    ];
+    let candidate = Candidate {
+        method: DetectionMethod::Automatic,
+        source: None,
+        address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 5432 },
+        named_by_manifest: false,
+        tls: false,
+        database: None,
+    };
+    let report = CandidateReport { candidate, verdict: CandidateVerdict::Rejected, evidence, refused: Vec::new() };
+    world.facts.probe = Some(ProbeReport { candidates: vec![report], fault: None });
+    let visit = world.visit();
+    let message = &visit.verdict.status.conditions.iter().find(|c| c.type_ == "Provisioned").unwrap().message;
+    let all = "127.0.0.1:5432 CredentialRejected, [::1]:5432 WrongProtocol, 127.0.0.1:5433 KoanOwned;";
+    assert!(message.contains(all), "{message}");
 }
 
 /// DET-23: a credential that is gone while its data live is named with its volume; nothing is created.

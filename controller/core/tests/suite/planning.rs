@@ -10,7 +10,7 @@ use koan_core::validate::ValidService;
 use koan_core::workload::Run;
 use koan_crds::v1alpha1::{DependencyCondition, EngineName, ProvisioningMode, RestartPolicy, VolumeReclaim};
 
-use crate::world::{World, empty, only};
+use crate::world::{World, at, empty, only};
 
 const API: &str = "- name: api\n  container: {image: \"api:1\"}\n  ports: [{name: http, containerPort: 8080}]\n  health: {http: {path: /, port: http}}\n  env: [{name: LEVEL, value: info}]";
 
@@ -78,6 +78,19 @@ fn a_dead_workload_is_made_anew() {
     world.record().state = WorkloadState::Dead;
     assert_eq!(world.visit().verbs(), ["Remove", "EnsureImage", "Create", "Start"]);
     assert_eq!(world.visit().verbs(), [""; 0]);
+}
+
+/// ENG-7: one that never ran and cannot be started is owed its run, whatever its policy says of a second; one that ran is not.
+#[test]
+fn a_dead_workload_that_never_ran_is_owed_its_run() {
+    for (ran, verbs) in [(false, &["Remove", "EnsureImage", "Create", "Start"][..]), (true, &[])] {
+        let mut world = World::new(ValidService { restart: RestartPolicy::Never, ..only(API) });
+        world.visit();
+        let record = world.record();
+        record.state = WorkloadState::Dead;
+        record.started_at = ran.then(|| at(1));
+        assert_eq!(world.visit().verbs(), verbs);
+    }
 }
 
 /// ENG-7, P4: a changed field replaces the workload and is named; volumes stay.

@@ -1,0 +1,169 @@
+//! What is remembered of host services that were refused: their logins, their ports, and how often they are asked.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use koan_core::probe::{Address, CandidateReport, CandidateVerdict, CredentialRef, Probe, ProbeReport, Usable};
+use koan_crds::v1alpha1::{DevStack, Evidence, EvidenceCode, EvidenceStep, PortSource, ServiceSpec};
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use crate::harness::{Instance, condition};
+use crate::lifecycle::{image_of, scripted};
+
+/// What a prober says of an attempt that was refused.
+const PRINT: &str = "127.0.0.1:5432#1:0badcafe";
+
+/// A stack of one database that is looked for in this mode.
+fn stack(mode: &str) -> Value {
+    json!({
+        "apiVersion": "koan.dev/v1alpha1", "kind": "DevStack",
+        "metadata": {"name": "shop", "namespace": "default"},
+        "spec": {"services": [{"name": "db", "adapter": "postgres", "provisioning": {"mode": mode}}]},
+    })
+}
+
+/// The right product, which refused every login.
+fn refused(question: &Probe) -> ProbeReport {
+    let candidate = question.candidates[0].clone();
+    let evidence = Evidence {
+        step: EvidenceStep::Authenticate,
+        code: EvidenceCode::CredentialRejected,
+        endpoint: Some(candidate.address.to_string()),
+        detail: None,
+    };
+    let report = CandidateReport {
+        candidate,
+        verdict: CandidateVerdict::Rejected,
+        evidence: vec![evidence],
+        refused: vec![PRINT.to_owned()],
+    };
+    ProbeReport { candidates: vec![report], fault: None }
+}
+
+async fn required(instance: &Instance) {
+    let met = |found: Option<&ServiceSpec>| {
+        let status = found.and_then(|service| service.status.as_ref());
+        status.is_some_and(|status| condition(&status.conditions, "Provisioned").1 == "HostServiceRequired")
+    };
+    instance.wait::<ServiceSpec>("shop-db", met).await;
+}
+
+/// DET-20 (decision 0004), SEC-2: a login that was refused is stored, and every later look of the same generation knows of it, also after a restart;
+/// a change of the specification begins anew.
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_is_remembered() {
+    let mut instance = scripted().await;
+    instance.script.reply("postgres", refused);
+    instance.apply::<DevStack>(&stack("Never")).await;
+    required(&instance).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    instance.restart().await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let known = known_refusals(&instance, 1);
+    assert!(known.len() > 4, "it is looked for again and again: {}", known.len());
+    assert!(known[0].is_empty());
+    assert!(known[1..].iter().all(|refused| *refused == [PRINT]));
+
+    let mut changed = stack("Never");
+    changed["spec"]["services"][0]["database"] = json!("other");
+    instance.apply::<DevStack>(&changed).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(known_refusals(&instance, 2)[0].is_empty());
+}
+
+/// What each look of a generation was told of refused logins.
+fn known_refusals(instance: &Instance, generation: i64) -> Vec<Vec<String>> {
+    let asked = instance.script.asked().into_iter();
+    asked.filter(|(_, question, _)| question.generation == generation).map(|(_, _, access)| access.refused).collect()
+}
+
+/// SEC-2: whatever makes Koan look at the object again, a host service that refused is asked at most five times in a minute.
+#[tokio::test(start_paused = true)]
+async fn sec_2_a_host_that_refused_is_asked_five_times_a_minute_at_most() {
+    let instance = scripted().await;
+    instance.script.reply("postgres", refused);
+    instance.apply::<DevStack>(&stack("Never")).await;
+    required(&instance).await;
+    for number in 0..120 {
+        let label = json!({"metadata": {"labels": {"team": format!("t{number}")}}});
+        instance.merge::<ServiceSpec>("shop-db", &label).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let asked: Vec<_> = instance.script.asked().into_iter().map(|(at, _, _)| at).collect();
+    assert!(asked.len() >= 4);
+    for first in &asked {
+        let minute = asked.iter().filter(|at| **at >= *first && at.duration_since(*first) < Duration::from_secs(60));
+        assert!(minute.count() <= 5, "{asked:?}");
+    }
+}
+
+/// DET-25, B-3: the port of a host service that was refused is never bound, though it is free by then.
+#[tokio::test(start_paused = true)]
+async fn the_port_of_a_refused_host_is_never_bound() {
+    let instance = scripted().await;
+    instance.world.script(&image_of("postgres"), koan_engines::sim::Program::boots_in(Duration::from_millis(100)));
+    instance.script.reply("postgres", refused);
+    instance.apply::<DevStack>(&stack("Auto")).await;
+    instance.ready("shop").await;
+    let status = instance.get::<ServiceSpec>("shop-db").await.status.unwrap();
+    assert_eq!((status.ports[0].host, status.ports[0].source), (5433, PortSource::Repicked));
+    assert!(status.endpoints.unwrap().host.unwrap().contains("127.0.0.1:5433"));
+}
+
+/// DET-9, DET-11: what the person's environment says together, as a list or in a connection string is looked at, each address with the
+/// login that belongs to it and no other.
+#[tokio::test(start_paused = true)]
+async fn each_form_of_the_environment_is_looked_at() {
+    let instance = scripted().await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop-environment", "namespace": "default"},
+        "stringData": {
+            "POSTGRES_URLS": "postgres://one:first@127.0.0.1:6001/a,postgres://two:second@127.0.0.1:6002/b",
+            "PGHOST": "127.0.0.1", "PGPORT": "6003", "PGUSER": "three", "PGPASSWORD": "third",
+        },
+    });
+    instance.api::<Secret>().create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    instance.script.reply("postgres", refused);
+    instance.apply::<DevStack>(&stack("Never")).await;
+    required(&instance).await;
+    let (_, question, access) = instance.script.asked().into_iter().next().unwrap();
+    let found: Vec<(String, String)> = question
+        .candidates
+        .iter()
+        .enumerate()
+        .filter_map(|(index, candidate)| {
+            let login = access.logins.get(&CredentialRef::Candidate(index))?;
+            Some((candidate.address.to_string(), login.password.as_ref()?.expose().clone()))
+        })
+        .collect();
+    let wanted = [("127.0.0.1:6001", "first"), ("127.0.0.1:6002", "second"), ("127.0.0.1:6003", "third")];
+    assert_eq!(found, wanted.map(|(place, password)| (place.to_owned(), password.to_owned())));
+}
+
+/// DET-11, DET-34: the login that came with an address of the person's environment is the one that consumers get.
+#[tokio::test(start_paused = true)]
+async fn a_login_of_the_environment_reaches_the_consumers() {
+    let instance = scripted().await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop-environment", "namespace": "default"},
+        "stringData": {"POSTGRES_URLS": "postgres://one:first@localhost:6001/a,postgres://two:second@localhost:6002/b"},
+    });
+    instance.api::<Secret>().create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    instance.script.reply("postgres", |question| {
+        let usable = Usable {
+            credential: CredentialRef::Candidate(1),
+            address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 6002 },
+            version: None,
+            server_id: None,
+        };
+        let verdict = CandidateVerdict::Usable(usable);
+        let report =
+            CandidateReport { candidate: question.candidates[1].clone(), verdict, evidence: Vec::new(), refused: Vec::new() };
+        ProbeReport { candidates: vec![report], fault: None }
+    });
+    instance.apply::<DevStack>(&stack("Never")).await;
+    let written = instance.wait::<Secret>("shop-env", |found| found.is_some()).await.unwrap();
+    let url = String::from_utf8(written.data.unwrap()["DATABASE_URL"].0.clone()).unwrap();
+    assert!(url.starts_with("postgres://two:second@127.0.0.1:6002/"), "{url}");
+}
