@@ -22,6 +22,10 @@ pub(crate) fn registry(core: &Core) -> Registry {
 pub(crate) fn refresh_objects(core: &Core) {
     let registry = core.registry();
     for resource in registry.by_storage().into_values().filter(|resource| resource.is_custom()) {
+        // A schema is compiled when it is first needed (PERF-96).
+        if core.store.list(&resource.storage, &Scope::All, &|_| true).1.is_empty() {
+            continue;
+        }
         let Ok(compiled) = resource.compiled() else { continue };
         let schema = &compiled.schema;
         core.store.rewrite(&resource.storage, &|object| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::check::check;
@@ -27,14 +28,18 @@ fn resource(core: &Core, group: &str, plural: &str) -> Result<Arc<Resource>, Ser
 /// The store refused one.
 pub(crate) async fn seed_namespaces(core: &Arc<Core>) -> Result<(), ServerError> {
     let namespaces = resource(core, "", "namespaces")?;
-    for name in NAMESPACES {
+    // Together, so that they share a sync (PERF-92).
+    let each = NAMESPACES.map(|name| {
         let internal = Internal::new(core, &namespaces, "", name);
-        if internal.get().is_none() {
-            let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-            internal.create(value, SERVER).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
+        async move {
+            if internal.get().is_none() {
+                let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+                internal.create(value, SERVER).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
+            }
+            Ok(())
         }
-    }
-    Ok(())
+    });
+    try_join_all(each).await.map(drop)
 }
 
 /// Applies `definitions` and establishes them.
@@ -43,18 +48,20 @@ pub(crate) async fn seed_namespaces(core: &Arc<Core>) -> Result<(), ServerError>
 /// One of them is refused.
 pub(crate) async fn seed(core: &Arc<Core>, definitions: &[Value]) -> Result<(), ServerError> {
     let resource = resource(core, "apiextensions.k8s.io", "customresourcedefinitions")?;
-    for definition in definitions {
+    let each = definitions.iter().map(|definition| async {
         let name = definition["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        one(core, &resource, &name, completed(definition))
-            .await
-            .map_err(|failure| ServerError::Definition { name, failure: Box::new(failure) })?;
-    }
-    Ok(())
+        let seeded = one(core, &resource, &name, completed(definition)).await;
+        seeded.map_err(|failure| ServerError::Definition { name, failure: Box::new(failure) })
+    });
+    try_join_all(each).await.map(drop)
 }
 
 async fn one(core: &Arc<Core>, resource: &Arc<Resource>, name: &str, definition: Value) -> Result<(), Failure> {
-    check(&definition)?;
     let internal = Internal::new(core, resource, "", name);
+    // What is stored was checked when it came.
+    if internal.get().is_none_or(|stored| stored.value()["spec"] != definition["spec"]) {
+        check(&definition)?;
+    }
     let stored = internal.apply(definition, MANAGER).await?.value();
     let status = status(&stored, &internal.now());
     if stored["status"] != status {

@@ -148,8 +148,7 @@ impl Builder {
         if let Some(kinds) = self.kinds {
             core.serve(kinds);
         } else {
-            crds::seed_namespaces(&core).await?;
-            crds::seed(&core, &self.definitions).await?;
+            tokio::try_join!(crds::seed_namespaces(&core), crds::seed(&core, &self.definitions))?;
             core.serve(Arc::new(crds::registry(&core)));
             crds::refresh_objects(&core);
         }
