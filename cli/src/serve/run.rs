@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use koan_adapters::{LiveProber, catalogue};
-use koan_apiserver::{ListenOptions, Server, ServerError, Sqlite};
+use koan_apiserver::{ListenOptions, Server, ServerError, Sqlite, prepare};
 use koan_controller::Controllers;
 use koan_crds::events::Event;
 use koan_crds::vocabulary::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinError, spawn_blocking};
 use tracing::{error, info};
 
 use super::reader::HomeReader;
@@ -42,12 +43,7 @@ pub(crate) fn serve(home: &Home, settings: &Settings, options: &Options) -> Resu
 
 async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let engines = Engines::of_home(home, settings)?;
-    let crds = koan_crds::generated().map_err(|error| Failure::Bug { message: error.to_string() })?;
-    let journal = Sqlite::open(&home.root).map_err(|error| refused(&ServerError::from(error)))?;
-    // Whoever held the lock before us takes its record away when it ends; one that is still there was left by a server that could not.
-    let unclean = home.record().exists();
-    let server = Server::builder().crds(crds.into_iter().map(|crd| crd.document).collect()).journal(journal).start().await;
-    let server = server.map_err(|error| refused(&error))?;
+    let (server, unclean) = start(home).await?;
     let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: Vec::new() };
     if unclean {
         let revision = server.snapshot_reader().revision();
@@ -73,6 +69,27 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
     // The record of a process that is gone proves nothing; a leftover is harmless.
     let _ = std::fs::remove_file(home.record());
     Ok(code)
+}
+
+/// Opens the store and starts the server; true where the last one did not end by itself. What waits for the disk and what computes go side by side (PERF-10).
+async fn start(home: &Home) -> Result<(Server, bool), Failure> {
+    let crds = spawn_blocking(koan_crds::generated);
+    let root = home.root.clone();
+    let journal = ended_well(spawn_blocking(move || Sqlite::open(&root)).await)?.map_err(|error| refused(&error.into()))?;
+    // Whoever held the lock before us takes its record away when it ends; one that is still there was left by a server that could not.
+    let unclean = home.record().exists();
+    let root = home.root.clone();
+    let prepared = spawn_blocking(move || prepare(&root));
+    let crds = ended_well(crds.await)?.map_err(|error| Failure::Bug { message: error.to_string() })?;
+    let builder = Server::builder().crds(crds.into_iter().map(|crd| crd.document).collect()).journal(journal);
+    let server = builder.start().await.map_err(|error| refused(&error))?;
+    ended_well(prepared.await)?.map_err(|error| refused(&error))?;
+    Ok((server, unclean))
+}
+
+/// The result of work on another thread.
+fn ended_well<T>(result: Result<T, JoinError>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::Bug { message: format!("a part of the start ended: {error}") })
 }
 
 fn controllers(server: &Server, engines: &Engines) -> Controllers {

@@ -33,6 +33,6 @@ pub use self::http::Body;
 pub use journal::{Change, Journal, JournalError, Loaded, Memory, Row, Sqlite};
 pub use kubeconfig::{ContextEntry, KubeconfigError, KubeconfigFile};
 pub use ports::{Clock, Ids, OsRandom, Random, RandomIds, SystemClock};
-pub use server::{Builder, ListenOptions, Listening, Server, ServerError, Service, SnapshotReader, Stored};
+pub use server::{Builder, ListenOptions, Listening, Server, ServerError, Service, SnapshotReader, Stored, prepare};
 pub use status::{Class, Failure};
 pub use tls::TlsError;

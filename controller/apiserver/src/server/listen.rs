@@ -12,7 +12,7 @@ use super::core::Core;
 use super::service::Service;
 use crate::auth::{Guard, Token};
 use crate::http;
-use crate::kubeconfig::{self, private};
+use crate::kubeconfig::{self, KubeconfigError, private};
 use crate::tls;
 
 /// The file that keeps the port between starts.
@@ -83,6 +83,17 @@ impl Drop for Listening {
     }
 }
 
+/// Makes what [`Server::listen`](super::Server::listen) needs and has not found in `directory` yet: the certificate
+/// authority. It may be made while the server starts; the journal's lock is held by then.
+///
+/// # Errors
+/// The directory is not private, or the authority cannot be made.
+pub fn prepare(directory: &Path) -> Result<(), ServerError> {
+    private::directory(directory)?;
+    tls::Authority::open(directory)?;
+    Ok(())
+}
+
 pub(super) async fn listen(core: &Arc<Core>, options: ListenOptions) -> Result<Listening, ServerError> {
     let directory = &options.state_dir;
     private::directory(directory)?;
@@ -91,8 +102,6 @@ pub(super) async fn listen(core: &Arc<Core>, options: ListenOptions) -> Result<L
     let authority = tls::Authority::open(directory)?;
     let acceptor = authority.acceptor()?;
     let token = Token::random(core.random.as_ref()).map_err(ServerError::Random)?;
-    private::write(&directory.join(TOKEN_FILE), token.reveal().as_bytes())?;
-    private::write(&directory.join(PORT_FILE), address.port().to_string().as_bytes())?;
     let guard = Arc::new(Guard::new(&token, address.port(), options.origins));
     let service = Service::guarded(Arc::clone(core), guard);
     let mut tasks = JoinSet::new();
@@ -101,8 +110,22 @@ pub(super) async fn listen(core: &Arc<Core>, options: ListenOptions) -> Result<L
     }
     let path = directory.join(KUBECONFIG_FILE);
     let written = kubeconfig::of_run(&format!("https://{address}"), authority.pem(), token.reveal());
-    kubeconfig::replace_own(&path, &written)?;
+    let port = address.port().to_string();
+    // Together, so that their syncs are one wait.
+    together([
+        &|| private::write(&directory.join(TOKEN_FILE), token.reveal().as_bytes()),
+        &|| private::write(&directory.join(PORT_FILE), port.as_bytes()),
+        &|| kubeconfig::replace_own(&path, &written),
+    ])?;
     Ok(Listening { address, kubeconfig: path, written, ca_pem: authority.pem().to_owned(), tasks })
+}
+
+/// Does all of it at once; the first failure counts.
+fn together<const N: usize>(work: [&(dyn Fn() -> Result<(), KubeconfigError> + Sync); N]) -> Result<(), KubeconfigError> {
+    std::thread::scope(|scope| {
+        let threads = work.map(|each| scope.spawn(each));
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Binds 127.0.0.1 and, on the same port, ::1 where that is usable.

@@ -10,6 +10,6 @@ mod service;
 pub use builder::{Builder, Server};
 pub(crate) use core::{Core, Permit, stopped};
 pub use error::ServerError;
-pub use listen::{ListenOptions, Listening};
+pub use listen::{ListenOptions, Listening, prepare};
 pub use reader::{SnapshotReader, Stored};
 pub use service::Service;

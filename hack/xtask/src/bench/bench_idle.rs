@@ -5,7 +5,7 @@ use super::measure::Sample;
 use super::record::{Claim, Record, Unit};
 use super::setting::{Outcome, Setting};
 use super::subject::Subject;
-use super::workload::fan10;
+use super::workload::{alone, fan10};
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,9 +20,12 @@ const LONG: f64 = 15.0;
 const MEMORY: f64 = 25e6;
 const PROCESSOR: [f64; 2] = [0.001, 0.002];
 const SWITCHES: [f64; 2] = [2.0, 10.0];
-/// What DCP needs for each container (PERF-17), and how many run.
+/// What DCP needs for each container (PERF-17), and how many more run in `fan10` than in the stack of one: what the first one
+/// needs once, the code of an engine's client above all, is no part of the price of a container.
 const PEER_EACH: f64 = 21.6 * 1024.0 * 1024.0;
-const CONTAINERS: f64 = 10.0;
+const MORE: f64 = 9.0;
+/// Boot of the one sleeper, in milliseconds.
+const BOOT: u32 = 200;
 
 /// One look at a resting server.
 struct Rest {
@@ -52,23 +55,31 @@ impl Samples {
 /// The server fails, or `/proc` cannot be read.
 pub(crate) fn run(setting: &Setting) -> Result<Outcome> {
     let sleepers = setting.sleepers()?;
-    let (mut none, mut ten, mut growth) = (Samples::default(), Samples::default(), Sample::default());
+    let (mut none, mut ten) = (Samples::default(), Samples::default());
+    let (mut one, mut growth) = (Sample::default(), Sample::default());
     for _ in 0..setting.repetitions(LONG) {
         let variable = sleepers.as_ref().ok().map(|sleepers| (sleepers.variable.0, sleepers.variable.1.as_str()));
         let subject = Subject::start(&setting.program, variable)?;
-        let before = rest(&subject)?;
-        none.push(&before);
+        none.push(&rest(&subject)?);
         let Ok(sleepers) = &sleepers else { continue };
+        let first = alone(BOOT).stack("bench-idle-one", &sleepers.image, None);
+        subject.bring_up(&first)?;
+        std::thread::sleep(SETTLE);
+        let with_one = memory(&subject)?;
+        one.push(with_one);
+        subject.take_down(&first)?;
         let stack = fan10().stack("bench-idle", &sleepers.image, None);
         subject.bring_up(&stack)?;
         let with = rest(&subject)?;
-        growth.push((with.memory - before.memory) / CONTAINERS);
+        growth.push((with.memory - with_one) / MORE);
         ten.push(&with);
         subject.take_down(&stack)?;
     }
     let mut records = at_rest(setting, "no stack", &none, 0);
     match sleepers {
         Ok(_) => {
+            let first = claim("PERF-15", "PSS, one running".to_owned(), Unit::Bytes, ("guide", MEMORY), 1.0);
+            records.push(Record::new(&setting.run, &first, &one, &[]));
             records.extend(at_rest(setting, "fan10 running", &ten, 1));
             let claim = claim("PERF-17", "memory per container".to_owned(), Unit::Bytes, ("DCP (not run)", PEER_EACH), 0.01);
             records.push(Record::new(&setting.run, &claim, &growth, &[]));
@@ -99,10 +110,15 @@ fn rest(subject: &Subject) -> Result<Rest> {
     std::thread::sleep(WINDOW);
     let rate = |before: f64, after: f64| (after - before).max(0.0) / WINDOW.as_secs_f64();
     Ok(Rest {
-        memory: field(&std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")? * 1024.0,
+        memory: memory(subject)?,
         processor: rate(busy, busy_nanoseconds(process)?) / 1e9,
         switches: rate(switches, voluntary_switches(process)?),
     })
+}
+
+fn memory(subject: &Subject) -> Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", subject.process()))?;
+    Ok(field(&text, "Pss:")? * 1024.0)
 }
 
 fn threads(process: u32) -> Result<Vec<PathBuf>> {

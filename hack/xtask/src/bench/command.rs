@@ -3,13 +3,13 @@
 use super::floor::Engine;
 use super::record::{HEADING, Record, Run, append};
 use super::setting::{EngineName, Outcome, Setting};
-use super::{bench_idle, bench_ready, bench_size, bench_start, bench_up, report};
+use super::{bench_cli, bench_idle, bench_ready, bench_size, bench_start, bench_up, report};
 use crate::workspace::{Problems, Workspace};
 use anyhow::Result;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
-/// Measures the release program: benches `start`, `size`, `idle`, `up`, `ready`.
+/// Measures the release program: benches `start`, `size`, `idle`, `up`, `ready`, `cli`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Benches to run, in this order
@@ -43,6 +43,7 @@ enum Name {
     Idle,
     Up,
     Ready,
+    Cli,
 }
 
 impl Name {
@@ -53,6 +54,7 @@ impl Name {
             Self::Idle => "idle",
             Self::Up => "up",
             Self::Ready => "ready",
+            Self::Cli => "cli",
         }
     }
 
@@ -63,6 +65,7 @@ impl Name {
             Self::Idle => bench_idle::run(setting),
             Self::Up => bench_up::run(setting),
             Self::Ready => bench_ready::run(setting),
+            Self::Cli => bench_cli::run(setting),
         }
     }
 }

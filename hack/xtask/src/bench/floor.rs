@@ -2,7 +2,7 @@
 
 use super::http::Connection;
 use super::measure::Sample;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -18,6 +18,14 @@ const WIDTH: usize = 4;
 const REMOVALS: usize = 8;
 /// Longest wait for one answer of the engine.
 const ANSWER: Duration = Duration::from_secs(120);
+/// Longest boot of a real server, and the pause between two looks at its log.
+const BOOT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(50);
+/// Bytes before each line of a log.
+const HEAD: usize = 8;
+/// Tries to remove a network while the engine still takes its last container away, and the pause between two.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 /// Calls in one measurement of a short floor.
 const CALLS: usize = 20;
 /// Path prefix of an API that every supported engine speaks.
@@ -27,6 +35,16 @@ const API: &str = "/v1.41";
 pub(crate) struct Engine {
     socket: PathBuf,
     image: String,
+}
+
+/// A real server whose boot is a floor.
+pub(crate) struct Server<'a> {
+    /// Its image.
+    pub(crate) image: &'a str,
+    /// Its environment.
+    pub(crate) environment: &'a [&'a str],
+    /// What its log says when it is ready, and how often until then.
+    pub(crate) says: (&'a str, usize),
 }
 
 /// What one round of the engine's floors measured, in seconds.
@@ -80,11 +98,32 @@ impl Engine {
         engine.expect("POST", &format!("{API}/networks/create"), Some(&json!({"Name": network, "CheckDuplicate": true})))?;
         let prelude = began.elapsed().as_secs_f64();
         let measured = self.containers(&mut engine, &network, count);
-        let removed = self.remove(&network, count + 1);
-        engine.expect("DELETE", &format!("{API}/networks/{network}"), None)?;
-        removed?;
+        self.remove(&network, count + 1)?;
+        let path = format!("{API}/networks/{network}");
+        let gone = (0..TRIES).any(|_| {
+            let done = engine.request("DELETE", &path, None).is_ok_and(|(status, _)| status < 300);
+            if !done {
+                std::thread::sleep(PAUSE);
+            }
+            done
+        });
+        ensure!(gone, "network {network} of the floor cannot be removed");
         let (start, work) = measured?;
         Ok(Round { prelude, start, work })
+    }
+
+    /// Seconds from the start of a server's container until its log says that it is ready; it is removed with its volumes.
+    ///
+    /// # Errors
+    /// The engine refuses a call, or the server does not get ready.
+    pub(crate) fn boot(&self, server: &Server<'_>) -> Result<f64> {
+        let mut engine = self.connect()?;
+        let body = json!({"Image": server.image, "Env": server.environment, "Healthcheck": {"Test": ["NONE"]}});
+        let made = engine.expect("POST", &format!("{API}/containers/create"), Some(&body))?;
+        let id = made["Id"].as_str().context("a container without Id")?;
+        let measured = booted(&mut engine, id, server);
+        engine.expect("DELETE", &format!("{API}/containers/{id}?force=1&v=1"), None)?;
+        measured
     }
 
     fn containers(&self, engine: &mut Connection<UnixStream>, network: &str, count: usize) -> Result<(f64, f64)> {
@@ -115,6 +154,30 @@ impl Engine {
             Ok(())
         })
     }
+}
+
+fn booted(engine: &mut Connection<UnixStream>, id: &str, server: &Server<'_>) -> Result<f64> {
+    engine.expect("POST", &format!("{API}/containers/{id}/start"), None)?;
+    let began = Instant::now();
+    while began.elapsed() < BOOT {
+        let log = engine.bytes("GET", &format!("{API}/containers/{id}/logs?stdout=1&stderr=1&timestamps=1"))?;
+        if let Some(ready) = said(&log, server.says) {
+            let state = engine.expect("GET", &format!("{API}/containers/{id}/json"), None)?;
+            let started: jiff::Timestamp = state["State"]["StartedAt"].as_str().context("no StartedAt")?.parse()?;
+            return Ok(ready.duration_since(started).as_secs_f64());
+        }
+        std::thread::sleep(LOOK);
+    }
+    bail!("{} did not get ready in {BOOT:?}", server.image)
+}
+
+/// When a log said something for the last of so many times; each line begins with an eight-byte head and its instant.
+fn said(log: &[u8], (words, times): (&str, usize)) -> Option<jiff::Timestamp> {
+    let text = String::from_utf8_lossy(log);
+    let line = text.lines().filter(|line| line.contains(words)).nth(times - 1)?;
+    // A head of eight bytes stands before the instant; any of them may look like a part of it.
+    let words = |(at, _)| line[at..].split_whitespace().next()?.parse().ok();
+    line.char_indices().take(HEAD + 1).find_map(words)
 }
 
 /// Calls `work` for the numbers below `count`, each connection on a thread of its own taking the next one.
@@ -172,4 +235,23 @@ pub(crate) fn refused() -> f64 {
         began.elapsed().as_secs_f64()
     };
     (0..CALLS).map(attempt).collect::<Sample>().median()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    /// PERF-22: the boot ends at the line that says so for the last time, whatever stands in the frame's head before it.
+    #[test]
+    fn a_log_tells_when_a_server_was_ready() {
+        let frame = |text: &str| [&[1, 0, 0, 0, 0, 0, 0, 42][..], text.as_bytes(), b"\n"].concat();
+        let log = [
+            frame("2026-01-01T00:00:01.500000000Z 1:M ready to accept"),
+            frame("2026-01-01T00:00:02Z shutting down"),
+            frame("2026-01-01T00:00:03.250000000Z LOG: ready to accept"),
+        ]
+        .concat();
+        assert_eq!(said(&log, ("ready to", 2)), Some("2026-01-01T00:00:03.25Z".parse().unwrap()));
+        assert_eq!(said(&log, ("ready to", 3)), None);
+    }
 }

@@ -36,6 +36,21 @@ impl<S: Read + Write> Connection<S> {
     /// # Errors
     /// The connection breaks, or the answer is no HTTP.
     pub(crate) fn request(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
+        let (status, bytes) = self.exchange(method, path, body)?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
+    /// Sends a request without a body and reads the answer's bytes.
+    ///
+    /// # Errors
+    /// As [`Connection::expect`].
+    pub(crate) fn bytes(&mut self, method: &str, path: &str) -> Result<Vec<u8>> {
+        let (status, bytes) = self.exchange(method, path, None)?;
+        ensure!(status < 300, "{method} {path}: {status} {}", String::from_utf8_lossy(&bytes));
+        Ok(bytes)
+    }
+
+    fn exchange(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Vec<u8>)> {
         self.send(method, path, body)?;
         let (status, framing) = self.head()?;
         let mut bytes = Vec::new();
@@ -52,7 +67,7 @@ impl<S: Read + Write> Connection<S> {
                 }
             }
         }
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        Ok((status, bytes))
     }
 
     /// The same, for an answer that must be a success.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures the release program against floors of the same run, prints one table and writes one JSON
 //! line per result (PERF-1 to PERF-8). It fails for what cannot be measured, never for what is slow.
 
+mod bench_cli;
 mod bench_idle;
 mod bench_ready;
 mod bench_size;
@@ -10,6 +11,7 @@ mod command;
 mod floor;
 mod http;
 mod measure;
+mod real;
 mod record;
 mod report;
 mod setting;

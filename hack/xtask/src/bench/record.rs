@@ -56,6 +56,9 @@ pub(crate) enum Unit {
     /// Events in a second.
     #[serde(rename = "1/s")]
     PerSecond,
+    /// A number.
+    #[serde(rename = "1")]
+    Count,
 }
 
 impl Unit {
@@ -65,6 +68,7 @@ impl Unit {
             Self::Bytes => format!("{:.1} MB", value / 1e6),
             Self::Cores => format!("{:.2} %", value * 100.0),
             Self::PerSecond => format!("{value:.1} /s"),
+            Self::Count => format!("{value}"),
         }
     }
 }
@@ -83,8 +87,8 @@ impl Record {
         let ratio = sample.median() / claim.against.1;
         let spreads: Vec<Sample> = floors.iter().map(|(_, floor)| floor.clone()).collect();
         let cores = run.host["cores"].as_u64().and_then(|cores| usize::try_from(cores).ok()).unwrap_or(1);
-        // What is counted in bytes does not depend on what else runs.
-        let load = if claim.unit == Unit::Bytes { 0.0 } else { run.load };
+        // What is counted does not depend on what else runs.
+        let load = if matches!(claim.unit, Unit::Bytes | Unit::Count) { 0.0 } else { run.load };
         let verdict = judge(ratio, claim.target, &spreads, Conditions { load, cores, profile: &run.profile });
         let spread = |sample: &Sample| json!({"median": sample.median(), "min": sample.min(), "max": sample.max()});
         let floor: Map<String, Value> = floors.iter().map(|(name, floor)| ((*name).to_owned(), spread(floor))).collect();

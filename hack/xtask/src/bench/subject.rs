@@ -44,14 +44,9 @@ impl Subject {
         let folder = tempfile::Builder::new().prefix("koan-bench-").tempdir()?;
         let log = File::create(folder.path().join("server.log"))?;
         let nowhere = "unix:///nonexistent/engine.sock";
-        let mut command = Command::new(program);
-        command.arg("serve").current_dir(folder.path()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder.path());
-        command
-            .env("KOAN_HOME", folder.path().join("state"))
-            .env("DOCKER_HOST", nowhere)
-            .env("CONTAINER_HOST", nowhere)
-            .envs(engine);
+        let mut command = in_folder(program, folder.path());
+        command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.env("DOCKER_HOST", nowhere).env("CONTAINER_HOST", nowhere).envs(engine);
         let began = Instant::now();
         let child = command.spawn().with_context(|| format!("running {}", program.display()))?;
         let mut subject = Self { child, folder, started: 0.0 };
@@ -74,6 +69,29 @@ impl Subject {
             );
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// The folder in which the server was started; its home lies below.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A command of the person whose server this is.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = in_folder(program, self.folder());
+        command.env("KUBECONFIG", self.kubeconfig());
+        command
+    }
+
+    /// The revision of the store: each write moves it on by one.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub(crate) fn revision(&self) -> Result<f64> {
+        let list = self.connect()?.expect("GET", STACKS, None)?;
+        let version = list["metadata"]["resourceVersion"].as_str().context("a list without resourceVersion")?;
+        // A difference of two is exact: revisions stay below 2^53.
+        Ok(version.parse()?)
     }
 
     fn kubeconfig(&self) -> PathBuf {
@@ -153,6 +171,14 @@ impl Subject {
         watcher.watch(&format!("{STACKS}?watch=true&resourceVersion={version}"))?;
         Ok(watcher)
     }
+}
+
+/// A program that knows this folder as its home and nothing else of this machine's settings.
+fn in_folder(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", folder).env("KOAN_HOME", folder.join("state"));
+    command
 }
 
 /// Ready=True of the generation that the object has.
