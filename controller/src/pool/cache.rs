@@ -1,6 +1,6 @@
 //! Inventories and infos, asked for once and kept until something says otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 use super::{Ahead, overlay};
 
+/// Steps whose objects are remembered for the lists that are under way.
+const STEPPED: usize = 256;
 /// How long an unavailable engine is not asked again.
 const UNAVAILABLE_FOR: Duration = Duration::from_secs(5);
 
@@ -28,6 +30,17 @@ struct Slot {
     images: overlay::Images,
     /// Counts the steps that changed the cached inventory, so that a list which began before one does not undo it.
     epoch: u64,
+    /// Objects of the last steps, each with its count.
+    stepped: VecDeque<(u64, String)>,
+}
+
+impl Slot {
+    /// Objects of the steps since a count; `None` where they are no longer remembered.
+    fn stepped_since(&self, before: u64) -> Option<BTreeSet<&str>> {
+        let steps = self.stepped.iter().filter(|(epoch, _)| *epoch > before).map(|(_, object)| object.as_str());
+        let forgotten = self.stepped.front().is_some_and(|(epoch, _)| *epoch > before + 1);
+        (!forgotten).then(|| steps.collect())
+    }
 }
 
 /// The engines.
@@ -147,11 +160,15 @@ impl Pool {
         let before = self.with(name, |slot| slot.epoch);
         match engine.inventory(&self.scope).await {
             Ok(listed) => Ok(self.with(name, |slot| {
-                let difference = slot.inventory.as_deref().map(|old| overlay::difference(old, &listed)).unwrap_or_default();
-                // A step that ended meanwhile may be missing in this list: it stays until the next one.
-                if slot.epoch == before || slot.inventory.is_none() {
-                    slot.inventory = Some(Arc::new(listed));
-                }
+                // A step that ended meanwhile may be missing in this list: its object stays as the reply told it.
+                let next = match (slot.inventory.as_deref(), slot.stepped_since(before)) {
+                    (None, _) => Some(listed),
+                    (Some(old), Some(stepped)) => Some(overlay::merge(old, listed, &stepped)),
+                    (Some(_), None) => None,
+                };
+                let Some(next) = next else { return Difference::default() };
+                let difference = slot.inventory.as_deref().map(|old| overlay::difference(old, &next)).unwrap_or_default();
+                slot.inventory = Some(Arc::new(next));
                 difference
             })),
             Err(error) => {
@@ -169,6 +186,10 @@ impl Pool {
         let Outcome::Done(done) = outcome else { return };
         self.with(name, |slot| {
             slot.epoch += 1;
+            if slot.stepped.len() == STEPPED {
+                slot.stepped.pop_front();
+            }
+            slot.stepped.push_back((slot.epoch, step.object.clone()));
             overlay::note_image(&mut slot.images, step, done);
             if let Some(inventory) = &mut slot.inventory {
                 overlay::take_in(Arc::make_mut(inventory), &slot.images, step, done, now);

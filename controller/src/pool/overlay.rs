@@ -139,6 +139,21 @@ fn is(record: &WorkloadRecord, object: &ObjectRef) -> bool {
     object.id.as_ref().map_or(record.name == object.name, |id| record.id == *id)
 }
 
+/// A list, save for the objects that our own steps touched since it began: those stay as the replies told them.
+pub(super) fn merge(old: &Inventory, mut listed: Inventory, stepped: &BTreeSet<&str>) -> Inventory {
+    keep(&old.workloads, &mut listed.workloads, |record| stepped.contains(record.name.as_str()));
+    listed.workloads.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    keep(&old.networks, &mut listed.networks, |record| stepped.contains(record.name.as_str()));
+    keep(&old.volumes, &mut listed.volumes, |record| stepped.contains(record.name.as_str()));
+    listed.volumes.sort_by(|a, b| a.name.cmp(&b.name));
+    listed
+}
+
+fn keep<R: Clone>(old: &[R], new: &mut Vec<R>, kept: impl Fn(&R) -> bool) {
+    new.retain(|record| !kept(record));
+    new.extend(old.iter().filter(|record| kept(record)).cloned());
+}
+
 /// What of a workload makes its service look again; times and addresses do not.
 type Essence<'a> = (&'a str, WorkloadState, &'a str, Option<i64>, (bool, bool), u32);
 

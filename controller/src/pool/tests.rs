@@ -5,7 +5,7 @@ use koan_core::inventory::{Inventory, LivePort, WorkloadRecord, WorkloadState};
 use koan_crds::v1alpha1::{EngineName, Protocol};
 
 use super::Ahead;
-use super::overlay::difference;
+use super::overlay::{difference, merge};
 use crate::runtime::{Key, Wake};
 
 fn record(id: &str, uid: &str, state: WorkloadState) -> WorkloadRecord {
@@ -80,4 +80,14 @@ fn what_is_made_ahead_gives_way_to_a_start() {
     assert!(making.is_some() && ahead.make(docker, &key, &wake).is_none() && wake.is_idle());
     drop(making);
     assert!(!wake.is_idle());
+}
+
+/// REL-5, PERF-80: a list that our own step overtook changes nothing about that step's object, and everything about the rest.
+#[test]
+fn an_overtaken_list_tells_of_all_others() {
+    let old = inventory(vec![record("a", "1", WorkloadState::Running), record("b", "2", WorkloadState::Running)]);
+    let listed = inventory(vec![record("a", "1", WorkloadState::Created), record("b", "2", WorkloadState::Exited)]);
+    let merged = merge(&old, listed, &["shop-a"].into());
+    let states: Vec<WorkloadState> = merged.workloads.iter().map(|record| record.state).collect();
+    assert_eq!(states, [WorkloadState::Running, WorkloadState::Exited]);
 }
