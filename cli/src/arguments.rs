@@ -1,12 +1,15 @@
 //! The command table: global flags and one variant per command (CLI-7).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use koan_crds::v1alpha1::EngineName;
 
 use crate::commands;
+use crate::failure::{self, Failure};
 use crate::output::Format;
 
 /// Gives a program the services that it needs: found on this machine or provisioned, and kept ready.
@@ -17,7 +20,9 @@ use crate::output::Format;
     infer_subcommands = false,
     subcommand_required = true,
     arg_required_else_help = true,
-    propagate_version = false
+    propagate_version = false,
+    help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
+    after_help = "Start with: koan init, then koan up. Exit codes: koan help exit-codes."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -28,6 +33,7 @@ pub(crate) struct Cli {
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global flags")]
 pub(crate) struct Globals {
     /// Manifest file, folder, or - for standard input; may be repeated
     #[arg(short = 'f', long = "file", global = true, value_name = "FILE")]
@@ -120,44 +126,84 @@ pub(crate) enum ProgressKind {
     Json,
 }
 
-/// The commands.
+/// The commands, in the order in which a stack's life meets them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(commands::init::Arguments),
     Up(commands::up::Arguments),
-    Down(commands::down::Arguments),
     Status(commands::status::Arguments),
-    Logs(commands::logs::Arguments),
     Why(commands::why::Arguments),
+    Logs(commands::logs::Arguments),
     Env(commands::env::Arguments),
-    Apply(commands::apply::Arguments),
-    Validate(commands::validate::Arguments),
     Wait(commands::wait::Arguments),
+    Down(commands::down::Arguments),
+    Validate(commands::validate::Arguments),
+    Plan(commands::plan::Arguments),
+    Apply(commands::apply::Arguments),
     #[command(alias = "ls")]
     List(commands::list::Arguments),
-    Serve(commands::serve::Arguments),
-    Plan(commands::plan::Arguments),
-    Context(commands::context::Arguments),
     Doctor(commands::doctor::Arguments),
-    Init(commands::init::Arguments),
-    Version(commands::version::Arguments),
+    Context(commands::context::Arguments),
+    Serve(commands::serve::Arguments),
     Completion(commands::completion::Arguments),
+    Version(commands::version::Arguments),
+    ExitCodes(commands::exit_codes::Arguments),
 }
 
-/// Prints what the parser refused; help and version are no errors.
-pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
-    // A closed stdout or stderr is not an error of its own.
-    let _ = error.print();
+/// Prints what the parser refused, in the shape of every other error; help and version are no errors.
+pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
     match error.kind() {
-        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(koan_crds::vocabulary::ExitCode::Usage as u8),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A closed stdout is not an error of its own.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(koan_crds::vocabulary::ExitCode::Usage as u8)
+        }
+        _ => {
+            let failure = usage(&error.render().to_string(), words);
+            failure::print(&failure, wanted_format(words));
+            ExitCode::from(failure.exit())
+        }
     }
+}
+
+/// The parser's words as a failure: its first sentence, and its tips as hints.
+fn usage(rendered: &str, words: &[OsString]) -> Failure {
+    let lines: Vec<&str> = rendered.lines().collect();
+    let end = lines.iter().position(|line| line.is_empty()).unwrap_or(lines.len());
+    let message = lines[..end].iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
+    let mut hints: Vec<String> = lines.iter().filter_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned).collect();
+    let known = Cli::command();
+    let command = words.iter().skip(1).filter_map(|word| word.to_str()).find(|word| known.find_subcommand(word).is_some());
+    let command = command.map(|command| format!(" {command}")).unwrap_or_default();
+    hints.push(format!("`koan{command} --help` shows what there is"));
+    Failure::Arguments { message, hints }
+}
+
+/// The output format that the words ask for, as far as they can be read without the parser.
+fn wanted_format(words: &[OsString]) -> Format {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let pair = |flag: &str, value: &str| words.windows(2).any(|pair| pair == [flag, value]);
+    let json = words.contains(&"--json")
+        || ["json", "yaml"].iter().any(|format| {
+            pair("-o", format)
+                || pair("--output", format)
+                || words.contains(&format!("-o{format}").as_str())
+                || words.contains(&format!("--output={format}").as_str())
+        });
+    if json { Format::Json } else { Format::Human }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::Cli;
+    use super::{Cli, usage, wanted_format};
+    use crate::output::Format;
 
     fn parses(words: &[&str]) -> bool {
         Cli::try_parse_from(std::iter::once("koan").chain(words.iter().copied())).is_ok()
@@ -186,6 +232,31 @@ mod tests {
         }
         assert!(parses(&["up", "--expose-internals", "shop"]));
         assert!(parses(&["status", "-o", "json", "shop"]));
+    }
+
+    /// CLI-6, CLI-19: the parser's refusals have the shape of every other error: one sentence, the nearest word as a hint.
+    #[test]
+    fn refusals_of_the_parser_are_errors_like_others() {
+        let words = ["koan", "up", "--timeot", "3s", "-o", "json"].map(std::ffi::OsString::from);
+        let error = Cli::try_parse_from(&words).expect_err("an unknown flag");
+        let failure = usage(&error.render().to_string(), &words);
+        assert_eq!(failure.to_string(), "unexpected argument '--timeot' found");
+        assert_eq!(failure.hints(), ["a similar argument exists: '--timeout'", "`koan up --help` shows what there is"]);
+        assert_eq!((failure.exit(), wanted_format(&words)), (2, Format::Json));
+        assert_eq!(wanted_format(&["koan", "up", "-oyaml"].map(std::ffi::OsString::from)), Format::Json);
+        assert_eq!(wanted_format(&["koan", "up", "-o"].map(std::ffi::OsString::from)), Format::Human);
+        let rendered = Cli::try_parse_from(["koan", "logs", "--previous", "-f"]).expect_err("a conflict").render().to_string();
+        assert!(usage(&rendered, &words).to_string().contains("cannot be used with"), "{rendered}");
+    }
+
+    /// CLI-7: `-f` names a manifest, in `logs` it follows; the long form means the manifest everywhere.
+    #[test]
+    fn the_short_flag_follows_in_logs_alone() {
+        let files = |words: &[&str]| Cli::try_parse_from(words).expect("valid").globals.files;
+        assert_eq!(files(&["koan", "up", "-f", "a.yaml", "-f", "b.yaml"]).len(), 2);
+        assert_eq!(files(&["koan", "logs", "-f"]).len(), 0);
+        assert_eq!(files(&["koan", "logs", "-f", "--file", "a.yaml", "db"]), [std::path::PathBuf::from("a.yaml")]);
+        assert_eq!(files(&["koan", "--file", "a.yaml", "logs"]), [std::path::PathBuf::from("a.yaml")]);
     }
 
     /// CLI-7: every command has a one-line help and takes the global flags.

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use koan_adapters::catalogue;
-use koan_core::identity::{InstanceId, Owner};
-use koan_crds::labels;
-use koan_crds::v1alpha1::{EngineName, ServiceSpec};
+use koan_core::identity::InstanceId;
+use koan_crds::v1alpha1::EngineName;
 use koan_crds::vocabulary::ExitCode;
 use koan_engines::Engine;
 use koan_engines::moby::{Dialect, Endpoint, HostFacts, Moby, MobyOptions, default_endpoints};
 use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
-use kube::{Resource, ResourceExt};
 
 use crate::failure::Failure;
 use crate::home::{Home, instance_of};
@@ -54,18 +52,6 @@ impl Engines {
     /// The instance whose objects they hold.
     pub(crate) fn instance(&self) -> &InstanceId {
         &self.instance
-    }
-
-    /// Owner labels of a `ServiceSpec`'s objects.
-    pub(crate) fn owner(&self, spec: &ServiceSpec) -> Owner {
-        let stack = spec.labels().get(labels::STACK).cloned();
-        Owner {
-            instance: self.instance.clone(),
-            namespace: spec.namespace().unwrap_or_default(),
-            service: spec.labels().get(labels::SERVICE).cloned().unwrap_or_else(|| spec.name_any()),
-            stack,
-            uid: spec.meta().uid.clone().unwrap_or_default().as_str().into(),
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use kube::{Api, ResourceExt};
 
 use crate::failure::Failure;
 use crate::home::{Session, api};
-use crate::output::{ServiceView, StackStatus};
+use crate::output::{ServiceView, StackStatus, evidence};
 
 /// One watch lasts at most this long before it is opened again, in seconds.
 const WATCH_SECONDS: u32 = 60;
@@ -87,14 +87,11 @@ fn terminal(name: &str, condition: &Condition, spec: Option<&ServiceSpec>) -> Op
     is_final.then(|| {
         let failure = spec.and_then(|s| s.status.as_ref()?.last_failure.as_ref());
         let decision = spec.and_then(|s| s.status.as_ref()?.decision.as_ref());
-        let evidence = decision.into_iter().flat_map(|d| &d.evidence).map(|e| {
-            let detail = e.detail.as_ref().map(|d| format!(", {d}")).unwrap_or_default();
-            format!("{}  {:?}: {:?}{detail}", e.endpoint.as_deref().unwrap_or("-"), e.step, e.code)
-        });
+        let proof = decision.into_iter().flat_map(|d| &d.evidence).map(evidence);
         let log = failure.into_iter().flat_map(|f| f.log_tail.iter().take(LOG_LINES)).map(|line| format!("| {line}"));
         let service = spec.map(|_| format!("koan why {name}"));
         let hints = service.into_iter().map(|command| format!("`{command}` shows the chain of causes")).collect();
-        let details = evidence.chain(failure.map(|f| f.message.clone())).chain(log).collect();
+        let details = proof.chain(failure.map(|f| f.message.clone())).chain(log).collect();
         (reason, Failure::Condition { reason, message: format!("`{name}`: {}", condition.message), details, hints, event: None })
     })
 }
@@ -116,6 +113,16 @@ fn final_reason(kind: ConditionType, reason: Reason) -> bool {
     }
 }
 
+/// A wait for a stack.
+pub(crate) struct Wait<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+    /// Longest wait; without one each service ends by its own budget.
+    pub(crate) timeout: Option<Duration>,
+    /// True while the services are still those of before, whatever their conditions say.
+    pub(crate) stale: &'a dyn Fn(&[ServiceSpec]) -> bool,
+}
+
 /// Waits until the stack is ready or a service has failed for good.
 ///
 /// `changed` is called with each service whose state changed since the last look.
@@ -124,11 +131,10 @@ fn final_reason(kind: ConditionType, reason: Reason) -> bool {
 /// The failure of the service; [`Failure::Timeout`] naming what is not ready; [`Failure::Interrupted`] at Ctrl-C or TERM.
 pub(crate) async fn until_ready(
     session: &Session,
-    namespace: &str,
-    name: &str,
-    timeout: Option<Duration>,
+    wait: &Wait<'_>,
     mut changed: impl FnMut(&ServiceView),
 ) -> Result<StackStatus, Failure> {
+    let Wait { namespace, name, timeout, stale } = *wait;
     let mut seen: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut last: Option<Box<StackStatus>> = None;
     let waiting = watch_until(session, namespace, name, |stack, specs| {
@@ -141,6 +147,10 @@ pub(crate) async fn until_ready(
             }
         }
         match verdict {
+            Verdict::Ready(status) if stale(specs) => {
+                last = Some(status);
+                None
+            }
             Verdict::Ready(status) => Some(Ok(*status)),
             Verdict::Failed(failure) => Some(Err(failure)),
             Verdict::Waiting(status) => {

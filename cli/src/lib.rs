@@ -2,15 +2,18 @@
 
 mod arguments;
 mod commands;
+mod config;
 mod dialects;
 mod doctor;
 mod engines;
+mod exits;
 mod failure;
 mod follow;
 mod home;
 mod manifest;
 mod output;
 mod redact;
+pub mod reference;
 mod serve;
 mod settings;
 
@@ -26,8 +29,15 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|word| word == SUPERVISE_ARGUMENT) {
         return commands::supervise(arguments.get(2).map(std::path::Path::new));
     }
-    match arguments::Cli::try_parse_from(arguments) {
+    if arguments.get(1).is_some_and(|word| word == commands::foreground::GUARD_ARGUMENT) {
+        return commands::foreground::watch(arguments.get(2..).unwrap_or_default(), parse);
+    }
+    parse(arguments)
+}
+
+fn parse(arguments: Vec<OsString>) -> ExitCode {
+    match arguments::Cli::try_parse_from(&arguments) {
         Ok(cli) => commands::dispatch(cli),
-        Err(error) => arguments::refuse(&error),
+        Err(error) => arguments::refuse(&error, &arguments),
     }
 }

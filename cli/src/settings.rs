@@ -1,23 +1,49 @@
-//! Settings of one run: flag, then `KOAN_*`, then default; the first that is set wins (CLI-5, CLI-37).
+//! Settings of one run: flag, `KOAN_*`, project file, user file, default; the first that is set wins (CLI-5, CLI-37).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use koan_crds::v1alpha1::{EngineName, GoDuration, Profile};
 
 use crate::arguments::Globals;
+use crate::config::{ConfigFile, Files};
 use crate::failure::Failure;
 
 /// The person's environment, taken once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
-/// Old spellings that still work, with the new one (CLI-37).
-const OLD_SPELLINGS: [(&str, &str); 3] = [
-    ("Koan_ENV", "KOAN_ENV"),
-    ("Koan_ORCHESTRATION_PREFERRED_PROVIDERS", "KOAN_PREFERRED_PROVIDERS"),
-    ("Koan_PORT_PROBE_MAX", "KOAN_PORT_PROBE_MAX"),
+/// A variable that Koan reads (CLI-37).
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    /// Old spelling that still works.
+    pub(crate) old: Option<&'static str>,
+    pub(crate) meaning: &'static str,
+}
+
+const fn variable(name: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, old: None, meaning }
+}
+
+/// Every variable that Koan reads.
+pub(crate) const VARIABLES: [Variable; 10] = [
+    Variable { old: Some("Koan_ENV"), ..variable("KOAN_ENV", "Profile: local, ci, staging, prod.") },
+    variable("KOAN_HOME", "State directory; `$XDG_STATE_HOME/koan`, else `~/.local/state/koan`."),
+    variable("KOAN_CONFIG", "User file; `$XDG_CONFIG_HOME/koan/config.yaml`, else `~/.config/koan/config.yaml`."),
+    variable("KOAN_CONTEXT", "Context of a kubeconfig: work on that cluster."),
+    variable("KOAN_NAMESPACE", "Namespace of stacks whose manifest names none."),
+    variable("KOAN_ISOLATED", "Gives each project folder a namespace of its own."),
+    variable("KOAN_ENGINE", "Engine that must be used; exit 3 where it is absent."),
+    Variable {
+        old: Some("Koan_ORCHESTRATION_PREFERRED_PROVIDERS"),
+        ..variable("KOAN_PREFERRED_PROVIDERS", "Order in which container engines are asked, such as `podman,docker`.")
+    },
+    variable("KOAN_TIMEOUT", "Longest wait of a command, such as `5m`."),
+    Variable {
+        old: Some("Koan_PORT_PROBE_MAX"),
+        ..variable("KOAN_PORT_PROBE_MAX", "How many ports after a busy one are tried.")
+    },
 ];
 
 impl Environment {
@@ -32,7 +58,7 @@ impl Environment {
     /// [`Failure::Usage`] where old and new spelling are set differently.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, Failure> {
         let value = |key: &str| self.0.get(key).map(String::as_str).filter(|text| !text.is_empty());
-        let old = OLD_SPELLINGS.iter().find(|(_, new)| *new == name).map(|(old, _)| *old);
+        let old = VARIABLES.iter().find(|variable| variable.name == name).and_then(|variable| variable.old);
         match (value(name), old.and_then(value)) {
             (Some(new), Some(other)) if new != other => Err(Failure::Usage {
                 message: format!("{name}={new} and {}={other} contradict each other", old.unwrap_or_default()),
@@ -49,58 +75,161 @@ impl Environment {
     }
 }
 
+/// Where a setting came from, the strongest first (CLI-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    Flag,
+    Environment,
+    ProjectFile,
+    UserFile,
+}
+
+impl Source {
+    /// True where it overrides what a manifest says.
+    pub(crate) fn beats_manifest(self) -> bool {
+        matches!(self, Self::Flag | Self::Environment)
+    }
+
+    /// The word that output shows.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Environment => "environment",
+            Self::ProjectFile => "project file",
+            Self::UserFile => "user file",
+        }
+    }
+}
+
+/// A setting with its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sourced<T> {
+    pub(crate) value: T,
+    pub(crate) source: Source,
+}
+
 /// Settings of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) home: PathBuf,
     pub(crate) namespace: String,
+    /// Somebody named the namespace; else it is the default.
+    pub(crate) namespace_named: bool,
     pub(crate) context: Option<String>,
-    pub(crate) profile: Option<Profile>,
-    pub(crate) engine: Option<EngineName>,
+    pub(crate) profile: Option<Sourced<Profile>>,
+    pub(crate) engine: Option<Sourced<EngineName>>,
+    /// Order in which `Auto` asks container engines.
+    pub(crate) preferred: Option<Sourced<Vec<EngineName>>>,
+    pub(crate) probe_max: Option<Sourced<u32>>,
+    pub(crate) isolated: bool,
     pub(crate) timeout: Option<Duration>,
+    /// Foreign origins that may call the server; from the user file alone (API-30).
+    pub(crate) allowed_origins: Vec<String>,
     pub(crate) environment: Environment,
 }
 
-/// Namespace where neither flag nor variable names one.
+/// Namespace where nobody names one.
 const DEFAULT_NAMESPACE: &str = "default";
 
+/// Looks a setting up: flag, variable, project file, user file.
+struct Lookup<'a> {
+    environment: &'a Environment,
+    files: &'a Files,
+}
+
+/// Text of a setting with its source and how to name it in an error.
+struct Text {
+    value: String,
+    source: Source,
+    from: String,
+}
+
+/// The text of a flag that was given.
+fn flag(name: &str, value: &Option<String>) -> Option<Text> {
+    let value = value.clone()?;
+    Some(Text { value, source: Source::Flag, from: name.to_owned() })
+}
+
+impl Lookup<'_> {
+    fn text(&self, flag: Option<Text>, variable: &str, key: &str) -> Result<Option<Text>, Failure> {
+        if flag.is_some() {
+            return Ok(flag);
+        }
+        if let Some(value) = self.environment.get(variable)? {
+            return Ok(Some(Text { value: value.to_owned(), source: Source::Environment, from: variable.to_owned() }));
+        }
+        let of = |file: &ConfigFile, source| {
+            file.get(key).map(|value| Text { value: value.text.clone(), source, from: value.place.clone() })
+        };
+        Ok(of(&self.files.project, Source::ProjectFile).or_else(|| of(&self.files.user, Source::UserFile)))
+    }
+
+    fn parsed<T>(
+        &self,
+        text: Option<Text>,
+        parse: impl Fn(&str, &str) -> Result<T, Failure>,
+    ) -> Result<Option<Sourced<T>>, Failure> {
+        text.map(|text| Ok(Sourced { value: parse(&text.value, &text.from)?, source: text.source })).transpose()
+    }
+}
+
 impl Settings {
-    /// Reads flags and environment.
+    /// Reads flags, environment and both files.
     ///
     /// # Errors
-    /// [`Failure::Usage`] for a value that nothing accepts; it names the variable and the accepted words.
-    pub(crate) fn resolve(globals: &Globals, environment: Environment) -> Result<Self, Failure> {
-        let text = |name| environment.get(name).map(|value| value.map(str::to_owned));
-        let home = match (&globals.home, text("KOAN_HOME")?) {
+    /// [`Failure::Usage`] for a value that nothing accepts; it names its source and the accepted words.
+    /// [`Failure::Settings`] for a file that breaks its schema.
+    pub(crate) fn resolve(globals: &Globals, environment: Environment, working: &Path) -> Result<Self, Failure> {
+        let files = Files::read(working, user_file(&environment)?)?;
+        let look = Lookup { environment: &environment, files: &files };
+        let home = match (&globals.home, environment.get("KOAN_HOME")?) {
             (Some(path), _) => path.clone(),
             (None, Some(path)) => PathBuf::from(path),
             (None, None) => default_home(&environment)?,
         };
-        let profile = match (&globals.profile, text("KOAN_ENV")?) {
-            (Some(word), _) => Some(profile(word, "--profile")?),
-            (None, Some(word)) => Some(profile(&word, "KOAN_ENV")?),
-            (None, None) => None,
+        let profile = look.parsed(look.text(flag("--profile", &globals.profile), "KOAN_ENV", "profile")?, profile)?;
+        let engine = match globals.engine {
+            Some(word) => Some(Sourced { value: word.into(), source: Source::Flag }),
+            None => look.parsed(look.text(None, "KOAN_ENGINE", "engine")?, engine)?,
         };
-        let engine = match (globals.engine, text("KOAN_ENGINE")?) {
-            (Some(engine), _) => Some(engine.into()),
-            (None, Some(word)) => Some(engine(&word)?),
-            (None, None) => None,
-        };
-        let timeout = match (&globals.timeout, text("KOAN_TIMEOUT")?) {
-            (Some(word), _) => Some(duration(word, "--timeout")?),
-            (None, Some(word)) => Some(duration(&word, "KOAN_TIMEOUT")?),
-            (None, None) => None,
-        };
+        let preferred = look.parsed(look.text(None, "KOAN_PREFERRED_PROVIDERS", "preferredProviders")?, preferred)?;
+        let probe_max = look.parsed(look.text(None, "KOAN_PORT_PROBE_MAX", "portProbeMax")?, probes)?;
+        let isolated = look.parsed(look.text(None, "KOAN_ISOLATED", "isolated")?, switch)?;
+        let timeout = look.parsed(look.text(flag("--timeout", &globals.timeout), "KOAN_TIMEOUT", "timeout")?, duration)?;
+        let namespace = look.text(flag("--namespace", &globals.namespace), "KOAN_NAMESPACE", "namespace")?;
+        let origins = files.user.get("allowedOrigins").map(|value| value.text.clone()).unwrap_or_default();
         Ok(Self {
             home: std::path::absolute(&home).unwrap_or(home),
-            namespace: globals.namespace.clone().or(text("KOAN_NAMESPACE")?).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
-            context: globals.context.clone().or(text("KOAN_CONTEXT")?),
+            namespace_named: namespace.is_some(),
+            namespace: namespace.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |text| text.value),
+            context: globals.context.clone().or(environment.get("KOAN_CONTEXT")?.map(str::to_owned)),
             profile,
             engine,
-            timeout,
+            preferred,
+            probe_max,
+            isolated: isolated.is_some_and(|sourced| sourced.value),
+            timeout: timeout.map(|sourced| sourced.value),
+            allowed_origins: origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
             environment,
         })
     }
+}
+
+impl Settings {
+    /// True where stacks of this run live in a namespace of their project folder's own: a namespace that somebody names wins.
+    pub(crate) fn is_isolated(&self) -> bool {
+        self.isolated && !self.namespace_named
+    }
+}
+
+/// The user file: `KOAN_CONFIG`, else below the folder of settings.
+fn user_file(environment: &Environment) -> Result<Option<PathBuf>, Failure> {
+    if let Some(path) = environment.get("KOAN_CONFIG")? {
+        return Ok(Some(PathBuf::from(path)));
+    }
+    let folder = environment.get("XDG_CONFIG_HOME")?.filter(|path| path.starts_with('/')).map(PathBuf::from);
+    let home = environment.get("HOME")?.map(|home| PathBuf::from(home).join(".config"));
+    Ok(folder.or(home).map(|folder| folder.join("koan/config.yaml")))
 }
 
 fn default_home(environment: &Environment) -> Result<PathBuf, Failure> {
@@ -133,15 +262,52 @@ pub(crate) fn profile(word: &str, from: &str) -> Result<Profile, Failure> {
     }
 }
 
-fn engine(word: &str) -> Result<EngineName, Failure> {
-    match word.to_ascii_lowercase().as_str() {
-        "auto" => Ok(EngineName::Auto),
-        "docker" => Ok(EngineName::Docker),
-        "podman" => Ok(EngineName::Podman),
-        "process" => Ok(EngineName::Process),
+fn engine(word: &str, from: &str) -> Result<EngineName, Failure> {
+    let known = ["auto", "docker", "podman", "process"];
+    let index = known.iter().position(|name| name.eq_ignore_ascii_case(word.trim()));
+    match index {
+        Some(0) => Ok(EngineName::Auto),
+        Some(1) => Ok(EngineName::Docker),
+        Some(2) => Ok(EngineName::Podman),
+        Some(_) => Ok(EngineName::Process),
+        None => Err(Failure::Usage {
+            message: format!("{from}: unknown engine `{word}`"),
+            hint: format!("one of {}", known.join(", ")),
+        }),
+    }
+}
+
+fn preferred(text: &str, from: &str) -> Result<Vec<EngineName>, Failure> {
+    let engines: Result<Vec<EngineName>, Failure> = text.split(',').map(|word| engine(word, from)).collect();
+    let engines = engines?;
+    let container = |engine: &EngineName| matches!(engine, EngineName::Docker | EngineName::Podman);
+    let twice = engines.iter().enumerate().any(|(index, engine)| engines[..index].contains(engine));
+    if engines.iter().all(container) && !twice {
+        return Ok(engines);
+    }
+    Err(Failure::Usage {
+        message: format!("{from}: `{text}` is no order of container engines"),
+        hint: "write it like docker,podman".to_owned(),
+    })
+}
+
+/// Most ports after a busy one that are tried; the manifest's bound.
+const MAX_PROBES: u32 = 20_000;
+
+fn probes(text: &str, from: &str) -> Result<u32, Failure> {
+    text.parse().ok().filter(|number| *number <= MAX_PROBES).ok_or_else(|| Failure::Usage {
+        message: format!("{from}: `{text}` is no number of ports"),
+        hint: format!("a whole number from 0 to {MAX_PROBES}"),
+    })
+}
+
+fn switch(text: &str, from: &str) -> Result<bool, Failure> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
         _ => Err(Failure::Usage {
-            message: format!("KOAN_ENGINE: unknown engine `{word}`"),
-            hint: "one of auto, docker, podman, process".to_owned(),
+            message: format!("{from}: `{text}` is neither true nor false"),
+            hint: "one of true, false, 1, 0".to_owned(),
         }),
     }
 }

@@ -16,6 +16,7 @@ use koan_core::violation::{Violations, Warning};
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use kube::ResourceExt;
 
+use crate::arbiter::Arbiter;
 use crate::context::Context;
 use crate::gather;
 use crate::reader::ReadError;
@@ -60,15 +61,18 @@ pub enum PlanError {
 /// Plans a stack.
 pub(crate) async fn report(context: &Context, stack: &DevStack, options: &StackOptions) -> Result<PlanReport, PlanError> {
     let valid = validate_stack(stack, options, context.recipes).map_err(PlanError::Invalid)?;
+    // Promises of its own, so that nothing that is only shown is kept for anybody.
+    let arbiter = Arbiter::default();
+    arbiter.rebuild(context.reader.services(None).await?.iter().map(AsRef::as_ref));
     let mut services = Vec::new();
     for member in valid.members() {
-        services.push(service(context, member).await?);
+        services.push(service(context, &arbiter, member).await?);
     }
     let plan = plan_stack(services.iter().map(|service| service.plan.clone()));
     Ok(PlanReport { services, plan, warnings: valid.warnings })
 }
 
-async fn service(context: &Context, member: &StackMember) -> Result<ServicePlan, PlanError> {
+async fn service(context: &Context, arbiter: &Arbiter, member: &StackMember) -> Result<ServicePlan, PlanError> {
     let object = standing(context, &member.object).await?;
     let service = validate_service(&object, context.recipes).map_err(PlanError::Invalid)?;
     let mut facts = gather::facts(context, &object, &service).await?;
@@ -84,7 +88,7 @@ async fn service(context: &Context, member: &StackMember) -> Result<ServicePlan,
     }
     let holding = object.status.as_ref().is_some_and(|status| status.workload.is_some());
     avoid_refused(&decision, &mut facts.ports);
-    let ports = context.arbiter.preview(&service, &mut facts.ports, holding, context.host.as_ref());
+    let ports = arbiter.ports(&service, &mut facts.ports, holding, context.host.as_ref());
     let wanted = match &ports {
         Ok(ports) => desired(&service, &decision, ports, &facts, context.recipes),
         Err(_) => Desired::default(),

@@ -23,6 +23,16 @@ pub const RESTART: &str = "koan.dev/restart";
 pub const EVENT_ID: &str = "koan.dev/event-id";
 /// Annotation: a redetection was asked for; its value is the time of the request (RFC 3339). Decisions observed before it do not stand.
 pub const REDETECT: &str = "koan.dev/redetect";
+/// Annotation: host ports that `up --port` named, `service.port=number` separated by commas.
+pub const PORTS: &str = "koan.dev/ports";
+/// Annotation: when this run pulls images (`up --pull`); a word of `pullPolicy`.
+pub const PULL: &str = "koan.dev/pull";
+/// Annotation: a rebuild was asked for (`up --build`); its value is the time of the request (RFC 3339) and enters the spec hash.
+pub const REBUILD: &str = "koan.dev/rebuild";
+/// Annotation: `Off` neither reads nor writes the launch state (`up --no-launch-state`).
+pub const LAUNCH_STATE: &str = "koan.dev/launch-state";
+/// Annotation: where the profile came from: Flag or Environment; unset: the manifest or the default (CLI-23).
+pub const PROFILE_SOURCE: &str = "koan.dev/profile-source";
 /// Annotation: `down --volumes` named the volumes of this object for deletion.
 pub const DELETE_VOLUMES: &str = "koan.dev/delete-volumes";
 

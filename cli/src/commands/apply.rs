@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use clap::Args;
 use koan_crds::labels;
 use koan_crds::v1alpha1::DevStack;
@@ -39,7 +41,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     }
     if arguments.wait {
         for stack in prepared.stacks() {
-            up::wait_ready(run, &session, stack).await?;
+            up::wait_ready(run, &session, stack, &BTreeMap::new()).await?;
         }
     }
     Ok(0)
@@ -66,11 +68,21 @@ pub(crate) async fn apply_all(run: &Run, session: &Session, documents: &[Documen
     let rank =
         |kind: &str| ["Namespace", "Secret", "ConfigMap", "ServiceSpec"].iter().position(|k| *k == kind).unwrap_or(usize::MAX);
     ordered.sort_by_key(|document| rank(&document.kind));
+    // A rebuild that was asked for once stays part of what runs (K-11).
+    let mut marks = BTreeMap::new();
     for document in ordered.iter().filter(|d| d.kind == "DevStack") {
-        check_project(session, document).await?;
+        let stored = check_project(session, document).await?;
+        let mark = stored.and_then(|stack| stack.annotations().get(labels::REBUILD).cloned());
+        marks.extend(mark.map(|mark| (document.name().to_owned(), mark)));
     }
     for document in ordered {
         let mut value = document.value.clone();
+        if let Some(mark) = marks.get(document.name()).filter(|_| document.kind == "DevStack") {
+            let annotations = &mut value["metadata"]["annotations"];
+            if annotations[labels::REBUILD].is_null() {
+                annotations[labels::REBUILD] = json!(mark);
+            }
+        }
         if redetect && document.kind == "DevStack" {
             value["metadata"]["annotations"][labels::REDETECT] = json!(redetection_mark());
         }
@@ -84,6 +96,32 @@ pub(crate) async fn apply_all(run: &Run, session: &Session, documents: &[Documen
         say(run.globals.quiet, &format!("{}/{} {verb}", document.kind.to_ascii_lowercase(), document.name()));
     }
     Ok(())
+}
+
+/// Asks the server whether it would take the documents; nothing is stored. What lies in a namespace that does not exist yet
+/// was judged by this command alone.
+///
+/// # Errors
+/// [`Failure::ForeignProject`], [`Failure::Api`].
+pub(crate) async fn check_all(session: &Session, documents: &[Document]) -> Result<(), Failure> {
+    for document in documents {
+        if document.kind == "DevStack" {
+            check_project(session, document).await?;
+        }
+        let mut parameters = parameters().dry_run();
+        parameters.field_validation = Some(ValidationDirective::Strict);
+        let object = format!("{} {}", document.kind.to_ascii_lowercase(), document.name());
+        match api_for(session, document).patch(document.name(), &parameters, &Patch::Apply(&document.value)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(api("check", &object, error)),
+        }
+    }
+    Ok(())
+}
+
+fn parameters() -> PatchParams {
+    PatchParams::apply(labels::MANAGER_CLI).force()
 }
 
 /// A value that differs at each request; the controller compares it with the one that it served last.
@@ -116,7 +154,7 @@ async fn version_of(session: &Session, document: &Document) -> Result<Option<Str
 }
 
 async fn apply_one(session: &Session, document: &Document, value: &serde_json::Value) -> Result<DynamicObject, Failure> {
-    let mut parameters = PatchParams::apply(labels::MANAGER_CLI).force();
+    let mut parameters = parameters();
     parameters.field_validation = Some(ValidationDirective::Strict);
     let object = format!("{} {}", document.kind.to_ascii_lowercase(), document.name());
     api_for(session, document)
@@ -125,16 +163,16 @@ async fn apply_one(session: &Session, document: &Document, value: &serde_json::V
         .map_err(|e| api("apply", &object, e))
 }
 
-/// A stack belongs to its project folder (CLI-10).
-async fn check_project(session: &Session, document: &Document) -> Result<(), Failure> {
+/// A stack belongs to its project folder (CLI-10); answers the stored one.
+async fn check_project(session: &Session, document: &Document) -> Result<Option<DevStack>, Failure> {
     let stacks: Api<DevStack> = Api::namespaced(session.client.clone(), &namespace_of(document));
     let object = format!("devstack {}", document.name());
     let found = stacks.get_opt(document.name()).await.map_err(|e| api("get", &object, e))?;
-    let theirs = found.and_then(|stack| stack.annotations().get(labels::PROJECT).cloned());
+    let theirs = found.as_ref().and_then(|stack| stack.annotations().get(labels::PROJECT).cloned());
     let ours = document.value.pointer("/metadata/annotations").and_then(|a| a.get(labels::PROJECT)).and_then(|v| v.as_str());
     match theirs {
         Some(owner) if Some(owner.as_str()) != ours => Err(Failure::ForeignProject { name: document.name().to_owned(), owner }),
-        _ => Ok(()),
+        _ => Ok(found),
     }
 }
 

@@ -3,7 +3,7 @@ use clap_complete::Shell;
 
 use crate::arguments::Cli;
 use crate::failure::Failure;
-use crate::output::write_out;
+use crate::output::write_exactly;
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
@@ -16,6 +16,6 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "koan", &mut script);
-    write_out(&String::from_utf8_lossy(&script));
+    write_exactly(&String::from_utf8_lossy(&script));
     Ok(0)
 }

@@ -13,7 +13,7 @@ use super::{Run, target};
 use crate::dialects::{Dialect, render};
 use crate::failure::Failure;
 use crate::home::api;
-use crate::output::{Format, say, write_out};
+use crate::output::{Format, say, write_exactly};
 
 /// Print the variables that connect a program to the stack
 #[derive(Debug, Args)]
@@ -66,7 +66,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     }
     match &arguments.out {
         Some(path) => write_private(path, &rendered.text)?,
-        None => write_out(&rendered.text),
+        None => write_exactly(&rendered.text),
     }
     Ok(0)
 }

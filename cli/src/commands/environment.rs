@@ -1,11 +1,13 @@
 //! The person's environment: the names that detection may read, stored where the controllers find them (DET-11).
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use koan_core::recipe::Recipes;
 use koan_crds::names;
 use koan_crds::v1alpha1::DevStack;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube::core::ObjectMeta;
 use serde_json::json;
 
 use super::Run;
@@ -50,6 +52,20 @@ pub(crate) async fn adopt(run: &Run, session: &Session, stack: &Document) -> Res
         Some(owner) => store(run, session, stack, Some(&owner)).await,
         None => Ok(()),
     }
+}
+
+/// The Secret that [`store`] would write, for a plan that is made before.
+pub(crate) fn secret_of(run: &Run, stack: &Document) -> Option<Secret> {
+    let hits = hits(run, stack);
+    let namespace = stack.value.pointer("/metadata/namespace").and_then(|v| v.as_str()).unwrap_or("default");
+    let metadata = ObjectMeta {
+        name: Some(names::environment_secret(stack.name())),
+        namespace: Some(namespace.to_owned()),
+        ..ObjectMeta::default()
+    };
+    let data = hits.into_iter().map(|(name, value)| (name, ByteString(value.into_bytes()))).collect();
+    Some(Secret { metadata, data: Some(data), ..Secret::default() })
+        .filter(|secret| secret.data.as_ref().is_some_and(|d| !d.is_empty()))
 }
 
 fn hits(run: &Run, stack: &Document) -> std::collections::BTreeMap<String, String> {

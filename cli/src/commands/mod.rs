@@ -1,11 +1,13 @@
 //! One file per command; each body gathers, calls and prints.
 
+pub(crate) mod amend;
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod context;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod env;
+pub(crate) mod exit_codes;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod logs;
@@ -17,10 +19,15 @@ pub(crate) mod version;
 pub(crate) mod wait;
 pub(crate) mod why;
 
+mod changes;
 mod environment;
+pub(crate) mod foreground;
+mod known;
 pub(crate) mod plan;
+mod planning;
 pub(crate) mod prepare;
 mod progress;
+mod shelf;
 mod target;
 
 use std::path::Path;
@@ -57,10 +64,16 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<u8, Failure> {
-    let settings = Settings::resolve(&cli.globals, Environment::of_process())?;
+    let working = std::env::current_dir().map_err(|source| Failure::ReadFile { path: ".".into(), source })?;
+    let settings = Settings::resolve(&cli.globals, Environment::of_process(), &working)?;
+    let mut settings = settings;
+    if let Command::Up(arguments) = &cli.command {
+        settings.isolated |= arguments.isolated;
+    }
     let run = Run { globals: cli.globals, settings };
     match cli.command {
         Command::Serve(arguments) => serve::run(&run, &arguments),
+        Command::ExitCodes(_) => exit_codes::run(),
         Command::Completion(arguments) => completion::run(&arguments),
         Command::Version(_) => version::run(&run),
         Command::Validate(_) => validate::run(&run),

@@ -3,13 +3,15 @@
 use koan_adapters::catalogue;
 use koan_core::validate::{StackOptions, validate_service, validate_stack};
 use koan_core::violation::Violation;
-use koan_crds::labels;
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
+use koan_crds::{labels, names};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::Run;
+use super::{Run, known};
 use crate::failure::{Failure, Problem};
-use crate::manifest::{Document, Found, find, unknown_fields};
+use crate::manifest::{Document, Found, check_fields, find};
+use crate::settings::{Settings, Source, Sourced};
 
 /// Objects that passed every check.
 pub(crate) struct Prepared {
@@ -31,18 +33,38 @@ impl Prepared {
 pub(crate) fn prepare(run: &Run, amend: impl Fn(&mut Value) -> Result<(), Failure>) -> Result<Prepared, Failure> {
     let working = std::env::current_dir().map_err(|source| Failure::ReadFile { path: ".".into(), source })?;
     let mut found = find(&run.globals.files, &working)?;
+    known::learn_of_manifest(&found.documents);
     let project = found.project.display().to_string();
-    let mut warnings = Vec::new();
+    let mut warnings = std::mem::take(&mut found.notices);
     let mut problems = Vec::new();
     for document in &mut found.documents {
         warnings.extend(document.boolean_keys());
         if document.api_version != koan_crds::API_VERSION {
+            if run.settings.is_isolated() && document.kind != "Namespace" {
+                document.value["metadata"]["namespace"] = json!(isolated_namespace(&project));
+            }
+            continue;
+        }
+        if let Some(wrong) = shape(document) {
+            problems.extend(wrong);
             continue;
         }
         amend_document(run, document, &project, &amend)?;
-        judge(document, &mut problems, &mut warnings);
+        match shape(document) {
+            Some(wrong) => problems.extend(wrong),
+            None => judge(document, &mut problems, &mut warnings),
+        }
     }
     if problems.is_empty() { Ok(Prepared { found, warnings }) } else { Err(Failure::Violations { problems }) }
+}
+
+/// Hex digits of the hash that names a project's own namespace.
+const ISOLATED_DIGITS: usize = 12;
+
+/// The namespace of a project folder's own (CLI-10).
+pub(crate) fn isolated_namespace(project: &str) -> String {
+    let digest = names::hex(&Sha256::digest(project.as_bytes()));
+    format!("koan-{}", &digest[..ISOLATED_DIGITS])
 }
 
 fn amend_document(
@@ -51,24 +73,67 @@ fn amend_document(
     project: &str,
     amend: &impl Fn(&mut Value) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    if document.value["metadata"]["annotations"].is_null() {
+        document.value["metadata"]["annotations"] = json!({});
+    }
     if document.kind == "DevStack" {
+        settle(&run.settings, &mut document.value);
         amend(&mut document.value)?;
-        if let Some(profile) = run.settings.profile {
-            document.value["spec"]["profile"] = json!(profile);
-        }
-        if let Some(engine) = run.settings.engine {
-            document.value["spec"]["engine"]["name"] = json!(engine);
-        }
     }
-    let annotations = &mut document.value["metadata"]["annotations"];
-    if annotations.is_null() {
-        *annotations = json!({});
-    }
-    annotations[labels::PROJECT] = json!(project);
-    if run.globals.namespace.is_some() || document.value.pointer("/metadata/namespace").is_none() {
+    document.value["metadata"]["annotations"][labels::PROJECT] = json!(project);
+    if run.settings.is_isolated() {
+        document.value["metadata"]["namespace"] = json!(isolated_namespace(project));
+    } else if run.globals.namespace.is_some() || document.value.pointer("/metadata/namespace").is_none() {
         document.value["metadata"]["namespace"] = json!(run.settings.namespace);
     }
     Ok(())
+}
+
+/// Writes settings into a stack: flags and variables over what the manifest says, files where it says nothing (CLI-5, CLI-23).
+fn settle(settings: &Settings, stack: &mut Value) {
+    let profile = set(stack, &["profile"], settings.profile.as_ref());
+    let annotation = profile.map_or(Value::Null, |source| json!(source.word()));
+    if let Some(annotations) = stack["metadata"]["annotations"].as_object_mut() {
+        annotations.remove(labels::PROFILE_SOURCE);
+        if !annotation.is_null() {
+            annotations.insert(labels::PROFILE_SOURCE.to_owned(), annotation);
+        }
+    }
+    set(stack, &["engine", "name"], settings.engine.as_ref());
+    set(stack, &["engine", "preferred"], settings.preferred.as_ref());
+    set(stack, &["ports", "probeMax"], settings.probe_max.as_ref());
+}
+
+/// Sets one field of the spec; answers the source where the setting counts.
+fn set<T: serde::Serialize>(stack: &mut Value, path: &[&str], setting: Option<&Sourced<T>>) -> Option<Source> {
+    let setting = setting?;
+    let written = path.iter().fold(&stack["spec"], |node, key| &node[*key]);
+    if !written.is_null() && !setting.source.beats_manifest() {
+        return None;
+    }
+    let mut node = &mut stack["spec"];
+    for key in path {
+        if !node.is_object() && !node.is_null() {
+            // A wrong form is for the checks to name.
+            return None;
+        }
+        node = &mut node[*key];
+    }
+    *node = json!(setting.value);
+    Some(setting.source)
+}
+
+/// What the schema says of a document; `None` where it says nothing.
+fn shape(document: &Document) -> Option<Vec<Problem>> {
+    let found = check_fields(&document.kind, &document.value);
+    let problems = found.into_iter().map(|field| Problem {
+        reason: "Invalid".to_owned(),
+        message: field.message,
+        location: document.location(&field.path),
+        hint: Some(field.hint),
+    });
+    let problems: Vec<Problem> = problems.collect();
+    (!problems.is_empty()).then_some(problems)
 }
 
 fn judge(document: &Document, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) {
@@ -76,16 +141,6 @@ fn judge(document: &Document, problems: &mut Vec<Problem>, warnings: &mut Vec<St
     let mut refuse = |path: &str, reason: &str, message: String, hint: Option<String>| {
         problems.push(Problem { reason: reason.to_owned(), message, location: document.location(path), hint });
     };
-    let unknown = unknown_fields(&document.kind, &document.value);
-    if !unknown.is_empty() {
-        for field in unknown {
-            let name = field.path.rsplit('.').next().unwrap_or_default();
-            let nearest = field.nearest.join(", ");
-            let hint = if nearest.is_empty() { "remove it".to_owned() } else { format!("did you mean {nearest}?") };
-            refuse(&field.path, "Invalid", format!("unknown field `{name}`"), Some(hint));
-        }
-        return;
-    }
     let violations: Vec<Violation> = if document.kind == "DevStack" {
         match serde_json::from_value::<DevStack>(document.value.clone()) {
             Ok(stack) => match validate_stack(&stack, &StackOptions::default(), recipes) {

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 use crate::arguments::{Globals, ProgressKind};
-use crate::output::{ServiceView, say};
+use crate::output::{ServiceView, colour, say};
 
 /// Redraws a second at most.
 const REDRAWS: u8 = 10;
@@ -26,17 +26,17 @@ pub(crate) enum Progress {
 impl Progress {
     /// The kind that flags and terminal ask for.
     pub(crate) fn of(globals: &Globals) -> Self {
-        let plain_terminal = std::env::var_os("NO_COLOR").is_some() || std::env::var("TERM").is_ok_and(|t| t == "dumb");
-        let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
         match globals.progress {
             _ if globals.quiet => Self::Silent,
             ProgressKind::None => Self::Silent,
             ProgressKind::Json => Self::Json,
             ProgressKind::Plain => Self::Plain,
-            ProgressKind::Auto if std::io::stderr().is_terminal() && !plain_terminal && !in_ci => Self::Bars {
-                all: MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::stderr_with_hz(REDRAWS)),
-                lines: BTreeMap::new(),
-            },
+            ProgressKind::Auto if colour(globals, std::io::stderr().is_terminal()) && std::io::stderr().is_terminal() => {
+                Self::Bars {
+                    all: MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::stderr_with_hz(REDRAWS)),
+                    lines: BTreeMap::new(),
+                }
+            }
             ProgressKind::Auto => Self::Plain,
         }
     }

@@ -1,10 +1,12 @@
 //! Which stack a command means: the name given, else the manifest's, else the only one there is.
 
+use koan_crds::labels;
 use koan_crds::v1alpha1::DevStack;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::Run;
+use super::prepare::isolated_namespace;
 use crate::failure::{Failure, suggest};
 use crate::home::{Session, Start, api, connect};
 use crate::manifest::find;
@@ -16,12 +18,36 @@ pub(crate) struct Target {
     pub(crate) name: String,
 }
 
-/// Connects to a running server; without one there is no stack.
+/// Connects to a running server, `None` without one; a stack that this project folder has isolated is found without being told.
 ///
 /// # Errors
-/// [`Failure::Unknown`] where no server runs.
+/// As [`connect`], and [`Failure::Api`].
 pub(crate) async fn session(run: &Run) -> Result<Option<Session>, Failure> {
-    connect(&run.settings, Start::Never).await
+    let Some(mut session) = connect(&run.settings, Start::Never).await? else { return Ok(None) };
+    if !run.settings.namespace_named {
+        let project = project(run);
+        let own = isolated_namespace(&project);
+        if run.settings.is_isolated()
+            || lives(&session, &own, &project).await? && !lives(&session, &session.namespace, &project).await?
+        {
+            session.namespace = own;
+        }
+    }
+    Ok(Some(session))
+}
+
+/// The project folder of this run: the manifest's, else the working folder.
+fn project(run: &Run) -> String {
+    let working = std::env::current_dir().unwrap_or_default();
+    let found = find(&run.globals.files, &working).map(|found| found.project);
+    found.unwrap_or_else(|_| working.canonicalize().unwrap_or(working)).display().to_string()
+}
+
+/// True where a stack of the project lives in the namespace.
+async fn lives(session: &Session, namespace: &str, project: &str) -> Result<bool, Failure> {
+    let stacks: Api<DevStack> = Api::namespaced(session.client.clone(), namespace);
+    let list = stacks.list(&ListParams::default()).await.map_err(|e| api("list", "devstacks", e))?;
+    Ok(list.items.iter().any(|stack| stack.annotations().get(labels::PROJECT).is_some_and(|owner| owner == project)))
 }
 
 /// Finds the stack that a command means among those that exist.

@@ -1,99 +1,174 @@
-use clap::Args;
-use koan_crds::names;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
+use clap::{Args, ValueEnum};
+use koan_crds::v1alpha1::ServiceSpec;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use super::amend::Amendments;
+use super::planning::{self, Manner};
+use super::prepare::{self, Prepared};
 use super::progress::Progress;
-use super::{Run, apply, environment, prepare};
+use super::{Run, apply, environment, foreground, target};
 use crate::failure::{Failure, suggest};
 use crate::follow;
 use crate::home::{Session, Start};
 use crate::manifest::Document;
-use crate::output::{StackStatus, emit, say};
+use crate::output::{Document as _, PlanReport, StackStatus, emit, say};
 
 /// Bring a stack up and wait until every service is ready
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Name of the stack, where the manifest holds several
     stack: Option<String>,
+    /// Wait until every service is ready; the default
+    #[arg(long, conflicts_with = "no_wait")]
+    wait: bool,
     /// Do not wait for Ready
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["attach", "ephemeral"])]
     no_wait: bool,
-    /// Another name for the stack
-    #[arg(long = "name", value_name = "NAME")]
-    rename: Option<String>,
-    /// Use a namespace of this project folder's own
-    #[arg(long, env = "KOAN_ISOLATED", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
-    isolated: Option<bool>,
-    /// Added once to declared and default ports
-    #[arg(long, value_name = "N")]
-    base_port: Option<u16>,
-    /// Publish every port on loopback
+    /// Stay in the foreground and print what the services print; the stack goes on afterwards
     #[arg(long)]
-    expose_internals: bool,
-    /// What a busy port does
-    #[arg(long, value_name = "POLICY", value_parser = ["repick", "warn", "fail"])]
-    conflicts: Option<String>,
-    /// Mode of one service: SERVICE=Auto|Always|Never|Disabled
-    #[arg(long, value_name = "SERVICE=MODE")]
-    provisioning: Vec<String>,
-    /// Set a field of the stack: PATH=VALUE, such as spec.suspend=true
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    sets: Vec<String>,
+    attach: bool,
+    /// Stay in the foreground; take the stack down at the end, however this command ends
+    #[arg(long)]
+    ephemeral: bool,
+    /// Use a namespace of this project folder's own
+    #[arg(long)]
+    pub(crate) isolated: bool,
+    #[command(flatten)]
+    amendments: Amendments,
+    /// Show engine, evidence, gates and ports with their reasons before anything is done
+    #[arg(long)]
+    explain: bool,
+    /// Only show what would be done: without asking an engine, or with engines and the server's checks
+    #[arg(long, value_enum, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: Option<DryRun>,
+}
+
+/// Where a dry run is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DryRun {
+    // Host services are looked for; no engine is asked and no server is started.
+    Client,
+    // The engines are asked for what they hold, and the server checks each object.
+    Server,
 }
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
-    let prepared = prepare::prepare(run, |value| amend(value, arguments))?;
+    let prepared = prepare::prepare(run, |value| arguments.amendments.apply(value))?;
     for warning in &prepared.warnings {
         say(run.globals.quiet, &format!("warning: {warning}"));
     }
-    let project = prepared.found.project.display().to_string();
-    let mut documents = prepared.found.documents.clone();
-    if arguments.isolated == Some(true) {
-        isolate(&mut documents, &project);
+    let chosen = choose(&prepared.found.documents, arguments.stack.as_deref())?;
+    if let Some(place) = arguments.dry_run {
+        return dry_run(run, arguments, &prepared, chosen, place).await;
     }
-    let chosen = choose(&documents, arguments.stack.as_deref())?;
+    let documents = &prepared.found.documents;
+    let stack = &documents[chosen];
     let session = apply::open(run, Start::IfNeeded).await?;
-    ensure_namespace(&session, &documents).await?;
-    environment::store(run, &session, &documents[chosen], None).await?;
-    apply::apply_all(run, &session, &documents, false).await?;
-    environment::adopt(run, &session, &documents[chosen]).await?;
+    let shown = if arguments.explain { Some(explain(run, &session, &prepared, stack).await?) } else { None };
+    let before = if arguments.amendments.rebuilds() { built(&session, stack).await? } else { BTreeMap::new() };
+    ensure_namespace(&session, documents).await?;
+    let guard = if arguments.ephemeral { Some(foreground::guard(run, stack)?) } else { None };
+    environment::store(run, &session, stack, None).await?;
+    apply::apply_all(run, &session, documents, false).await?;
+    environment::adopt(run, &session, stack).await?;
     if arguments.no_wait {
         return Ok(0);
     }
-    let status = wait_ready(run, &session, &documents[chosen]).await?;
-    emit(&status, run.globals.format());
-    Ok(0)
+    let outcome = stand(run, arguments, &session, stack, &before, shown.as_ref()).await;
+    match guard {
+        Some(guard) => guard.finish(outcome),
+        None => outcome,
+    }
 }
 
-/// Waits for a stack that was applied, showing changes on stderr.
+/// Waits, prints the endpoints, and stays where that was asked for.
+async fn stand(
+    run: &Run,
+    arguments: &Arguments,
+    session: &Session,
+    stack: &Document,
+    before: &BTreeMap<String, String>,
+    shown: Option<&PlanReport>,
+) -> Result<u8, Failure> {
+    let status = wait_ready(run, session, stack, before).await?;
+    emit(&status, run.globals.format());
+    if let Some(shown) = shown {
+        planning::compare(shown, &status)?;
+    }
+    match (arguments.attach, arguments.ephemeral) {
+        (true, _) => foreground::attach(run, session, stack).await,
+        (false, true) => foreground::hold(run).await,
+        (false, false) => Ok(0),
+    }
+}
+
+/// Explains on stderr; stdout is for the status.
+async fn explain(run: &Run, session: &Session, prepared: &Prepared, stack: &Document) -> Result<PlanReport, Failure> {
+    let manner = Manner { explained: true, ..Manner::default() };
+    let outlook = planning::plan(run, Some(session), prepared, stack, manner).await?;
+    say(run.globals.quiet, outlook.report.human(false).trim_end());
+    Ok(outlook.report)
+}
+
+async fn dry_run(run: &Run, arguments: &Arguments, prepared: &Prepared, chosen: usize, place: DryRun) -> Result<u8, Failure> {
+    let session = match place {
+        DryRun::Client => target::session(run).await?,
+        DryRun::Server => Some(apply::open(run, Start::IfNeeded).await?),
+    };
+    if let (DryRun::Server, Some(session)) = (place, &session) {
+        apply::check_all(session, &prepared.found.documents).await?;
+    }
+    let manner = Manner { explained: arguments.explain, diff: true, redetect: false, offline: place == DryRun::Client };
+    let outlook = planning::plan(run, session.as_ref(), prepared, &prepared.found.documents[chosen], manner).await?;
+    emit(&outlook.report, run.globals.format());
+    outlook.failure.map_or(Ok(0), Err)
+}
+
+/// Waits for a stack that was applied, showing changes on stderr; what runs from a built image must have been replaced since
+/// `before`.
 ///
 /// # Errors
 /// As [`follow::until_ready`].
-pub(crate) async fn wait_ready(run: &Run, session: &Session, stack: &Document) -> Result<StackStatus, Failure> {
+pub(crate) async fn wait_ready(
+    run: &Run,
+    session: &Session,
+    stack: &Document,
+    before: &BTreeMap<String, String>,
+) -> Result<StackStatus, Failure> {
     let namespace = namespace(stack);
     let mut progress = Progress::of(&run.globals);
-    let answer =
-        follow::until_ready(session, &namespace, stack.name(), run.settings.timeout, |service| progress.changed(service)).await;
+    let stale = |specs: &[ServiceSpec]| {
+        specs.iter().any(|spec| before.get(&spec.name_any()).is_some_and(|id| workload(spec) == Some(id)))
+    };
+    let wait = follow::Wait { namespace: &namespace, name: stack.name(), timeout: run.settings.timeout, stale: &stale };
+    let answer = follow::until_ready(session, &wait, |service| progress.changed(service)).await;
     progress.clear();
     answer
 }
 
-fn namespace(document: &Document) -> String {
+fn workload(spec: &ServiceSpec) -> Option<&String> {
+    spec.status.as_ref()?.workload.as_ref()?.id.as_ref()
+}
+
+/// Workloads that run from a built image, by `ServiceSpec`.
+async fn built(session: &Session, stack: &Document) -> Result<BTreeMap<String, String>, Failure> {
+    let Some((_, specs)) = follow::load(session, &namespace(stack), stack.name()).await? else { return Ok(BTreeMap::new()) };
+    let builds = |spec: &&ServiceSpec| spec.spec.service.container.as_ref().is_some_and(|container| container.build.is_some());
+    Ok(specs.iter().filter(builds).filter_map(|spec| Some((spec.name_any(), workload(spec)?.clone()))).collect())
+}
+
+pub(super) fn namespace(document: &Document) -> String {
     document.value.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("default").to_owned()
 }
 
-/// Hex digits of the hash that names a project's own namespace.
-const ISOLATED_DIGITS: usize = 12;
-
-fn isolate(documents: &mut [Document], project: &str) {
-    let digest = names::hex(&Sha256::digest(project.as_bytes()));
-    for document in documents.iter_mut().filter(|d| d.kind != "Namespace") {
-        document.value["metadata"]["namespace"] = json!(format!("koan-{}", &digest[..ISOLATED_DIGITS]));
-    }
-}
-
-async fn ensure_namespace(session: &Session, documents: &[Document]) -> Result<(), Failure> {
+/// Makes the namespaces of the documents.
+///
+/// # Errors
+/// [`Failure::Api`].
+pub(super) async fn ensure_namespace(session: &Session, documents: &[Document]) -> Result<(), Failure> {
     use k8s_openapi::api::core::v1::Namespace;
     use kube::api::{Patch, PatchParams};
     let mut wanted: Vec<String> = documents.iter().filter(|d| d.kind != "Namespace").map(namespace).collect();
@@ -127,73 +202,4 @@ fn choose(documents: &[Document], name: Option<&str>) -> Result<usize, Failure> 
         }),
         (None, _) => Err(Failure::Ambiguous { names: names() }),
     }
-}
-
-fn amend(stack: &mut Value, arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(name) = &arguments.rename {
-        stack["metadata"]["name"] = json!(name);
-    }
-    if let Some(offset) = arguments.base_port {
-        stack["spec"]["ports"]["offset"] = json!(offset);
-    }
-    if arguments.expose_internals {
-        stack["spec"]["exposeInternals"] = json!(true);
-    }
-    if let Some(policy) = &arguments.conflicts {
-        let word = match policy.as_str() {
-            "repick" => "Repick",
-            "warn" => "Warn",
-            _ => "Fail",
-        };
-        stack["spec"]["ports"]["conflicts"] = json!(word);
-    }
-    for pair in &arguments.provisioning {
-        set_mode(stack, pair)?;
-    }
-    for pair in &arguments.sets {
-        set_path(stack, pair)?;
-    }
-    Ok(())
-}
-
-fn set_mode(stack: &mut Value, pair: &str) -> Result<(), Failure> {
-    let refuse = |message: String, hint: String| Failure::Usage { message, hint };
-    let (name, mode) = pair
-        .split_once('=')
-        .ok_or_else(|| refuse(format!("--provisioning: `{pair}` is no SERVICE=MODE"), "such as db=Always".to_owned()))?;
-    let word = ["Auto", "Always", "Never", "Disabled"].into_iter().find(|w| w.eq_ignore_ascii_case(mode));
-    let word = word.ok_or_else(|| {
-        refuse(format!("--provisioning: unknown mode `{mode}`"), "one of Auto, Always, Never, Disabled".to_owned())
-    })?;
-    let services = stack.pointer_mut("/spec/services").and_then(Value::as_array_mut).map(Vec::as_mut_slice).unwrap_or_default();
-    let names: Vec<String> = services.iter().filter_map(|s| s["name"].as_str().map(str::to_owned)).collect();
-    match services.iter_mut().find(|service| service["name"] == name) {
-        Some(service) => {
-            service["provisioning"]["mode"] = json!(word);
-            Ok(())
-        }
-        None => Err(Failure::Unknown { kind: "service", name: name.to_owned(), nearest: suggest(name, names) }),
-    }
-}
-
-/// Sets one field; a step is a key, an index, or the name of an entry of a list.
-fn set_path(stack: &mut Value, pair: &str) -> Result<(), Failure> {
-    let refuse = |message: String| Failure::Usage { message, hint: "such as --set spec.services.api.replicas=2".to_owned() };
-    let (path, text) = pair.split_once('=').ok_or_else(|| refuse(format!("--set: `{pair}` is no PATH=VALUE")))?;
-    let value: Value = serde_saphyr::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-    let mut node = stack;
-    for step in path.split('.') {
-        node = match node {
-            Value::Array(items) => {
-                let index = step.parse().ok().or_else(|| items.iter().position(|item| item["name"] == step));
-                index.and_then(|i: usize| items.get_mut(i)).ok_or_else(|| refuse(format!("--set: {path}: no entry `{step}`")))?
-            }
-            Value::Null | Value::Object(_) => &mut node[step],
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                return Err(refuse(format!("--set: {path}: nothing lies below `{step}`")));
-            }
-        };
-    }
-    *node = value;
-    Ok(())
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Run, target};
 use crate::failure::{Failure, suggest};
 use crate::follow;
-use crate::output::{Document, Header, ServiceView, emit};
+use crate::output::{Document, Header, ServiceView, emit, evidence};
 
 /// Explain a service: the chain from not Ready to its cause, or the proof of the decision
 #[derive(Debug, Args)]
@@ -85,10 +85,7 @@ fn explain(stack: &DevStack, specs: &[ServiceSpec], name: &str, wanted: Option<&
     let (chain, last) = chain(&views, specs, position);
     let spec = &specs[last];
     let status = spec.status.clone().unwrap_or_default();
-    let evidence = specs[position].status.iter().flat_map(|s| &s.decision).flat_map(|d| &d.evidence).map(|e| {
-        let detail = e.detail.as_ref().map(|d| format!(", {d}")).unwrap_or_default();
-        format!("{}  {:?}: {:?}{detail}", e.endpoint.as_deref().unwrap_or("-"), e.step, e.code)
-    });
+    let proof = specs[position].status.iter().flat_map(|s| &s.decision).flat_map(|d| &d.evidence).map(evidence);
     let ready = views[position].is_ready();
     Ok(WhyReport {
         header: Header::of("WhyReport"),
@@ -96,7 +93,7 @@ fn explain(stack: &DevStack, specs: &[ServiceSpec], name: &str, wanted: Option<&
         service: views[position].name.clone(),
         ready,
         chain,
-        evidence: evidence.collect(),
+        evidence: proof.collect(),
         log: if ready { Vec::new() } else { status.last_failure.map(|f| f.log_tail).unwrap_or_default() },
         next: next(&views[last], name),
     })

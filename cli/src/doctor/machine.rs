@@ -6,27 +6,12 @@ use super::report::{Check, Verdict};
 use crate::commands::{Run, prepare::prepare};
 use crate::failure::Failure;
 use crate::home::{self, ServerRecord};
+use crate::settings::VARIABLES;
 
 /// Free space below which the home is at risk, in bytes.
 const LEAST_DISK: u64 = 1 << 30;
-/// `KOAN_*` names that something reads or sets.
-const KNOWN: &[&str] = &[
-    "KOAN_ENV",
-    "KOAN_HOME",
-    "KOAN_CONFIG",
-    "KOAN_CONTEXT",
-    "KOAN_NAMESPACE",
-    "KOAN_ISOLATED",
-    "KOAN_ENGINE",
-    "KOAN_PREFERRED_PROVIDERS",
-    "KOAN_TIMEOUT",
-    "KOAN_PORT_PROBE_MAX",
-    "KOAN_CACHE_DIR",
-    "KOAN_REGISTRY",
-    "KOAN_LOG",
-    "KOAN_OTLP_ENDPOINT",
-    "KOAN_SEED",
-];
+/// A `KOAN_*` name that Koan sets and never reads.
+const SET_BY_KOAN: &str = "KOAN_SEED";
 
 /// Checks that ask no engine.
 pub(super) fn checks(run: &Run) -> Vec<Check> {
@@ -123,15 +108,17 @@ fn manifest(run: &Run) -> Check {
     }
 }
 
+fn known(name: &str) -> bool {
+    name == SET_BY_KOAN || VARIABLES.iter().any(|variable| variable.name == name)
+}
+
 /// `KOAN_*` names that nobody reads or sets; what `koan env` exported is known by its shape.
 fn unknown(run: &Run) -> Check {
     let suffixes = ["_URL", "_HOST", "_PORT", "_USER", "_PASSWORD", "_DATABASE"];
     let names = run.settings.environment.all().keys().filter(|name| name.starts_with("KOAN_"));
     let names: Vec<&str> = names
         .map(String::as_str)
-        .filter(|name| {
-            !KNOWN.contains(name) && !name.starts_with("KOAN_TEST_") && !suffixes.iter().any(|suffix| name.ends_with(suffix))
-        })
+        .filter(|name| !known(name) && !name.starts_with("KOAN_TEST_") && !suffixes.iter().any(|suffix| name.ends_with(suffix)))
         .collect();
     if names.is_empty() {
         return Check::ok("env.unknown", "variables", "every KOAN_ name is known");

@@ -45,8 +45,12 @@ pub(crate) enum Failure {
     Manifest { location: Location, message: String, snippet: Option<String> },
     #[error("the manifest has {} violation(s); nothing was applied", problems.len())]
     Violations { problems: Vec<Problem> },
+    #[error("the settings have {} violation(s)", problems.len())]
+    Settings { problems: Vec<Problem> },
     #[error("{message}")]
     Usage { message: String, hint: String },
+    #[error("{message}")]
+    Arguments { message: String, hints: Vec<String> },
     #[error("no {kind} named `{name}`")]
     Unknown { kind: &'static str, name: String, nearest: Vec<String> },
     #[error("more than one stack: name the one you mean")]
@@ -82,7 +86,9 @@ impl Failure {
             | Self::TwoManifests { .. }
             | Self::Manifest { .. }
             | Self::Violations { .. }
+            | Self::Settings { .. }
             | Self::Usage { .. }
+            | Self::Arguments { .. }
             | Self::Unknown { .. }
             | Self::Ambiguous { .. }
             | Self::ForeignProject { .. }
@@ -106,7 +112,8 @@ impl Failure {
             Self::WriteFile { .. } => "WriteFailed".to_owned(),
             Self::Manifest { .. } => "ManifestUnreadable".to_owned(),
             Self::Violations { problems } => problems.first().map_or_else(|| "Invalid".to_owned(), |p| p.reason.clone()),
-            Self::Usage { .. } => "Usage".to_owned(),
+            Self::Settings { .. } => "SettingsInvalid".to_owned(),
+            Self::Usage { .. } | Self::Arguments { .. } => "Usage".to_owned(),
             Self::Unknown { .. } => "NotFound".to_owned(),
             Self::Ambiguous { .. } => "Ambiguous".to_owned(),
             Self::ForeignProject { .. } => "ForeignProject".to_owned(),
@@ -131,7 +138,7 @@ impl Failure {
             Self::ReadFile { .. } => vec!["check the path and its permissions".to_owned()],
             Self::WriteFile { .. } => vec!["check the path, its permissions and the free space of the disk".to_owned()],
             Self::Manifest { .. } => vec!["correct the line and run `koan validate`".to_owned()],
-            Self::Violations { problems } => {
+            Self::Violations { problems } | Self::Settings { problems } => {
                 let mut hints: Vec<String> = problems.iter().filter_map(|p| p.hint.clone()).collect();
                 hints.dedup();
                 if hints.is_empty() {
@@ -153,7 +160,10 @@ impl Failure {
             }
             Self::OtherVersion { .. } => vec!["stop the old server with `koan serve stop` and run the command again".to_owned()],
             Self::Api { .. } => vec!["`koan doctor` checks the home and its engines".to_owned()],
-            Self::Condition { hints, .. } | Self::Timeout { hints, .. } if !hints.is_empty() => hints.clone(),
+            Self::Arguments { hints, .. } | Self::Condition { hints, .. } | Self::Timeout { hints, .. } if !hints.is_empty() => {
+                hints.clone()
+            }
+            Self::Arguments { .. } => vec!["`koan help` shows what there is".to_owned()],
             Self::Condition { .. } | Self::Timeout { .. } => vec!["`koan why` shows the chain of causes".to_owned()],
             Self::Interrupted { .. } => vec!["the stack goes on; `koan status` shows it, `koan down` ends it".to_owned()],
             Self::Bug { .. } => vec!["this is a bug in Koan: report the message above with `koan version`".to_owned()],
@@ -164,7 +174,7 @@ impl Failure {
     pub(crate) fn location(&self) -> Option<&Location> {
         match self {
             Self::Manifest { location, .. } => Some(location),
-            Self::Violations { problems } => problems.first().map(|p| &p.location),
+            Self::Violations { problems } | Self::Settings { problems } => problems.first().map(|p| &p.location),
             _ => None,
         }
     }

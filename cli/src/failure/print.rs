@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Failure;
 use crate::output::Format;
+use crate::redact;
 
 /// Most names that a suggestion lists.
 const MAX_SUGGESTIONS: usize = 3;
@@ -18,7 +19,7 @@ pub(crate) fn print(failure: &Failure, format: Format) {
         Format::Json | Format::Yaml => report(failure),
         Format::Human | Format::Wide | Format::Name => human(failure),
     };
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = std::io::stderr().lock().write_all(redact::talk(&text).as_bytes());
 }
 
 fn causes(failure: &Failure) -> Vec<String> {
@@ -36,7 +37,7 @@ fn causes(failure: &Failure) -> Vec<String> {
 
 fn report(failure: &Failure) -> String {
     let problems = match failure {
-        Failure::Violations { problems } => serde_json::to_value(problems).unwrap_or_default(),
+        Failure::Violations { problems } | Failure::Settings { problems } => serde_json::to_value(problems).unwrap_or_default(),
         _ => json!([]),
     };
     let causes = [causes(failure), failure.details()].concat();
@@ -60,7 +61,7 @@ fn human(failure: &Failure) -> String {
     let mut lines = vec![format!("error: {failure}")];
     lines.extend(causes(failure).into_iter().map(|cause| format!("  {cause}")));
     lines.extend(failure.details().into_iter().map(|detail| format!("  {detail}")));
-    if let Failure::Violations { problems } = failure {
+    if let Failure::Violations { problems } | Failure::Settings { problems } = failure {
         for problem in problems {
             lines.push(format!("  {}", problem.message));
             lines.push(arrow(&problem.location));

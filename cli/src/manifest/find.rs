@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::overrides;
 use super::read::{Document, read_all};
 use crate::failure::Failure;
 
@@ -18,13 +19,26 @@ pub(crate) struct Found {
     pub(crate) documents: Vec<Document>,
     /// Real path of the project folder; relative paths of the manifest start here.
     pub(crate) project: PathBuf,
+    /// What the person should know about the files that were read.
+    pub(crate) notices: Vec<String>,
+}
+
+/// Reads the manifest of a run with everything that overrides it (CLI-25).
+///
+/// # Errors
+/// As [`locate`], and what the overrides hold.
+pub(crate) fn find(files: &[PathBuf], working: &Path) -> Result<Found, Failure> {
+    let mut found = locate(files, working)?;
+    found.documents = overrides::fold(found.documents);
+    found.notices = overrides::of_project(&found.project, &mut found.documents)?;
+    Ok(found)
 }
 
 /// Reads `-f` files, else the first candidate from the working folder upwards to the repository root.
 ///
 /// # Errors
 /// [`Failure::NoManifest`] with every place looked at, [`Failure::TwoManifests`], or what reading found.
-pub(crate) fn find(files: &[PathBuf], working: &Path) -> Result<Found, Failure> {
+fn locate(files: &[PathBuf], working: &Path) -> Result<Found, Failure> {
     if files.is_empty() {
         return search(working);
     }
@@ -41,7 +55,7 @@ pub(crate) fn find(files: &[PathBuf], working: &Path) -> Result<Found, Failure> 
         None => working.to_path_buf(),
     };
     let project = working.join(project);
-    Ok(Found { documents, project: project.canonicalize().unwrap_or(project) })
+    Ok(Found { documents, project: project.canonicalize().unwrap_or(project), notices: Vec::new() })
 }
 
 fn search(working: &Path) -> Result<Found, Failure> {
@@ -55,6 +69,7 @@ fn search(working: &Path) -> Result<Found, Failure> {
                     return Ok(Found {
                         documents: read_path(path)?,
                         project: folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()),
+                        notices: Vec::new(),
                     });
                 }
                 [one, two, ..] => return Err(Failure::TwoManifests { one: one.clone(), two: two.clone() }),
@@ -87,12 +102,17 @@ fn expand(file: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn read_path(path: &Path) -> Result<Vec<Document>, Failure> {
+    read_all(&path.display().to_string(), &read_bytes(path)?)
+}
+
+/// The bytes of a file, `-` for standard input; one beyond the reader's limit is cut, and refused by the reader.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |source| Failure::ReadFile { path: path.to_path_buf(), source };
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin().lock().take(MAX_READ).read_to_end(&mut bytes).map_err(fail)?;
-        return read_all("-", &bytes);
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_READ).read_to_end(&mut bytes)).map_err(fail)?;
     }
-    std::fs::File::open(path).and_then(|file| file.take(MAX_READ).read_to_end(&mut bytes)).map_err(fail)?;
-    read_all(&path.display().to_string(), &bytes)
+    Ok(bytes)
 }

@@ -2,12 +2,15 @@
 
 mod fields;
 mod find;
+mod legacy;
+mod merge;
 mod node;
+mod overrides;
 mod read;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fields::unknown_fields;
+pub(crate) use fields::check_fields;
 pub(crate) use find::{Found, find};
-use node::{Node, Position};
-pub(crate) use read::Document;
+pub(crate) use node::{Kind, Node, Position};
+pub(crate) use read::{Document, read_tree};

@@ -6,12 +6,17 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
-/// Line and column, both from 1.
+/// Line and column, both from 1, in one of the files that a document comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
+    /// Number of the file; 0 is the manifest, the others override it.
+    pub(crate) file: usize,
     pub(crate) line: u64,
     pub(crate) column: u64,
 }
+
+/// The begin of a file.
+const START: Position = Position { file: 0, line: 1, column: 1 };
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -45,6 +50,34 @@ impl Node {
                 Value::Object(entries.iter().map(|(key, _, node)| (key.clone(), node.to_json())).collect::<Map<_, _>>())
             }
         }
+    }
+
+    /// The same tree, said to stand in file number `file`.
+    #[must_use]
+    pub(crate) fn in_file(self, file: usize) -> Self {
+        let kind = match self.kind {
+            Kind::List(items) => Kind::List(items.into_iter().map(|item| item.in_file(file)).collect()),
+            Kind::Map(entries) => {
+                Kind::Map(entries.into_iter().map(|(key, at, node)| (key, Position { file, ..at }, node.in_file(file))).collect())
+            }
+            other @ (Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_)) => other,
+        };
+        Self { kind, at: Position { file, ..self.at } }
+    }
+
+    /// A value that stands nowhere in particular.
+    pub(crate) fn from_json(value: &Value) -> Self {
+        let kind = match value {
+            Value::Null => Kind::Null,
+            Value::Bool(value) => Kind::Bool(*value),
+            Value::Number(number) => Kind::Number(number.clone()),
+            Value::String(text) => Kind::Text(text.clone()),
+            Value::Array(items) => Kind::List(items.iter().map(Self::from_json).collect()),
+            Value::Object(fields) => {
+                Kind::Map(fields.iter().map(|(key, value)| (key.clone(), START, Self::from_json(value))).collect())
+            }
+        };
+        Self { kind, at: START }
     }
 
     /// The value under `key`, where this is a map that has it.
@@ -122,10 +155,14 @@ fn steps(path: &str) -> Vec<Step> {
     steps
 }
 
+fn position(place: &serde_saphyr::Location) -> Position {
+    Position { file: 0, line: place.line(), column: place.column() }
+}
+
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        let at = Position { line: spanned.referenced.line(), column: spanned.referenced.column() };
+        let at = position(&spanned.referenced);
         Ok(Self { kind: spanned.value, at })
     }
 }
@@ -188,7 +225,7 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = access.next_key::<Spanned<String>>()? {
-            let place = Position { line: key.referenced.line(), column: key.referenced.column() };
+            let place = position(&key.referenced);
             entries.push((key.value, place, access.next_value()?));
         }
         Ok(Kind::Map(entries))

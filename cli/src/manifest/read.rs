@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Node, Position};
 use crate::failure::{Failure, Location};
+use crate::redact::redact;
 
 /// Largest manifest stream, in bytes.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
@@ -22,8 +23,8 @@ const BOOLEAN_KEYS: [&str; 6] = ["n", "y", "on", "off", "yes", "no"];
 /// One document of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
-    /// Name of the file, `-` for standard input.
-    pub(crate) file: String,
+    /// Names of the manifest, `-` for standard input, and of the files that override it.
+    pub(crate) files: Vec<String>,
     /// `apiVersion`.
     pub(crate) api_version: String,
     /// `kind`.
@@ -37,8 +38,12 @@ pub(crate) struct Document {
 impl Document {
     /// The place of a field path inside this document.
     pub(crate) fn location(&self, path: &str) -> Location {
-        let Position { line, column } = self.node.locate(path);
-        Location { file: self.file.clone(), line, column, path: path.to_owned() }
+        let Position { file, line, column } = self.node.locate(path);
+        Location { file: self.file(file).to_owned(), line, column, path: path.to_owned() }
+    }
+
+    fn file(&self, number: usize) -> &str {
+        self.files.get(number).or(self.files.first()).map(String::as_str).unwrap_or_default()
     }
 
     /// `metadata.name`, empty where it is missing.
@@ -53,7 +58,9 @@ impl Document {
             if BOOLEAN_KEYS.contains(&key.to_ascii_lowercase().as_str()) {
                 found.push(format!(
                     "{}:{}:{}: key `{key}` is a boolean to YAML 1.1 readers such as kubectl: quote it",
-                    self.file, at.line, at.column
+                    self.file(at.file),
+                    at.line,
+                    at.column
                 ));
             }
         });
@@ -66,25 +73,41 @@ impl Document {
 /// # Errors
 /// [`Failure::Manifest`] for anything that is no stream of Kubernetes objects; nothing was applied.
 pub(crate) fn read_all(file: &str, bytes: &[u8]) -> Result<Vec<Document>, Failure> {
-    let refuse = |line: u64, column: u64, message: String| Failure::Manifest {
-        location: Location { file: file.to_owned(), line, column, path: String::new() },
-        message,
-        snippet: None,
-    };
+    let nodes = trees(file, bytes)?;
+    if nodes.is_empty() {
+        return Err(unreadable(file, 1, 1, "no document".to_owned()));
+    }
+    nodes.into_iter().map(|node| document(file, node)).collect()
+}
+
+/// Reads a file of at most one document, whatever it holds; `None` for an empty one.
+///
+/// # Errors
+/// [`Failure::Manifest`] for anything that is no YAML, and for a second document.
+pub(crate) fn read_tree(file: &str, bytes: &[u8]) -> Result<Option<Node>, Failure> {
+    let mut nodes = trees(file, bytes)?;
+    match nodes.as_slice() {
+        [] | [_] => Ok(nodes.pop()),
+        [_, second, ..] => Err(unreadable(file, second.at.line, 1, "one document is expected".to_owned())),
+    }
+}
+
+fn unreadable(file: &str, line: u64, column: u64, message: String) -> Failure {
+    let location = Location { file: file.to_owned(), line, column, path: String::new() };
+    Failure::Manifest { location, message, snippet: None }
+}
+
+fn trees(file: &str, bytes: &[u8]) -> Result<Vec<Node>, Failure> {
     if bytes.len() > MAX_BYTES {
-        return Err(refuse(1, 1, format!("{} bytes exceed the limit of {MAX_BYTES}", bytes.len())));
+        return Err(unreadable(file, 1, 1, format!("{} bytes exceed the limit of {MAX_BYTES}", bytes.len())));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-        refuse(line, 1, "not UTF-8".to_owned())
+        unreadable(file, line, 1, "not UTF-8".to_owned())
     })?;
     let nodes: Vec<Option<Node>> =
         serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| yaml(file, text, &error))?;
-    let nodes: Vec<Node> = nodes.into_iter().flatten().collect();
-    if nodes.is_empty() {
-        return Err(refuse(1, 1, "no document".to_owned()));
-    }
-    nodes.into_iter().map(|node| document(file, node)).collect()
+    Ok(nodes.into_iter().flatten().collect())
 }
 
 fn options() -> serde_saphyr::Options {
@@ -106,7 +129,9 @@ fn yaml(file: &str, text: &str, error: &serde_saphyr::Error) -> Failure {
     let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
     let snippet = text.lines().nth(index).map(|content| {
         let caret = usize::try_from(column.saturating_sub(1)).unwrap_or(0).min(content.chars().count());
-        format!("{content}\n{}^", " ".repeat(caret))
+        let shown = redact(content);
+        let caret = if shown == content { caret } else { caret.min(shown.chars().count()) };
+        format!("{shown}\n{}^", " ".repeat(caret))
     });
     Failure::Manifest {
         location: Location { file: file.to_owned(), line, column, path: String::new() },
@@ -119,7 +144,7 @@ fn document(file: &str, node: Node) -> Result<Document, Failure> {
     let value = node.to_json();
     let word = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (api_version, kind) = (word("apiVersion"), word("kind"));
-    let document = Document { file: file.to_owned(), api_version, kind, value, node };
+    let document = Document { files: vec![file.to_owned()], api_version, kind, value, node };
     let refuse = |path: &str, message: String| Failure::Manifest { location: document.location(path), message, snippet: None };
     if document.api_version.is_empty() || document.kind.is_empty() {
         let message = "no Kubernetes object: apiVersion and kind are required".to_owned();

@@ -2,7 +2,7 @@
 
 use koan_crds::API_VERSION;
 use koan_crds::labels;
-use koan_crds::v1alpha1::{Action, DevStack, Endpoints, EngineStatus, ServiceSpec, StackPort};
+use koan_crds::v1alpha1::{Action, DevStack, Endpoints, EngineStatus, Evidence, ServiceSpec, StackPort};
 use kube::ResourceExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,12 @@ impl Header {
     pub(crate) fn of(kind: &str) -> Self {
         Self { api_version: API_VERSION.to_owned(), kind: kind.to_owned() }
     }
+}
+
+/// One line of a proof, as every document and error shows it.
+pub(crate) fn evidence(line: &Evidence) -> String {
+    let detail = line.detail.as_ref().map(|detail| format!(", {detail}")).unwrap_or_default();
+    format!("{}  {:?}: {:?}{detail}", line.endpoint.as_deref().unwrap_or("-"), line.step, line.code)
 }
 
 /// A condition as documents show it.
@@ -131,6 +137,13 @@ impl ServiceView {
     }
 }
 
+/// Where the profile came from (CLI-23): what the command line noted, else the manifest or the default.
+fn profile_source(stack: &DevStack) -> String {
+    let noted = stack.annotations().get(labels::PROFILE_SOURCE).cloned();
+    let written = if stack.spec.profile.is_some() { "file" } else { "default" };
+    noted.unwrap_or_else(|| written.to_owned())
+}
+
 impl StackStatus {
     /// View of a stack and its services.
     pub(crate) fn of(stack: &DevStack, specs: &[ServiceSpec]) -> Self {
@@ -155,7 +168,7 @@ impl StackStatus {
             name: stack.name_any(),
             namespace: stack.namespace().unwrap_or_default(),
             profile: format!("{profile:?}").to_ascii_lowercase(),
-            profile_source: if stack.spec.profile.is_some() { "file" } else { "default" }.to_owned(),
+            profile_source: profile_source(stack),
             project: stack.annotations().get(labels::PROJECT).cloned(),
             engine: status.engine,
             ready: status.ready.unwrap_or_else(|| format!("0/{}", stack.spec.services.len())),

@@ -2,6 +2,7 @@
 
 mod documents;
 mod endpoint_table;
+mod plan_report;
 #[cfg(test)]
 mod schemas;
 
@@ -10,8 +11,12 @@ use std::io::Write;
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub(crate) use documents::{Header, ServiceView, StackList, StackRow, StackStatus, ValidationReport};
+use crate::arguments::{ColorWhen, Globals};
+use crate::redact;
+
+pub(crate) use documents::{Header, ServiceView, StackList, StackRow, StackStatus, ValidationReport, evidence};
 pub(crate) use endpoint_table::render_status;
+pub(crate) use plan_report::{DecisionLine, EngineLine, PlanReport, PortLine, StepView};
 
 /// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,8 +48,13 @@ pub(crate) fn emit(document: &impl Document, format: Format) {
     write_out(&text);
 }
 
-/// Writes text to stdout; a closed pipe is no error.
+/// Writes text to stdout, values that this process knows to be secret hidden; a closed pipe is no error.
 pub(crate) fn write_out(text: &str) {
+    write_exactly(&redact::known(text));
+}
+
+/// Writes text to stdout as it is: secret values that somebody asked for, or none at all.
+pub(crate) fn write_exactly(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
@@ -52,8 +62,36 @@ pub(crate) fn write_out(text: &str) {
 /// Writes one line to stderr, unless `quiet`.
 pub(crate) fn say(quiet: bool, line: &str) {
     if !quiet {
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", redact::talk(line));
     }
+}
+
+/// Colours that tell services apart, in turn.
+pub(crate) const SERVICE_COLOURS: [anstyle::AnsiColor; 6] = [
+    anstyle::AnsiColor::Cyan,
+    anstyle::AnsiColor::Yellow,
+    anstyle::AnsiColor::Green,
+    anstyle::AnsiColor::Magenta,
+    anstyle::AnsiColor::Blue,
+    anstyle::AnsiColor::BrightCyan,
+];
+
+/// True where output may be coloured: asked for, or on a terminal that nothing says is plain (CLI-4).
+pub(crate) fn colour(globals: &Globals, terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let plain =
+        set("NO_COLOR") || std::env::var("TERM").is_ok_and(|t| t == "dumb") || std::env::var("CI").is_ok_and(|ci| ci == "true");
+    match globals.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => terminal && !plain,
+    }
+}
+
+/// The text in a colour.
+pub(crate) fn paint(colour: anstyle::AnsiColor, text: &str) -> String {
+    let style = anstyle::Style::new().fg_color(Some(colour.into()));
+    format!("{style}{text}{style:#}")
 }
 
 /// Columns padded to their widest cell, two spaces between them.

@@ -6,8 +6,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Header, StackList, StackRow, StackStatus};
-use crate::commands::plan::PlanReport;
+use super::{Header, PlanReport, StackList, StackRow, StackStatus};
 use crate::commands::why::WhyReport;
 use crate::doctor::{Check, DoctorReport};
 

@@ -44,7 +44,7 @@ pub(crate) fn serve(home: &Home, settings: &Settings, options: &Options) -> Resu
 async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let engines = Engines::of_home(home, settings)?;
     let (server, unclean) = start(home).await?;
-    let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: Vec::new() };
+    let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: settings.allowed_origins.clone() };
     if unclean {
         let revision = server.snapshot_reader().revision();
         info!(event_id = Event::StoreRecovered.id(), revision, "the store was recovered: the last server did not end by itself");

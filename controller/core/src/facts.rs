@@ -53,8 +53,6 @@ pub struct Facts {
     pub log_tail: Vec<String>,
     /// Restart request that was served last, as the status holds it.
     pub restarted_for: Option<String>,
-    /// Images are built even if they exist (`--build`).
-    pub build_always: bool,
     /// Names of the service's volumes that were asked to be deleted with it (`down --volumes`).
     pub delete_volumes: bool,
     /// Another service gates on this one having started: its start is published at once.

@@ -65,7 +65,16 @@ impl<'a> Siblings<'a> {
             (labels::STACK.to_owned(), parent.name.clone().unwrap_or_default()),
             (labels::SERVICE.to_owned(), entry.name.clone()),
         ]));
-        let inherited = [labels::PROJECT, labels::RESTART, labels::REDETECT, labels::DELETE_VOLUMES];
+        let inherited = [
+            labels::PROJECT,
+            labels::RESTART,
+            labels::REDETECT,
+            labels::DELETE_VOLUMES,
+            labels::PORTS,
+            labels::PULL,
+            labels::REBUILD,
+            labels::LAUNCH_STATE,
+        ];
         let annotations: BTreeMap<String, String> = inherited
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), parent.annotations.as_ref()?.get(name)?.clone())))

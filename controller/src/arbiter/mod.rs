@@ -73,21 +73,6 @@ impl Arbiter {
         Ok(allocation)
     }
 
-    /// The same without a promise, for a plan that is only shown.
-    ///
-    /// # Errors
-    /// As [`Arbiter::ports`].
-    pub(crate) fn preview(
-        &self,
-        service: &ValidService,
-        facts: &mut PortFacts,
-        holding: bool,
-        host: &dyn Host,
-    ) -> Result<PortAllocation, PortFailure> {
-        let promises = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        allocate(&promises, service, facts, holding, host)
-    }
-
     /// The engine that was promised to a stack, by the owner's UID.
     pub(crate) fn engine(&self, owner: &str) -> Option<EngineName> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).engines.get(owner).copied()

@@ -33,7 +33,7 @@ pub(crate) async fn facts(context: &Context, object: &ServiceSpec, service: &Val
         generated_credential: generated_credential(context, service).await?,
         ports: PortFacts {
             launch: launch_ports(context, service).await?,
-            flags: BTreeMap::new(),
+            flags: service.port_flags.clone(),
             current: status.ports.clone(),
             ..PortFacts::default()
         },
@@ -113,7 +113,7 @@ fn present(has: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 async fn launch_ports(context: &Context, service: &ValidService) -> Result<BTreeMap<String, u16>, ReadError> {
-    let Some(stack) = &service.stack else { return Ok(BTreeMap::new()) };
+    let Some(stack) = service.stack.as_ref().filter(|_| service.launch_state) else { return Ok(BTreeMap::new()) };
     let name = names::launch_config_map(&stack.name);
     let map = context.reader.config_map(&service.key.namespace, &name).await?;
     let prefix = format!("{LAUNCH_PORT}{}.", service.service);

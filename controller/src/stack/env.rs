@@ -90,6 +90,9 @@ pub(super) async fn write_launch(
     valid: &ValidStack,
     children: &Children,
 ) -> Result<(), VisitError> {
+    if valid.members().any(|member| !member.service.launch_state) {
+        return Ok(());
+    }
     let name = names::launch_config_map(&stack.name_any());
     let namespace = stack.namespace().unwrap_or_default();
     let mut data = BTreeMap::from([("profile".to_owned(), word(&valid.profile))]);

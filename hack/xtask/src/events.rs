@@ -5,7 +5,7 @@ use crate::workspace::{Problems, Workspace};
 use crate::{sources, spec};
 use anyhow::Result;
 use koan_crds::events::Event;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Checks the event table and that each event is emitted by a test.
 #[derive(clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) fn run(_: &Arguments) -> Result<Problems> {
         Some(folder) => differences(&spec::events(&folder)?, &rooms),
         None => Vec::new(),
     };
-    let tests = test_code(&workspace)?;
+    let tests = sources::test_code(&workspace.root, &[TABLE, "hack"])?;
     let owed: Vec<Event> =
         Event::ALL.into_iter().filter(|event| rooms.of_event(event.id()).is_some_and(|room| rooms.exists(room))).collect();
     for event in &owed {
@@ -56,23 +56,4 @@ fn differences(wanted: &BTreeMap<u32, String>, rooms: &Rooms) -> Problems {
             .map(|(id, name)| format!("event {id} {name} is not in the table")),
     );
     problems
-}
-
-/// Everything that is compiled for tests only, outside the table's own crate.
-fn test_code(workspace: &Workspace) -> Result<String> {
-    let mut code = String::new();
-    for path in sources::files(&workspace.root, &["rs"]) {
-        if path.starts_with(workspace.root.join(TABLE)) || path.starts_with(workspace.root.join("hack")) {
-            continue;
-        }
-        let text = sources::read(&path)?;
-        let product: BTreeSet<usize> = match sources::is_test_file(&path) {
-            true => BTreeSet::new(),
-            false => sources::product_lines(&text).into_iter().map(|(number, _)| number).collect(),
-        };
-        let lines =
-            text.lines().zip(1..).filter(|(line, number)| !product.contains(number) && !line.trim_start().starts_with("//"));
-        code.extend(lines.flat_map(|(line, _)| [line, "\n"]));
-    }
-    Ok(code)
 }

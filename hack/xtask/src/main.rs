@@ -2,6 +2,7 @@
 //! never the network; only the benches talk to an engine, and to the program under test on loopback.
 
 mod bench;
+mod cli;
 mod crds;
 mod events;
 mod layers;
@@ -29,6 +30,7 @@ enum Command {
     Layers(layers::Arguments),
     Sizes(sizes::Arguments),
     Crds(crds::Arguments),
+    Cli(cli::Arguments),
     Events(events::Arguments),
     Rows(rows::Arguments),
 }
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Layers(arguments) => layers::run(&arguments),
         Command::Sizes(arguments) => sizes::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Cli(arguments) => cli::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Rows(arguments) => rows::run(&arguments),
     };

@@ -1,6 +1,7 @@
 //! Rust sources as lines: which files there are, which lines are test code, what a test is called and says.
 
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -114,3 +115,25 @@ pub(crate) fn has_word(text: &str, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+/// Everything that is compiled for tests only, comments left out; folders of the root in `skipped` are passed over.
+///
+/// # Errors
+/// A file cannot be read.
+pub(crate) fn test_code(root: &Path, skipped: &[&str]) -> Result<String> {
+    let mut code = String::new();
+    for path in files(root, &["rs"]) {
+        if skipped.iter().any(|folder| path.starts_with(root.join(folder))) {
+            continue;
+        }
+        let text = read(&path)?;
+        let product: BTreeSet<usize> = match is_test_file(&path) {
+            true => BTreeSet::new(),
+            false => product_lines(&text).into_iter().map(|(number, _)| number).collect(),
+        };
+        let lines =
+            text.lines().zip(1..).filter(|(line, number)| !product.contains(number) && !line.trim_start().starts_with("//"));
+        code.extend(lines.flat_map(|(line, _)| [line, "\n"]));
+    }
+    Ok(code)
+}

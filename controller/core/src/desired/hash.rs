@@ -17,8 +17,9 @@ const GROUPS: [&str; 9] = ["image", "run", "env", "files", "ports", "mounts", "n
 
 /// Hash of a workload. Not covered, because they change nothing inside it: the owner's labels, the object's name, the hash itself.
 ///
-/// `versions` are the versions of the values that it refers to, in order.
-pub(super) fn spec_hash(spec: &WorkloadSpec, versions: &[(String, String)]) -> SpecHash {
+/// `versions` are the versions of the values that it refers to, in order; `rebuild` is the rebuild of the image that was asked
+/// for last.
+pub(super) fn spec_hash(spec: &WorkloadSpec, versions: &[(String, String)], rebuild: Option<&str>) -> SpecHash {
     let WorkloadSpec {
         owner: _,
         object: _,
@@ -38,7 +39,8 @@ pub(super) fn spec_hash(spec: &WorkloadSpec, versions: &[(String, String)]) -> S
     let (image, run) = match run {
         Run::Container(container) => {
             let rest = ContainerRun { image: String::new(), ..container.clone() };
-            (digest(&container.image), digest(&("container", rest)))
+            let image = rebuild.map_or_else(|| digest(&container.image), |request| digest(&(&container.image, request)));
+            (image, digest(&("container", rest)))
         }
         Run::Process(process) => (digest(&"process"), digest(&("process", process))),
     };

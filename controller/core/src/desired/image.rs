@@ -1,7 +1,6 @@
 //! The image of a workload: pulled or built, named by Koan where the manifest does not.
 
 use koan_crds::names::hex;
-use koan_crds::v1alpha1::PullPolicy;
 use sha2::{Digest, Sha256};
 
 use crate::recipe::{ImageName, Recipe};
@@ -12,12 +11,12 @@ use crate::workload::{BuildSpec, ImageSpec};
 const TAG_DIGITS: usize = 12;
 
 /// The image that a service needs; `None` for a process.
-pub(super) fn image(service: &ValidService, recipe: Option<&Recipe>, build_always: bool) -> Option<ImageSpec> {
+pub(super) fn image(service: &ValidService, recipe: Option<&Recipe>) -> Option<ImageSpec> {
     match &service.workload {
-        Workload::Container(container) => Some(container_image(service, container, build_always)),
-        Workload::Recipe { image } => {
+        Workload::Container(container) => Some(container_image(service, container)),
+        Workload::Recipe { image, pull } => {
             let reference = image.clone().or_else(|| recipe.map(|recipe| reference(&recipe.image)))?;
-            Some(ImageSpec { reference, pull: PullPolicy::IfNotPresent, build: None })
+            Some(ImageSpec { reference, pull: *pull, build: None })
         }
         Workload::Process(_) | Workload::External(_) => None,
     }
@@ -28,13 +27,21 @@ fn reference(name: &ImageName) -> String {
     format!("{}/{}:{}", name.registry, name.repository, name.tag)
 }
 
-fn container_image(service: &ValidService, container: &ValidContainer, build_always: bool) -> ImageSpec {
+/// The rebuild that was asked for last, where the service builds its image.
+pub(super) fn rebuild(service: &ValidService) -> Option<&str> {
+    match &service.workload {
+        Workload::Container(container) => container.build.as_ref()?.requested.as_deref(),
+        Workload::Recipe { .. } | Workload::Process(_) | Workload::External(_) => None,
+    }
+}
+
+fn container_image(service: &ValidService, container: &ValidContainer) -> ImageSpec {
     let build = container.build.as_ref().map(|build| BuildSpec {
         context: build.context.clone(),
         dockerfile: build.dockerfile.clone(),
         target: build.target.clone(),
         args: build.args.clone(),
-        always: build_always,
+        always: build.requested.is_some(),
     });
     let named = container.image.clone();
     let reference = named.or_else(|| container.build.as_ref().map(|build| built_name(service, build)));

@@ -57,7 +57,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn build(&self) -> Desired {
-        let image = image::image(self.service, self.recipe, self.facts.build_always).filter(|_| !self.as_process());
+        let image = image::image(self.service, self.recipe).filter(|_| !self.as_process());
         let tag = image.as_ref().map(|image| image::tag(&image.reference)).unwrap_or_default();
         let (mounts, volumes) = mounts::mounts(self.service, &self.own, self.recipe, self.data_paths(tag));
         let networks = self.networks();
@@ -80,7 +80,7 @@ impl<'a> Builder<'a> {
                     restart: self.service.restart,
                     hash: SpecHash::default(),
                 };
-                WorkloadSpec { hash: hash::spec_hash(&spec, &self.versions(&spec)), ..spec }
+                WorkloadSpec { hash: hash::spec_hash(&spec, &self.versions(&spec), image::rebuild(self.service)), ..spec }
             })
             .collect();
         Desired { engine: Some(self.engine), networks, volumes, image, workloads }

@@ -28,6 +28,8 @@ pub enum Workload {
     Recipe {
         /// Image.
         image: Option<String>,
+        /// When the image is pulled.
+        pull: PullPolicy,
     },
 }
 
@@ -61,6 +63,8 @@ pub struct ValidBuild {
     pub target: Option<String>,
     /// Arguments, sorted by name.
     pub args: Vec<(String, String)>,
+    /// The rebuild that was asked for last; another one replaces what runs.
+    pub requested: Option<String>,
 }
 
 /// A program of the host.

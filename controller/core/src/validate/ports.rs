@@ -1,6 +1,6 @@
 //! Ports: names and numbers unique, a recipe's own ports joined in where the adapter stands alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use koan_crds::v1alpha1::{Port, Protocol, ServiceFields};
 
@@ -8,6 +8,20 @@ use super::findings::Findings;
 use super::parts::ValidPort;
 use super::service::Context;
 use crate::recipe::Recipe;
+
+/// The word of `koan.dev/launch-state` that keeps a run from reading and writing it.
+pub(super) const NO_LAUNCH_STATE: &str = "Off";
+
+/// The ports that `up --port` named for this service; what is no `service.port=number` belongs to nobody.
+pub(super) fn flags(annotation: Option<&str>, service: &str) -> BTreeMap<String, u16> {
+    let entries = annotation.unwrap_or_default().split(',');
+    let own = entries.filter_map(|entry| {
+        let (place, number) = entry.split_once('=')?;
+        let (owner, port) = place.split_once('.')?;
+        (owner == service).then_some((port.to_owned(), number.parse().ok()?))
+    });
+    own.collect()
+}
 
 /// Ports of a service in order: the manifest's own, then those of the recipe that it does not name.
 pub(super) fn ports(

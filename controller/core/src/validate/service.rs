@@ -83,7 +83,7 @@ impl<'a> Context<'a> {
     }
 }
 
-fn annotation(object: &ServiceSpec, name: &str) -> Option<String> {
+pub(super) fn annotation(object: &ServiceSpec, name: &str) -> Option<String> {
     object.metadata.annotations.as_ref()?.get(name).cloned()
 }
 
@@ -132,6 +132,8 @@ pub(super) fn fields(context: &Context, fields: &ServiceFields, findings: &mut F
         },
         persistence,
         suspend: context.settings.suspend,
+        port_flags: ports::flags(annotation(context.object, labels::PORTS).as_deref(), &context.service_name()),
+        launch_state: annotation(context.object, labels::LAUNCH_STATE).is_none_or(|word| word != ports::NO_LAUNCH_STATE),
         restart_request: annotation(context.object, labels::RESTART),
         redetect: annotation(context.object, labels::REDETECT).and_then(|text| text.parse().ok()),
         deleting: metadata.deletion_timestamp.as_ref().map(|time| time.0),

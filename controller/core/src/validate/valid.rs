@@ -1,5 +1,6 @@
 //! `ValidStack` and `ValidService`: a manifest whose every value was parsed once; later stages never see the raw text.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -180,6 +181,10 @@ pub struct ValidService {
     pub reclaim: VolumeReclaim,
     /// The workload is stopped.
     pub suspend: bool,
+    /// Host ports that `up --port` named, by port name.
+    pub port_flags: BTreeMap<String, u16>,
+    /// The launch state is read (CLI-27).
+    pub launch_state: bool,
     /// A restart that was asked for: its token.
     pub restart_request: Option<String>,
     /// When a new decision was asked for.

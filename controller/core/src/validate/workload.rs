@@ -1,11 +1,12 @@
 //! The workload: exactly one form, and one that this version and the forced engine can run (K-1, ENG-2).
 
-use koan_crds::v1alpha1::{Container, EngineName, Process, ServiceFields};
+use koan_crds::labels;
+use koan_crds::v1alpha1::{Container, EngineName, Process, PullPolicy, ServiceFields};
 use koan_crds::vocabulary::Reason;
 
 use super::findings::Findings;
 use super::parts::{ValidBuild, ValidContainer, ValidProcess, Workload};
-use super::service::Context;
+use super::service::{Context, annotation};
 use super::storage;
 use crate::candidate;
 use crate::recipe::Recipe;
@@ -32,7 +33,17 @@ pub(super) fn workload(context: &Context, fields: &ServiceFields, recipe: Option
         self::external(context, &external.url, fields, recipe, findings)
     } else {
         forced_process(context, fields, recipe, findings);
-        Workload::Recipe { image: fields.image.clone() }
+        Workload::Recipe { image: fields.image.clone(), pull: pull(context).unwrap_or_default() }
+    }
+}
+
+/// What `up --pull` asked for; it wins over the manifest.
+fn pull(context: &Context) -> Option<PullPolicy> {
+    match annotation(context.object, labels::PULL)?.as_str() {
+        "Always" => Some(PullPolicy::Always),
+        "IfNotPresent" => Some(PullPolicy::IfNotPresent),
+        "Never" => Some(PullPolicy::Never),
+        _ => None,
     }
 }
 
@@ -72,6 +83,7 @@ fn container(context: &Context, container: &Container, findings: &mut Findings) 
         dockerfile: storage::inner_path("container.build.dockerfile", build.dockerfile.as_deref(), findings),
         target: build.target.clone(),
         args: build.args.iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        requested: annotation(context.object, labels::REBUILD),
     });
     ValidContainer {
         image: container.image.clone(),
@@ -80,7 +92,7 @@ fn container(context: &Context, container: &Container, findings: &mut Findings) 
         args: container.args.clone(),
         working_dir: container.working_dir.clone(),
         user: container.user.clone(),
-        pull: container.pull_policy.unwrap_or_default(),
+        pull: pull(context).or(container.pull_policy).unwrap_or_default(),
     }
 }
 

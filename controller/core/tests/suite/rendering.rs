@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use koan_core::render::render;
+use koan_core::validate::Workload;
 use koan_crds::labels;
-use koan_crds::v1alpha1::{Profile, ServiceSpec, VolumeReclaim};
+use koan_crds::v1alpha1::{Profile, PullPolicy, ServiceSpec, VolumeReclaim};
 
-use crate::world::{SHOP, stack, stack_of, valid_stack};
+use koan_core::step::StepAction;
+use kube::ResourceExt;
+
+use crate::world::{SHOP, World, member, service, stack, stack_of, valid_stack};
 
 fn children(stack: &koan_crds::v1alpha1::DevStack) -> BTreeMap<String, ServiceSpec> {
     let children = render(&valid_stack(stack));
@@ -33,6 +37,23 @@ fn a_child_carries_name_owner_labels_and_finalizer() {
     assert_eq!((owner.kind.as_str(), owner.uid.as_str(), owner.controller), ("DevStack", "stack-uid", Some(true)));
     let labels = metadata.labels.as_ref().unwrap();
     assert_eq!((labels["koan.dev/stack"].as_str(), labels["koan.dev/service"].as_str()), ("shop", "api"));
+}
+
+/// CLI-27, Cli.md section 7: ports by flag, pull policy and the wish for no launch state reach the service that they are meant for.
+#[test]
+fn wishes_of_one_run_reach_their_services() {
+    let mut shop = stack(SHOP);
+    let wishes =
+        [(labels::PORTS, "db.ledger=6000,api.http=x,cache=7000"), (labels::PULL, "Never"), (labels::LAUNCH_STATE, "Off")];
+    shop.metadata.annotations = Some(wishes.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let valid = valid_stack(&shop);
+    let member = |name: &str| &valid.members().find(|member| member.name == name).unwrap().service;
+    assert_eq!(member("db").port_flags, BTreeMap::from([("ledger".to_owned(), 6000)]));
+    assert!(member("cache").port_flags.is_empty() && member("api").port_flags.is_empty());
+    assert!(!member("db").launch_state && !member("api").launch_state);
+    let Workload::Container(container) = &member("api").workload else { panic!("no container") };
+    assert_eq!(container.pull, PullPolicy::Never);
+    assert!(valid_stack(&stack(SHOP)).members().all(|member| member.service.launch_state));
 }
 
 /// Api.md "ServiceSpec": references become names of objects, somebody else's included.
@@ -96,4 +117,28 @@ fn in_ci_the_child_says_that_its_data_go_with_it() {
     let children = children(&stack);
     assert_eq!(children["shop-db"].spec.volume_reclaim, Some(VolumeReclaim::Delete));
     assert_eq!(children["shop-keep"].spec.volume_reclaim, Some(VolumeReclaim::Retain));
+}
+
+/// ENG-8, K-11: a rebuild that is asked for builds again and replaces what runs, once; nothing more follows.
+#[test]
+fn a_rebuild_replaces_what_runs_once() {
+    let asked = |at: Option<&str>| {
+        let mut object = member(
+            &stack_of(
+                "- name: api\n  container: {build: {context: api}}\n  ports: [{name: http, containerPort: 80}]\n  health: {tcp: {port: http}}",
+            ),
+            "api",
+        );
+        object.annotations_mut().extend(at.map(|at| (labels::REBUILD.to_owned(), at.to_owned())));
+        service(&object)
+    };
+    let mut world = World::new(asked(None));
+    world.visit();
+    world.service = asked(Some("2026-01-01T00:00:00Z"));
+    let visit = world.visit();
+    assert_eq!(visit.verbs(), ["Stop", "Remove", "EnsureImage", "Create", "Start"]);
+    assert_eq!(visit.plan.steps[0].cause.split(':').next(), Some("changed"));
+    let StepAction::EnsureImage(image) = &visit.plan.steps[2].action else { panic!("{:?}", visit.plan.steps[2]) };
+    assert!(image.build.as_ref().unwrap().always, "built although it exists");
+    assert_eq!(world.visit().verbs(), [""; 0]);
 }
