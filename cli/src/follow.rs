@@ -12,6 +12,7 @@ use kube::api::{ListParams, WatchParams};
 use kube::core::WatchEvent;
 use kube::{Api, ResourceExt};
 
+use crate::disk;
 use crate::failure::Failure;
 use crate::home::{Session, api};
 use crate::output::{ServiceView, StackStatus, evidence};
@@ -121,6 +122,8 @@ pub(crate) struct Wait<'a> {
     pub(crate) timeout: Option<Duration>,
     /// True while the services are still those of before, whatever their conditions say.
     pub(crate) stale: &'a dyn Fn(&[ServiceSpec]) -> bool,
+    /// True while a service shows a failure that it was asked to try again.
+    pub(crate) retried: &'a dyn Fn(&[ServiceSpec]) -> bool,
 }
 
 /// Waits until the stack is ready or a service has failed for good.
@@ -134,7 +137,7 @@ pub(crate) async fn until_ready(
     wait: &Wait<'_>,
     mut changed: impl FnMut(&ServiceView),
 ) -> Result<StackStatus, Failure> {
-    let Wait { namespace, name, timeout, stale } = *wait;
+    let Wait { namespace, name, timeout, stale, retried } = *wait;
     let mut seen: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut last: Option<Box<StackStatus>> = None;
     let waiting = watch_until(session, namespace, name, |stack, specs| {
@@ -152,6 +155,10 @@ pub(crate) async fn until_ready(
                 None
             }
             Verdict::Ready(status) => Some(Ok(*status)),
+            Verdict::Failed(_) if retried(specs) => {
+                last = Some(Box::new(StackStatus::of(stack, specs)));
+                None
+            }
             Verdict::Failed(failure) => Some(Err(failure)),
             Verdict::Waiting(status) => {
                 last = Some(status);
@@ -159,7 +166,13 @@ pub(crate) async fn until_ready(
             }
         }
     });
-    let outcome = bounded(timeout, waiting).await;
+    let waiting = async {
+        tokio::select! {
+            answer = waiting => answer,
+            failure = disk::refuses(session) => Err(failure),
+        }
+    };
+    let outcome = bounded(timeout, Box::pin(waiting)).await;
     match outcome {
         Some(answer) => answer?,
         None => Err(Failure::Timeout {

@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod config;
 mod dialects;
+mod disk;
 mod doctor;
 mod engines;
 mod exits;

@@ -21,6 +21,8 @@ pub const PROJECT: &str = "koan.dev/project";
 pub const RESTART: &str = "koan.dev/restart";
 /// Annotation of Kubernetes Events: the numeric event id.
 pub const EVENT_ID: &str = "koan.dev/event-id";
+/// Annotation: what an engine refused is to be tried again at once; its value is the time of the request (RFC 3339).
+pub const RETRY: &str = "koan.dev/retry";
 /// Annotation: a redetection was asked for; its value is the time of the request (RFC 3339). Decisions observed before it do not stand.
 pub const REDETECT: &str = "koan.dev/redetect";
 /// Annotation: host ports that `up --port` named, `service.port=number` separated by commas.

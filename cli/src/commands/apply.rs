@@ -41,7 +41,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     }
     if arguments.wait {
         for stack in prepared.stacks() {
-            up::wait_ready(run, &session, stack, &BTreeMap::new()).await?;
+            up::wait_ready(run, &session, stack, &up::Before::default()).await?;
         }
     }
     Ok(0)

@@ -11,6 +11,7 @@ pub(crate) mod exit_codes;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod logs;
+mod retry;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod up;

@@ -9,7 +9,7 @@ use super::amend::Amendments;
 use super::planning::{self, Manner};
 use super::prepare::{self, Prepared};
 use super::progress::Progress;
-use super::{Run, apply, environment, foreground, target};
+use super::{Run, apply, environment, foreground, retry, target};
 use crate::failure::{Failure, suggest};
 use crate::follow;
 use crate::home::{Session, Start};
@@ -68,15 +68,17 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     let stack = &documents[chosen];
     let session = apply::open(run, Start::IfNeeded).await?;
     let shown = if arguments.explain { Some(explain(run, &session, &prepared, stack).await?) } else { None };
-    let before = if arguments.amendments.rebuilds() { built(&session, stack).await? } else { BTreeMap::new() };
+    let built = if arguments.amendments.rebuilds() { workloads_of_builds(&session, stack).await? } else { BTreeMap::new() };
     ensure_namespace(&session, documents).await?;
     let guard = if arguments.ephemeral { Some(foreground::guard(run, stack)?) } else { None };
     environment::store(run, &session, stack, None).await?;
     apply::apply_all(run, &session, documents, false).await?;
     environment::adopt(run, &session, stack).await?;
+    let asked = retry::ask(&session, &namespace(stack), stack.name()).await?;
     if arguments.no_wait {
         return Ok(0);
     }
+    let before = Before { built, asked };
     let outcome = stand(run, arguments, &session, stack, &before, shown.as_ref()).await;
     match guard {
         Some(guard) => guard.finish(outcome),
@@ -90,7 +92,7 @@ async fn stand(
     arguments: &Arguments,
     session: &Session,
     stack: &Document,
-    before: &BTreeMap<String, String>,
+    before: &Before,
     shown: Option<&PlanReport>,
 ) -> Result<u8, Failure> {
     let status = wait_ready(run, session, stack, before).await?;
@@ -132,21 +134,33 @@ async fn dry_run(run: &Run, arguments: &Arguments, prepared: &Prepared, chosen: 
 ///
 /// # Errors
 /// As [`follow::until_ready`].
-pub(crate) async fn wait_ready(
-    run: &Run,
-    session: &Session,
-    stack: &Document,
-    before: &BTreeMap<String, String>,
-) -> Result<StackStatus, Failure> {
+pub(crate) async fn wait_ready(run: &Run, session: &Session, stack: &Document, before: &Before) -> Result<StackStatus, Failure> {
     let namespace = namespace(stack);
     let mut progress = Progress::of(&run.globals);
     let stale = |specs: &[ServiceSpec]| {
-        specs.iter().any(|spec| before.get(&spec.name_any()).is_some_and(|id| workload(spec) == Some(id)))
+        let is_built = |spec| before.built.get(&ServiceSpec::name_any(spec)).is_some_and(|id| workload(spec) == Some(id));
+        specs.iter().any(is_built)
     };
-    let wait = follow::Wait { namespace: &namespace, name: stack.name(), timeout: run.settings.timeout, stale: &stale };
+    let retried = |specs: &[ServiceSpec]| specs.iter().any(|spec| before.asked.awaits(spec));
+    let wait = follow::Wait {
+        namespace: &namespace,
+        name: stack.name(),
+        timeout: run.settings.timeout,
+        stale: &stale,
+        retried: &retried,
+    };
     let answer = follow::until_ready(session, &wait, |service| progress.changed(service)).await;
     progress.clear();
     answer
+}
+
+/// What stood before this run and does not answer for it.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    /// Workloads that run from an image that is built anew, by `ServiceSpec`.
+    built: BTreeMap<String, String>,
+    /// Services that were asked to try again.
+    asked: retry::Asked,
 }
 
 fn workload(spec: &ServiceSpec) -> Option<&String> {
@@ -154,7 +168,7 @@ fn workload(spec: &ServiceSpec) -> Option<&String> {
 }
 
 /// Workloads that run from a built image, by `ServiceSpec`.
-async fn built(session: &Session, stack: &Document) -> Result<BTreeMap<String, String>, Failure> {
+async fn workloads_of_builds(session: &Session, stack: &Document) -> Result<BTreeMap<String, String>, Failure> {
     let Some((_, specs)) = follow::load(session, &namespace(stack), stack.name()).await? else { return Ok(BTreeMap::new()) };
     let builds = |spec: &&ServiceSpec| spec.spec.service.container.as_ref().is_some_and(|container| container.build.is_some());
     Ok(specs.iter().filter(builds).filter_map(|spec| Some((spec.name_any(), workload(spec)?.clone()))).collect())

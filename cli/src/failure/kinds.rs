@@ -78,6 +78,14 @@ pub(crate) enum Failure {
     Bug { message: String },
 }
 
+/// What to do about a full disk.
+pub(crate) const ROOM_HINT: &str = "make room on that disk; Koan goes on by itself";
+
+/// The server's store refused a write (REL-20): its words name the file and the cause.
+fn disk_is_full(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 500 && status.message.contains("cannot be written"))
+}
+
 impl Failure {
     /// The exit code of the process.
     pub(crate) fn exit(&self) -> u8 {
@@ -159,6 +167,7 @@ impl Failure {
                 ]
             }
             Self::OtherVersion { .. } => vec!["stop the old server with `koan serve stop` and run the command again".to_owned()],
+            Self::Api { source, .. } if disk_is_full(source) => vec![ROOM_HINT.to_owned()],
             Self::Api { .. } => vec!["`koan doctor` checks the home and its engines".to_owned()],
             Self::Arguments { hints, .. } | Self::Condition { hints, .. } | Self::Timeout { hints, .. } if !hints.is_empty() => {
                 hints.clone()

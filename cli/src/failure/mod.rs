@@ -3,5 +3,5 @@
 mod kinds;
 mod print;
 
-pub(crate) use kinds::{Failure, Location, Problem};
+pub(crate) use kinds::{Failure, Location, Problem, ROOM_HINT};
 pub(crate) use print::{print, suggest};

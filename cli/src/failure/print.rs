@@ -23,6 +23,12 @@ pub(crate) fn print(failure: &Failure, format: Format) {
 }
 
 fn causes(failure: &Failure) -> Vec<String> {
+    if let Failure::Api { source, .. } = failure
+        && let kube::Error::Api(status) = source.as_ref()
+    {
+        // The server's own words, without the shape that the client library gives them.
+        return vec![status.message.clone()];
+    }
     let mut chain = Vec::new();
     let mut next = failure.source();
     while let Some(cause) = next {

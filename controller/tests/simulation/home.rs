@@ -20,10 +20,13 @@ const SECRETS: Coordinates = ("", "v1", "secrets");
 const CONFIG_MAPS: Coordinates = ("", "v1", "configmaps");
 const EVENTS: Coordinates = ("", "v1", "events");
 
+/// Objects by namespace and name, with the version that was read.
+type Read<T> = BTreeMap<(String, String), (u64, Arc<T>)>;
+
 /// Objects of one kind, each version read from its bytes once.
 struct Shelf<T> {
     kind: Coordinates,
-    read: Mutex<BTreeMap<(String, String), (u64, Arc<T>)>>,
+    read: Mutex<Read<T>>,
 }
 
 impl<T: DeserializeOwned> Shelf<T> {

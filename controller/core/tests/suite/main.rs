@@ -11,6 +11,7 @@ mod planning;
 mod ports;
 mod properties;
 mod rendering;
+mod repairing;
 mod small_parts;
 mod validating;
 mod world;
