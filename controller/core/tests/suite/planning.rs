@@ -10,7 +10,7 @@ use koan_core::validate::ValidService;
 use koan_core::workload::Run;
 use koan_crds::v1alpha1::{DependencyCondition, EngineName, ProvisioningMode, RestartPolicy, VolumeReclaim};
 
-use crate::world::{World, at, empty, only};
+use crate::world::{World, empty, only};
 
 const API: &str = "- name: api\n  container: {image: \"api:1\"}\n  ports: [{name: http, containerPort: 8080}]\n  health: {http: {path: /, port: http}}\n  env: [{name: LEVEL, value: info}]";
 
