@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::validate::ValidStack;
+
 /// Names of services and what each waits for; a name that is no key is ignored.
 pub type Edges = BTreeMap<String, BTreeSet<String>>;
 
@@ -90,6 +92,17 @@ pub fn remaining(edges: &Edges, boots: &BTreeMap<String, Duration>) -> BTreeMap<
         }
     }
     path
+}
+
+/// Names of a stack's objects in the order in which they are queued; `boots` as in [`remaining`], by object.
+pub fn of_stack(stack: &ValidStack, boots: &BTreeMap<String, Duration>) -> Vec<String> {
+    let member = |service: &crate::validate::ValidService| {
+        (service.key.name.clone(), service.gates.iter().map(|gate| gate.object.clone()).collect())
+    };
+    let edges: Edges = stack.members().map(|one| member(&one.service)).collect();
+    let priority = |service: &crate::validate::ValidService| (service.key.name.clone(), service.startup_priority);
+    let priorities = stack.members().map(|one| priority(&one.service)).collect();
+    queue(&edges, boots, &priorities)
 }
 
 /// Names in the order in which they are queued: longest remaining path, then `startupPriority`, then name.

@@ -28,6 +28,7 @@ impl Target {
 struct Maps {
     readers: BTreeMap<Target, BTreeSet<Key>>,
     targets: BTreeMap<Key, BTreeSet<Target>>,
+    ranks: BTreeMap<Key, usize>,
 }
 
 /// Readers by object and objects by reader.
@@ -39,7 +40,7 @@ impl Interests {
     pub(crate) fn set(&self, key: &Key, targets: BTreeSet<Target>) {
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = maps.targets.remove(key).unwrap_or_default();
-        if before == targets {
+        if before == targets && !targets.is_empty() {
             maps.targets.insert(key.clone(), before);
             return;
         }
@@ -54,14 +55,24 @@ impl Interests {
         for target in &targets {
             maps.readers.entry(target.clone()).or_default().insert(key.clone());
         }
-        if !targets.is_empty() {
+        if targets.is_empty() {
+            maps.ranks.remove(key);
+        } else {
             maps.targets.insert(key.clone(), targets);
         }
     }
 
-    /// Keys that read this object, sorted.
+    /// Who goes first of those that read the same object, such as a gate that opens (PERF-84).
+    pub(crate) fn rank(&self, order: impl Iterator<Item = Key>) {
+        let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.ranks.extend(order.enumerate().map(|(rank, key)| (key, rank)));
+    }
+
+    /// Keys that read this object, by rank, those without one after them by name.
     pub(crate) fn of(&self, target: &Target) -> Vec<Key> {
         let maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        maps.readers.get(target).map(|readers| readers.iter().cloned().collect()).unwrap_or_default()
+        let mut keys: Vec<Key> = maps.readers.get(target).map(|readers| readers.iter().cloned().collect()).unwrap_or_default();
+        keys.sort_by_key(|key| maps.ranks.get(key).copied().unwrap_or(usize::MAX));
+        keys
     }
 }

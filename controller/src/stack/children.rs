@@ -1,8 +1,10 @@
 //! The children of a stack: applied where they differ, pruned where the manifest lists them no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use koan_core::order;
 use koan_core::render::render;
 use koan_core::validate::ValidStack;
 use koan_crds::labels;
@@ -54,10 +56,26 @@ pub(super) enum Which {
     Existing,
 }
 
-/// Applies each child that differs from what the manifest says; one that is being deleted is made anew once it is gone.
+/// How long each child took from its start to readiness when it last came up, by object.
+fn boots(children: &Children) -> BTreeMap<String, Duration> {
+    let boot = |object: &Arc<ServiceSpec>| {
+        let workload = object.status.as_ref()?.workload.as_ref()?;
+        let took = workload.ready_at.as_ref()?.0.duration_since(workload.started_at.as_ref()?.0);
+        Some((object.name_any(), Duration::try_from(took).ok()?))
+    };
+    children.objects.iter().filter_map(|(_, object)| boot(object.as_ref()?)).collect()
+}
+
+/// Applies each child that differs from what the manifest says, those before whom most lies first (PERF-84); one that is being
+/// deleted is made anew once it is gone.
 pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Children, which: Which) -> Result<(), ApiError> {
     let key = Key::stack(&stack.namespace, &stack.name);
-    for (child, (_, object)) in render(stack).iter().zip(&children.objects) {
+    let order = order::of_stack(stack, &boots(children));
+    context.interests.rank(order.iter().map(|name| Key::service(&stack.namespace, name)));
+    let rendered = render(stack);
+    let mut wanted: Vec<_> = rendered.iter().zip(&children.objects).collect();
+    wanted.sort_by_key(|(child, _)| order.iter().position(|name| *name == child.name_any()));
+    for (child, (_, object)) in wanted {
         let body = body(child)?;
         let applied = match object {
             Some(object) => object.metadata.deletion_timestamp.is_some() || !drift::differs(&body, object.as_ref()),

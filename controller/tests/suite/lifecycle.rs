@@ -72,6 +72,28 @@ async fn stack_comes_up_in_the_order_of_its_gates() {
     assert!(promise < position(&words, "Create default-shop-cache"), "{words:#?}");
 }
 
+/// PERF-84: of services that could go on at once, those before whom most lies go first: at the bring-up, and when a gate opens.
+#[tokio::test(start_paused = true)]
+async fn the_longest_remaining_path_starts_first() {
+    let instance = scripted().await;
+    let app = |name: &str, waits: &[&str]| {
+        let gates: Vec<Value> = waits.iter().map(|name| json!({"name": name})).collect();
+        json!({"name": name, "container": {"image": APP}, "health": {"log": {"pattern": "ready"}}, "dependsOn": gates})
+    };
+    let services =
+        [app("alone", &[]), app("base", &[]), app("leaf", &["base"]), app("middle", &["base"]), app("top", &["middle"])];
+    let mut stack = shop();
+    stack["spec"]["services"] = json!(services);
+    instance.apply::<DevStack>(&stack).await;
+    instance.ready("shop").await;
+    let words = instance.trace.words();
+    let applied = ["base", "middle", "alone", "leaf", "top"]
+        .map(|name| position(&words, &format!("apply ServiceSpec default/shop-{name}")));
+    assert!(applied.is_sorted(), "{words:#?}");
+    let started = ["middle", "leaf"].map(|name| position(&words, &format!("Start default-shop-{name}")));
+    assert!(started.is_sorted(), "{words:#?}");
+}
+
 /// DET-34, CLI-27: variables and launch state are written once all decisions stand; the reference is injected into the consumer.
 #[tokio::test(start_paused = true)]
 async fn variables_reach_consumers_and_the_env_secret() {
