@@ -15,6 +15,9 @@ pub const SPEC_HASH: &str = "koan.dev/spec-hash";
 /// Path inside the container that a volume serves, on volumes only.
 pub const VOLUME_PATH: &str = "koan.dev/volume-path";
 
+/// Annotation of the CRDs: version of the Koan that made them. A server leaves those of a newer Koan alone.
+pub const MADE_BY: &str = "koan.dev/version";
+
 /// Annotation: real path of the working copy that a stack came from.
 pub const PROJECT: &str = "koan.dev/project";
 /// Annotation: UID of the workload that the user asked to restart.

@@ -46,6 +46,7 @@ pub fn generated() -> Result<Vec<GeneratedCrd>, serde_json::Error> {
             let file_name = format!("{GROUP}_{}.yaml", crd.spec.names.plural);
             let mut document = serde_json::to_value(crd)?;
             schema::polish(&mut document, name_length);
+            document["metadata"]["annotations"] = serde_json::json!({labels::MADE_BY: env!("CARGO_PKG_VERSION")});
             Ok(GeneratedCrd { file_name, document })
         })
         .collect()

@@ -13,6 +13,8 @@ use crate::status::Failure;
 
 /// The field manager of seeded definitions.
 const MANAGER: &str = "koan.dev/crds";
+/// The annotation with the version of the program that made a definition: numbers between dots.
+const VERSION: &str = "koan.dev/version";
 /// The field manager of what the server itself writes.
 const SERVER: &str = "koan-apiserver";
 /// The namespaces that exist from the start.
@@ -42,7 +44,7 @@ pub(crate) async fn seed_namespaces(core: &Arc<Core>) -> Result<(), ServerError>
     try_join_all(each).await.map(drop)
 }
 
-/// Applies `definitions` and establishes them.
+/// Applies `definitions` and establishes them; one that a newer program stored is left as it is (API-2).
 ///
 /// # Errors
 /// One of them is refused.
@@ -58,8 +60,12 @@ pub(crate) async fn seed(core: &Arc<Core>, definitions: &[Value]) -> Result<(), 
 
 async fn one(core: &Arc<Core>, resource: &Arc<Resource>, name: &str, definition: Value) -> Result<(), Failure> {
     let internal = Internal::new(core, resource, "", name);
+    let stored = internal.get().map(|stored| stored.value());
+    if stored.as_ref().is_some_and(|stored| version(stored) > version(&definition)) {
+        return Ok(());
+    }
     // What is stored was checked when it came.
-    if internal.get().is_none_or(|stored| stored.value()["spec"] != definition["spec"]) {
+    if stored.is_none_or(|stored| stored["spec"] != definition["spec"]) {
         check(&definition)?;
     }
     let stored = internal.apply(definition, MANAGER).await?.value();
@@ -70,6 +76,12 @@ async fn one(core: &Arc<Core>, resource: &Arc<Resource>, name: &str, definition:
         internal.write_status(next, SERVER).await?;
     }
     Ok(())
+}
+
+/// The version of the program that made a definition; one that names none is older than any.
+fn version(definition: &Value) -> Vec<u64> {
+    let text = definition["metadata"]["annotations"][VERSION].as_str().unwrap_or_default();
+    text.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 /// `definition` with the names and the conversion that the reference fills in.

@@ -77,6 +77,26 @@ async fn a_new_schema_shows_on_read() {
     assert_eq!(read["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
 }
 
+/// API-2: the definition of a newer program is left alone by an older one, and the next version takes over from it.
+#[tokio::test]
+async fn an_older_program_leaves_a_newer_definition_alone() {
+    const KIND: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let of = |version: &str| {
+        let mut made = definition();
+        made["metadata"]["annotations"] = json!({"koan.dev/version": version});
+        made["spec"]["names"]["shortNames"] = json!([version.replace('.', "x")]);
+        made
+    };
+    let journal = Memory::new();
+    for (starts, stands) in [("0.10.0", "0.10.0"), ("0.9.9", "0.10.0"), ("0.10.1", "0.10.1")] {
+        let server = Server::builder().crds(vec![of(starts)]).journal(journal.clone()).start().await.unwrap();
+        let name = definition()["metadata"]["name"].as_str().unwrap().to_owned();
+        let stored = get(&server, &format!("{KIND}/{name}")).await.json();
+        assert_eq!(stored["metadata"]["annotations"]["koan.dev/version"], stands);
+        assert_eq!(stored["spec"]["names"]["shortNames"], json!([stands.replace('.', "x")]));
+    }
+}
+
 /// API-28, L-3: a server that is started again on what it wrote writes nothing.
 #[tokio::test]
 async fn a_second_start_writes_nothing() {
