@@ -23,6 +23,8 @@ use crate::{EngineError, Scope};
 
 /// Details that are read at once.
 const DETAILS_AT_ONCE: usize = 8;
+/// Networks that the engines bring along: they carry no labels and cannot be removed.
+const STANDING_NETWORKS: [&str; 5] = ["bridge", "podman", "host", "none", "default"];
 /// Containers whose details are remembered.
 const REMEMBERED_MAX: usize = 4096;
 
@@ -195,7 +197,10 @@ fn names_of(networks: &[Network]) -> HashSet<String> {
 /// True where a network that the container was made in is gone: the engine cannot start it any more.
 fn lost_network(summary: &Listed, networks: &HashSet<String>) -> bool {
     let mut ends = summary.network_settings.networks.iter();
-    ends.any(|(name, end)| !networks.contains(&end.network_id) && !networks.contains(name))
+    ends.any(|(name, end)| {
+        let own = !STANDING_NETWORKS.contains(&name.as_str());
+        own && !networks.contains(&end.network_id) && !networks.contains(name)
+    })
 }
 
 fn addresses_of(summary: &Listed) -> Vec<NetworkAddress> {
