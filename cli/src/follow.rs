@@ -62,7 +62,8 @@ pub(crate) fn judge(stack: &DevStack, specs: &[ServiceSpec]) -> Verdict {
         return Verdict::Ready(Box::new(status));
     }
     let own = stack.status.iter().flat_map(|s| &s.conditions);
-    let failures = own.filter_map(|c| terminal(&stack.name_any(), c, None)).chain(specs.iter().filter_map(failed_service));
+    // A service says more than the stack's summary of it (CLI-18).
+    let failures = specs.iter().filter_map(failed_service).chain(own.filter_map(|c| terminal(&stack.name_any(), c, None)));
     let worst = failures.collect::<Vec<_>>();
     let first = ExitCode::first_of(worst.iter().map(|(reason, _)| ExitCode::of(*reason)));
     match worst.into_iter().find(|(reason, _)| ExitCode::of(*reason) == first) {

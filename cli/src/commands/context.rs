@@ -37,10 +37,14 @@ enum Action {
     },
     /// Take the context out again
     Remove,
+    /// Print a kubeconfig that only reads: stacks, services and logs, no Secrets
+    Viewer,
 }
 
 /// File of the state directory that holds the token of the running server.
 const TOKEN_FILE: &str = "token";
+/// The same for the token that only reads.
+const VIEWER_TOKEN_FILE: &str = "viewer-token";
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     let session = apply::open(run, Start::IfNeeded).await?;
@@ -63,6 +67,10 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
                     entry.name
                 ),
             );
+        }
+        Action::Viewer => {
+            let name = format!("{}-viewer", entry.name);
+            write_out(&ContextEntry { name, token_file: home.root.join(VIEWER_TOKEN_FILE), ..entry }.print());
         }
         Action::Remove => {
             file.update(|text| entry.remove(text)).map_err(|error| refused(&error))?;

@@ -1,10 +1,12 @@
+use std::path::PathBuf;
+
 use clap::Args;
 use koan_crds::vocabulary::ExitCode;
 
 use super::Run;
-use crate::doctor::{CHECKS, Check, DoctorReport, Verdict, examine};
+use crate::doctor::{CHECKS, Check, DoctorReport, Verdict, collect, examine, write};
 use crate::failure::{Failure, suggest};
-use crate::output::emit;
+use crate::output::{emit, say};
 
 /// Check this machine: engines, home, ports, manifest; changes nothing
 #[derive(Debug, Args)]
@@ -12,6 +14,9 @@ pub(crate) struct Arguments {
     /// Only this check; may be repeated
     #[arg(long = "check", value_name = "ID")]
     checks: Vec<String>,
+    /// Write an archive for a report of a fault: checks, states, last logs; secrets hidden
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
 }
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
@@ -23,6 +28,13 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     }
     let wanted = |id: &str| arguments.checks.is_empty() || arguments.checks.iter().any(|check| check == id);
     let report = examine(run, &wanted).await;
+    if let Some(path) = &arguments.bundle {
+        let entries = collect(run, &report).await?;
+        for entry in &entries {
+            say(run.globals.quiet, &format!("{}: {}", path.display(), entry.name));
+        }
+        write(path, &entries)?;
+    }
     emit(&report, run.globals.format());
     Ok(code(&report))
 }

@@ -3,16 +3,16 @@ use std::time::Duration;
 
 use clap::Args;
 use koan_crds::labels;
-use koan_crds::v1alpha1::DevStack;
+use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::{Run, target};
+use super::{Run, held, target};
 use crate::failure::Failure;
 use crate::follow;
 use crate::home::{Session, api};
-use crate::output::say;
+use crate::output::{GcReport, emit, say};
 
 /// Delete a stack: its workloads go, its volumes stay unless named
 #[derive(Debug, Args)]
@@ -25,37 +25,91 @@ pub(crate) struct Arguments {
     /// Every stack of the namespace
     #[arg(long, conflicts_with = "name")]
     all: bool,
+    /// Let a stack go whose clean-up is blocked; what the engine still holds is left to the collector
+    #[arg(long)]
+    force: bool,
 }
 
+/// How long a forced stack may go by itself.
+const FORCE_PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait for the finalizer where no --timeout is given.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     let Some(session) = target::session(run).await? else {
-        say(run.globals.quiet, "nothing to do: no server runs for this home");
-        return Ok(0);
+        return Ok(nothing(run, "nothing to do: no server runs for this home"));
     };
     let names = names(run, &session, arguments).await?;
     if names.is_empty() {
-        say(run.globals.quiet, "nothing to do: no such stack");
-        return Ok(0);
+        return Ok(nothing(run, "nothing to do: no such stack"));
     }
     if arguments.volumes {
-        confirm(run, &names)?;
+        confirm(run, &format!("--volumes deletes the data volumes of {}", names.join(", ")))?;
     }
+    if arguments.force {
+        confirm(run, &format!("--force gives up what {} still holds", names.join(", ")))?;
+    }
+    let (mut goes, mut stays) = (Vec::new(), Vec::new());
+    for name in &names {
+        let held = held::of_stack(run, &session, name, arguments.volumes).await?;
+        goes.extend(held.0);
+        stays.extend(held.1);
+    }
+    emit(&GcReport::of(names.clone(), goes, stays), run.globals.format());
     for name in &names {
         delete(&session, name, arguments.volumes).await?;
     }
-    let timeout = run.settings.timeout.unwrap_or(DEFAULT_TIMEOUT);
     for name in &names {
-        match follow::bounded(Some(timeout), gone(&session, name)).await {
-            Some(answer) => answer?,
-            None => return Err(blocked(&session, name, timeout).await),
-        }
+        wait_gone(run, &session, name, arguments.force).await?;
         let volumes = if arguments.volumes { "volumes deleted" } else { "volumes kept" };
         say(run.globals.quiet, &format!("{name}: down, {volumes}"));
     }
     Ok(0)
+}
+
+fn nothing(run: &Run, text: &str) -> u8 {
+    say(run.globals.quiet, text);
+    emit(&GcReport::of(Vec::new(), Vec::new(), Vec::new()), run.globals.format());
+    0
+}
+
+async fn wait_gone(run: &Run, session: &Session, name: &str, force: bool) -> Result<(), Failure> {
+    let timeout = run.settings.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let patience = if force { FORCE_PATIENCE.min(timeout) } else { timeout };
+    if let Some(answer) = follow::bounded(Some(patience), gone(session, name)).await {
+        return answer;
+    }
+    let blocked = blocked(session, name, patience).await;
+    if !force {
+        return Err(blocked);
+    }
+    say(run.globals.quiet, &format!("warning: {blocked}; its records go, the collector removes the rest once it can"));
+    release(session, name).await?;
+    match follow::bounded(Some(timeout), gone(session, name)).await {
+        Some(answer) => answer,
+        None => Err(blocked),
+    }
+}
+
+/// Takes the finalizers of a stack and its services away.
+async fn release(session: &Session, name: &str) -> Result<(), Failure> {
+    let Some((_, specs)) = follow::load(session, &session.namespace, name).await? else { return Ok(()) };
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let services: Api<ServiceSpec> = Api::namespaced(session.client.clone(), &session.namespace);
+    for spec in specs {
+        let object = spec.name_any();
+        absent_is_fine(services.patch(&object, &PatchParams::default(), &patch).await, &object)?;
+    }
+    let stacks: Api<DevStack> = Api::namespaced(session.client.clone(), &session.namespace);
+    absent_is_fine(stacks.patch(name, &PatchParams::default(), &patch).await, name)
+}
+
+fn absent_is_fine<T>(answer: Result<T, kube::Error>, object: &str) -> Result<(), Failure> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(api("release", object, error)),
+    }
 }
 
 async fn names(run: &Run, session: &Session, arguments: &Arguments) -> Result<Vec<String>, Failure> {
@@ -73,22 +127,21 @@ async fn names(run: &Run, session: &Session, arguments: &Arguments) -> Result<Ve
     }
 }
 
-/// `--volumes` asks on a terminal, elsewhere it needs `--yes` (SEC-3).
-fn confirm(run: &Run, names: &[String]) -> Result<(), Failure> {
+/// What cannot be undone asks on a terminal, elsewhere it needs `--yes` (SEC-3).
+fn confirm(run: &Run, what: &str) -> Result<(), Failure> {
     if run.globals.yes {
         return Ok(());
     }
-    let refuse =
-        |message: &str| Failure::Usage { message: message.to_owned(), hint: "add --yes to delete the data volumes".to_owned() };
+    let refuse = |message: String| Failure::Usage { message, hint: "add --yes to do it all the same".to_owned() };
     if !std::io::stdin().is_terminal() {
-        return Err(refuse("--volumes deletes data and nobody can be asked"));
+        return Err(refuse(format!("{what}, and nobody can be asked")));
     }
     let mut err = std::io::stderr().lock();
     // A closed terminal answers with an empty line, which is a no.
-    let _ = write!(err, "delete the data volumes of {}? [y/N] ", names.join(", ")).and_then(|()| err.flush());
+    let _ = write!(err, "{what}: go on? [y/N] ").and_then(|()| err.flush());
     let mut answer = String::new();
     let _ = std::io::stdin().read_line(&mut answer);
-    if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { Err(refuse("not confirmed; nothing was deleted")) }
+    if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { Err(refuse("not confirmed; nothing was deleted".to_owned())) }
 }
 
 async fn delete(session: &Session, name: &str, volumes: bool) -> Result<(), Failure> {

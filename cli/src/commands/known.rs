@@ -20,7 +20,7 @@ const MAX_SECRETS: u32 = 500;
 const PUBLIC: [&str; 4] = ["password", "username", "secret", "default"];
 
 /// Learns the secret values of a namespace. One that cannot be read teaches nothing: patterns still hide.
-pub(super) async fn learn_of_namespace(session: &Session, namespace: &str) {
+pub(crate) async fn learn_of_namespace(session: &Session, namespace: &str) {
     let secrets: Api<Secret> = Api::namespaced(session.client.clone(), namespace);
     let Ok(list) = secrets.list(&ListParams::default().limit(MAX_SECRETS)).await else { return };
     for (key, value) in list.items.iter().flat_map(|secret| secret.data.iter().flatten()) {

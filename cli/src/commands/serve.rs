@@ -5,7 +5,7 @@ use koan_crds::v1alpha1::GoDuration;
 
 use super::{Run, block_on};
 use crate::failure::Failure;
-use crate::home::{ServerRecord, prepare, start_server, stop_server};
+use crate::home::{Home, ServerRecord, prepare, start_server, stop_server};
 use crate::output::{say, write_out};
 use crate::serve::{Options, serve};
 
@@ -34,6 +34,8 @@ enum Action {
     Status,
     /// End the server; workloads go on
     Stop,
+    /// Make a new certificate authority and token; the old access ends
+    Rotate,
 }
 
 pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
@@ -56,6 +58,7 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
             say(run.globals.quiet, if stopped { "stopped" } else { "nothing to do: no server runs" });
             return Ok(0);
         }
+        Some(Action::Rotate) => return rotate(run, &home),
         None => {}
     }
     if arguments.background {
@@ -67,6 +70,27 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     let options =
         Options { idle_exit: idle(arguments)?, controllers: !arguments.no_controller, port: arguments.port, level: level(run) };
     serve(&home, &run.settings, &options)
+}
+
+/// What proves and grants access to the server; each is made anew where it is absent.
+const ACCESS: [&str; 5] = ["ca.crt", "ca.key", "token", "viewer-token", "kubeconfig"];
+
+/// Ends the old access (SEC-5); a server that ran runs again.
+fn rotate(run: &Run, home: &Home) -> Result<u8, Failure> {
+    let ran = stop_server(home)?;
+    for name in ACCESS {
+        let path = home.root.join(name);
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Failure::WriteFile { path, source }),
+        }
+    }
+    if ran {
+        block_on(async { start_server(home).await.map(|()| 0) })?;
+    }
+    say(run.globals.quiet, "the old access has ended; a context that was merged before is renewed by: koan context merge");
+    Ok(0)
 }
 
 fn idle(arguments: &Arguments) -> Result<Option<Duration>, Failure> {

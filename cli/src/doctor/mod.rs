@@ -1,11 +1,13 @@
 //! What `koan doctor` looks at (CLI-33): every check with a remedy, nothing changed.
 
+mod bundle;
 mod engines;
 mod machine;
 mod report;
 
 use crate::commands::Run;
 
+pub(crate) use bundle::{collect, write};
 pub(crate) use report::{Check, DoctorReport, Verdict};
 
 /// Ids of all checks, in the order of the report.

@@ -6,4 +6,4 @@ mod process;
 
 pub(crate) use connect::{Session, Start, api, connect, start_server};
 pub(crate) use directory::{Home, instance_of, prepare};
-pub(crate) use process::{ServerRecord, stop_server};
+pub(crate) use process::{ServerRecord, stop_server, tail};

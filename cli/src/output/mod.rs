@@ -2,6 +2,7 @@
 
 mod documents;
 mod endpoint_table;
+mod gc_report;
 mod plan_report;
 #[cfg(test)]
 mod schemas;
@@ -16,6 +17,7 @@ use crate::redact;
 
 pub(crate) use documents::{Header, ServiceView, StackList, StackRow, StackStatus, ValidationReport, evidence};
 pub(crate) use endpoint_table::render_status;
+pub(crate) use gc_report::{GcReport, HeldObject};
 pub(crate) use plan_report::{DecisionLine, EngineLine, PlanReport, PortLine, StepView};
 
 /// Output format.

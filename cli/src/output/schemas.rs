@@ -6,7 +6,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Header, PlanReport, StackList, StackRow, StackStatus};
+use super::{GcReport, Header, PlanReport, StackList, StackRow, StackStatus};
 use crate::commands::why::WhyReport;
 use crate::doctor::{Check, DoctorReport};
 
@@ -31,6 +31,7 @@ fn the_committed_schemas_are_those_of_the_documents() {
     check::<WhyReport>("WhyReport");
     check::<PlanReport>("PlanReport");
     check::<DoctorReport>("DoctorReport");
+    check::<GcReport>("GcReport");
 }
 
 fn round_trip<T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(document: &T, kind: &str) {

@@ -51,6 +51,8 @@ fn equal(left: &[u8], right: &[u8]) -> bool {
 #[derive(Debug)]
 pub(crate) struct Guard {
     token: Token,
+    /// Token that only reads (API-31).
+    viewer: Option<Token>,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
@@ -61,7 +63,17 @@ impl Guard {
         let hosts: Vec<String> = ["127.0.0.1", "localhost", "[::1]"].iter().map(|name| format!("{name}:{port}")).collect();
         let mut allowed: Vec<String> = hosts.iter().map(|host| format!("https://{host}")).collect();
         allowed.extend(origins);
-        Self { token: token.clone(), hosts, origins: allowed }
+        Self { token: token.clone(), viewer: None, hosts, origins: allowed }
+    }
+
+    /// The same guard, which lets the holder of `viewer` read, too.
+    pub(crate) fn with_viewer(self, viewer: &Token) -> Self {
+        Self { viewer: Some(viewer.clone()), ..self }
+    }
+
+    /// True where the bearer holds the viewer's token.
+    fn is_viewer(&self, bearer: &str) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| equal(bearer.as_bytes(), viewer.0.as_bytes()))
     }
 
     /// Lets the request pass or says why not.
@@ -101,10 +113,41 @@ impl Guard {
                 {
                     Ok(())
                 }
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && self.is_viewer(token.trim()) => {
+                    if viewer_reads(parts.method.as_str(), parts.uri.path()) {
+                        return Ok(());
+                    }
+                    Err(Failure::forbidden_plain(format!(
+                        "forbidden: User \"koan:viewer\" cannot {} path \"{}\"",
+                        verb(parts.method.as_str()),
+                        parts.uri.path()
+                    )))
+                }
                 _ => Err(Failure::unauthorized()),
             },
         }
     }
+}
+
+/// What a viewer may do (API-31): read every resource but Secrets, their status and logs; no exec, no write. A path that is
+/// spelled in an unusual way is refused rather than understood.
+fn viewer_reads(method: &str, path: &str) -> bool {
+    if !["GET", "HEAD"].contains(&method) || path.contains('%') {
+        return false;
+    }
+    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
+    let (core, rest) = match steps.as_slice() {
+        ["api", _, rest @ ..] => (true, rest),
+        ["apis", _, _, rest @ ..] => (false, rest),
+        _ => return true,
+    };
+    let (resource, subresource) = match rest {
+        ["namespaces", _, resource, rest @ ..] if !["status", "finalize"].contains(resource) => (*resource, rest.get(1)),
+        [resource, rest @ ..] => (*resource, rest.get(1)),
+        [] => return true,
+    };
+    let readable = subresource.is_none_or(|step| ["status", "log", "scale"].contains(step));
+    readable && resource != "watch" && resource != "proxy" && !(core && resource == "secrets")
 }
 
 fn is_health(path: &str) -> bool {
@@ -155,6 +198,36 @@ mod tests {
         assert_eq!(code(&guard, "/api", &[good[0]]), Some(403));
         assert_eq!(code(&guard, "/readyz", &[good[0]]), None);
         assert_eq!(code(&guard, "/readyzx", &[good[0]]), Some(403));
+    }
+
+    /// API-31: a viewer reads objects, their status and logs; Secrets, exec and every write are forbidden to it.
+    #[test]
+    fn a_viewer_reads_and_nothing_else() {
+        let viewer = Token::random(&OsRandom).unwrap();
+        let guard = guard().0.with_viewer(&viewer);
+        let bearer = format!("Bearer {}", viewer.reveal());
+        let answer = |method: &str, path: &str| {
+            let request =
+                Request::builder().method(method).uri(path).header("host", "127.0.0.1:6443").header("authorization", &bearer);
+            guard.check(&request.body(()).unwrap().into_parts().0).err().map(|failure| failure.code())
+        };
+        let stacks = "/apis/koan.dev/v1alpha1/namespaces/default/devstacks";
+        for path in ["/api", "/version", stacks, "/api/v1/namespaces", "/api/v1/namespaces/default/configmaps/secrets"] {
+            assert_eq!(answer("GET", path), None, "{path}");
+        }
+        assert_eq!(answer("GET", "/api/v1/namespaces/default/pods/x/log"), None);
+        for path in [
+            "/api/v1/secrets",
+            "/api/v1//namespaces/default/secrets/x",
+            "/api/v1/namespaces/default/secret%73",
+            "/api/v1/watch/secrets",
+            "/api/v1/namespaces/default/pods/x/exec",
+        ] {
+            assert_eq!(answer("GET", path), Some(403), "{path}");
+        }
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            assert_eq!(answer(method, stacks), Some(403), "{method}");
+        }
     }
 
     /// SEC-22, API-30: a token of another run is refused with 401, whatever its length.

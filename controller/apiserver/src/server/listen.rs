@@ -19,6 +19,8 @@ use crate::tls;
 const PORT_FILE: &str = "port";
 /// The file that holds the token of this run, for the merged context.
 const TOKEN_FILE: &str = "token";
+/// The file that holds the token of this run that only reads, for a viewer's context (API-31).
+const VIEWER_TOKEN_FILE: &str = "viewer-token";
 /// The kubeconfig of this run.
 const KUBECONFIG_FILE: &str = "kubeconfig";
 
@@ -102,7 +104,9 @@ pub(super) async fn listen(core: &Arc<Core>, options: ListenOptions) -> Result<L
     let authority = tls::Authority::open(directory)?;
     let acceptor = authority.acceptor()?;
     let token = Token::random(core.random.as_ref()).map_err(ServerError::Random)?;
-    let guard = Arc::new(Guard::new(&token, address.port(), options.origins));
+    let viewer = Token::random(core.random.as_ref()).map_err(ServerError::Random)?;
+    private::write(&directory.join(VIEWER_TOKEN_FILE), viewer.reveal().as_bytes())?;
+    let guard = Arc::new(Guard::new(&token, address.port(), options.origins).with_viewer(&viewer));
     let service = Service::guarded(Arc::clone(core), guard);
     let mut tasks = JoinSet::new();
     for listener in std::iter::once(first).chain(second) {

@@ -1,0 +1,11 @@
+//! The built program on the process engine alone: commands, flags, bad input. Needs no container engine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness: its failure is the failure of a test")]
+
+mod bad_input;
+mod flags;
+mod foreground;
+mod home;
+mod overrides;
+mod program;
+mod reading;
