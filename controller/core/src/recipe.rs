@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::text::Text;
+use crate::workload::StopSignal;
 
 /// Pure look-ups over the catalogue.
 pub trait Recipes: Send + Sync {
@@ -115,6 +116,8 @@ pub struct ProcessRecipe {
     pub command: Vec<Text>,
     /// Environment.
     pub env: Vec<(String, Text)>,
+    /// What asks it to end.
+    pub stop_signal: StopSignal,
     /// Data paths, as in a container; each becomes a folder.
     pub data_paths: &'static [&'static str],
 }

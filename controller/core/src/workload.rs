@@ -85,6 +85,20 @@ pub struct ProcessRun {
     pub user: Option<String>,
     /// Steps run once before the first start, each skipped when its mark exists.
     pub prepare: Vec<Prepare>,
+    /// What asks it to end.
+    #[serde(default)]
+    pub stop_signal: StopSignal,
+}
+
+/// The signal that asks a program to end, before KILL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StopSignal {
+    /// Of every program that says nothing else.
+    #[default]
+    Term,
+    /// Where TERM waits for clients to leave, as PostgreSQL does.
+    Int,
 }
 
 impl ProcessRun {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use koan_core::recipe::{ImageName, ProcessRecipe, Recipe, RecipePort};
 use koan_core::text::{Part, Text};
+use koan_core::workload::StopSignal;
 
 use crate::texts::{credential, join, plain};
 
@@ -141,6 +142,8 @@ fn process() -> ProcessRecipe {
             Text::plain("unix_socket_directories="),
         ],
         env: Vec::new(),
+        // A fast shutdown: TERM would wait until the last client leaves.
+        stop_signal: StopSignal::Int,
         data_paths: &[DATA],
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use koan_core::recipe::{ImageName, ProcessRecipe, Recipe, RecipePort};
 use koan_core::text::{Part, Text};
+use koan_core::workload::StopSignal;
 
 use crate::texts::{credential, plain};
 
@@ -94,6 +95,7 @@ fn process() -> ProcessRecipe {
             Text(vec![Part::File(CONFIGURATION_FILE.to_owned())]),
         ],
         env: Vec::new(),
+        stop_signal: StopSignal::Term,
         data_paths: &[DATA],
     }
 }

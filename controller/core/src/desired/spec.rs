@@ -15,7 +15,7 @@ use crate::recipe::{ProcessRecipe, Recipe, Recipes};
 use crate::step::NetworkSpec;
 use crate::text::{Part, Text, ValueRef};
 use crate::validate::{ValidProcess, ValidService, Workload};
-use crate::workload::{ContainerRun, EnvEntry, FileEntry, PortEntry, Prepare, ProcessRun, Run, WorkloadSpec};
+use crate::workload::{ContainerRun, EnvEntry, FileEntry, PortEntry, Prepare, ProcessRun, Run, StopSignal, WorkloadSpec};
 
 /// What a service needs of an engine once it is decided.
 pub fn engine_need(service: &ValidService, decision: &Decision) -> EngineNeed {
@@ -159,6 +159,7 @@ impl<'a> Builder<'a> {
                 .iter()
                 .map(|(mark, command)| Prepare { done_when: self.fill(mark), command: all(command) })
                 .collect(),
+            stop_signal: process.stop_signal,
         }
     }
 
@@ -222,6 +223,7 @@ fn own_process(process: &ValidProcess) -> ProcessRun {
         working_dir: process.working_dir.clone(),
         user: process.user.clone(),
         prepare: Vec::new(),
+        stop_signal: StopSignal::default(),
     }
 }
 

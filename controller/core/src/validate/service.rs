@@ -200,6 +200,13 @@ fn replicas(fields: &ServiceFields, findings: &mut Findings) -> u32 {
 
 fn limits(fields: &ServiceFields, findings: &mut Findings) -> Limits {
     let Some(resources) = &fields.resources else { return Limits::default() };
+    if fields.process.is_some() {
+        findings.warn(
+            "resources",
+            "bounds nothing: a program of the host runs without limits",
+            "run it as a container, or leave it out",
+        );
+    }
     let mut parse = |name: &str, written: Option<&_>, read: fn(&_) -> Option<u64>| {
         let value = written.map(read);
         if value == Some(None) {

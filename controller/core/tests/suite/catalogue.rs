@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use koan_core::recipe::{ImageName, ProcessRecipe, Recipe, RecipePort, Recipes};
 use koan_core::text::{Part, Text, ValueRef};
+use koan_core::workload::StopSignal;
 
 /// Two products: `ledger` keeps data, `scratch` does not.
 pub(crate) struct Catalogue(Vec<Recipe>);
@@ -70,6 +71,7 @@ fn ledger() -> Recipe {
             files: vec![("/run/koan/ledger.conf".to_owned(), 0o400, Text(vec![Part::Quoted(credential("password"))]))],
             command: vec![Text::plain("ledgerd"), Text(vec![Part::Port("ledger".to_owned())])],
             env: Vec::new(),
+            stop_signal: StopSignal::default(),
             data_paths: &["/var/lib/ledger"],
         }),
     }

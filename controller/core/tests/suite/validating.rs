@@ -128,6 +128,17 @@ fn candidates_are_checked() {
     assert!(!format!("{text:?}").contains("hunter2"), "B-7: a password is never repeated");
 }
 
+/// K-4, ENG-10: limits that a program of the host would not have are told, and those of a container are not.
+#[test]
+fn limits_of_a_program_are_told_to_bound_nothing() {
+    let limited =
+        |form: &str| stack_of(&format!("- name: api\n  {form}\n  health: {{tcp: {{port: 80}}}}\n  resources: {{memory: 512Mi}}"));
+    let warned = valid_stack(&limited("process: {command: [run]}")).warnings;
+    assert_eq!(warned.len(), 1);
+    assert_eq!(warned[0].path, "spec.services[0].resources");
+    assert_eq!(valid_stack(&limited("container: {image: \"a:1\"}")).warnings, []);
+}
+
 /// K-4: a secret-like literal is warned of in `local`, refused in `staging`.
 #[test]
 fn secrets_in_clear_text_are_named() {

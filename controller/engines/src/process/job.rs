@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use koan_core::workload::StopSignal;
 use koan_exec::Account;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 /// Name of the job inside the private folder.
@@ -32,6 +34,16 @@ pub(crate) struct Job {
     pub(crate) folder: PathBuf,
     /// User and group id; `None` is the caller's.
     pub(crate) account: Option<(u32, u32)>,
+    /// What asks the program to end.
+    pub(crate) stop_signal: StopSignal,
+}
+
+/// The signal by its number.
+pub(crate) fn signal_of(signal: StopSignal) -> Signal {
+    match signal {
+        StopSignal::Term => Signal::TERM,
+        StopSignal::Int => Signal::INT,
+    }
 }
 
 impl Job {
@@ -64,7 +76,7 @@ pub(crate) struct PrepareJob {
 /// What a supervisor is told through its named pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StopOrder {
-    /// Milliseconds between TERM and KILL.
+    /// Milliseconds between the signal that asks and KILL.
     pub(crate) grace: u64,
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn write(renderer: &Renderer<'_>, run: u32) -> Result<(), ProcessErro
         environment: renderer.environment(account.is_some())?,
         folder: renderer.working_dir()?,
         account: account.map(|account| (account.uid, account.gid)),
+        stop_signal: asked.stop_signal,
     };
     durable::replace(&private.join(JOB_FILE), &job)?;
     let control = private.join(CONTROL_FILE);

@@ -50,7 +50,7 @@ pub(crate) async fn start(inner: &Inner, object: &ObjectRef, values: &Values) ->
     let (stored, places) = found.ok_or_else(|| ProcessError::Absent { object: object.name.clone() })?;
     let begun = match begin(inner, &stored, &places, values)? {
         Begun::Orphan(program) => {
-            end_orphan(&object.name, &program, stored.spec.stop_grace).await?;
+            end_orphan(&stored.spec, &program, stored.spec.stop_grace).await?;
             begin(inner, &stored, &places, values)?
         }
         other @ (Begun::Started(..) | Begun::Before) => other,

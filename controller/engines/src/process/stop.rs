@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use koan_core::outcome::Done;
 use koan_core::step::ObjectRef;
+use koan_core::workload::{Run, StopSignal, WorkloadSpec};
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
@@ -15,7 +16,7 @@ use super::durable;
 use super::engine::Inner;
 use super::error::ProcessError;
 use super::identity::ProcessIdentity;
-use super::job::{CONTROL_FILE, StopOrder};
+use super::job::{CONTROL_FILE, StopOrder, signal_of};
 use super::layout::Places;
 use super::record::Situation;
 use super::start::{LOOK, lock};
@@ -49,7 +50,7 @@ pub(crate) async fn stop(inner: &Inner, object: &ObjectRef, grace: Duration) -> 
     };
     if let Some((_record, Situation::Orphaned(program) | Situation::OrphanedStep(program))) = workloads::situation(&places)? {
         changed = true;
-        end_orphan(&object.name, &program, grace).await?;
+        end_orphan(&stored.spec, &program, grace).await?;
     }
     durable::remove_folder(&places.private)?;
     drop(lock);
@@ -78,16 +79,20 @@ fn nobody_reads(error: &io::Error) -> bool {
     [rustix::io::Errno::NXIO, rustix::io::Errno::PIPE].iter().any(|known| number == Some(known.raw_os_error()))
 }
 
-/// Ends a program whose supervisor is gone: TERM, grace, KILL to its group, and only while it is the same process (P15).
-pub(crate) async fn end_orphan(object: &str, program: &ProcessIdentity, grace: Duration) -> Result<(), ProcessError> {
+/// Ends a program whose supervisor is gone: its own signal, grace, KILL to its group, and only while it is the same process (P15).
+pub(crate) async fn end_orphan(spec: &WorkloadSpec, program: &ProcessIdentity, grace: Duration) -> Result<(), ProcessError> {
     let started = Instant::now();
-    program.signal_group(Signal::TERM);
+    let asks = match &spec.run {
+        Run::Process(run) => run.stop_signal,
+        Run::Container(_) => StopSignal::default(),
+    };
+    program.signal_group(signal_of(asks));
     while program.is_alive() {
         if started.elapsed() >= grace {
             program.signal_group(Signal::KILL);
         }
         if started.elapsed() >= grace + MARGIN {
-            return Err(ProcessError::Unstoppable { object: object.to_owned() });
+            return Err(ProcessError::Unstoppable { object: spec.object.clone() });
         }
         sleep(LOOK).await;
     }

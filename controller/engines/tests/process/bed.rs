@@ -12,7 +12,7 @@ use koan_core::outcome::{Done, Failure, Outcome};
 use koan_core::secret::Secret;
 use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepAction, StepId, VolumeSpec};
 use koan_core::text::{Text, ValueRef, Values};
-use koan_core::workload::{Limits, MountSource, ProcessRun, Run, WorkloadSpec};
+use koan_core::workload::{Limits, MountSource, ProcessRun, Run, StopSignal, WorkloadSpec};
 use koan_crds::v1alpha1::RestartPolicy;
 use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
 use koan_engines::{Engine, LogLine, LogOptions, Scope};
@@ -271,6 +271,7 @@ pub(crate) fn command(object: &str, words: &[&str]) -> WorkloadSpec {
             working_dir: None,
             user: None,
             prepare: Vec::new(),
+            stop_signal: StopSignal::Term,
         }),
         env: Vec::new(),
         files: Vec::new(),

@@ -8,7 +8,7 @@ use koan_core::probe::{Address, Vantage};
 use koan_core::secret::Secret;
 use koan_core::step::StepAction;
 use koan_core::text::{Part, Text, ValueRef, Values};
-use koan_core::workload::{EnvEntry, FileEntry, Mount, MountSource, PortEntry};
+use koan_core::workload::{EnvEntry, FileEntry, Mount, MountSource, PortEntry, StopSignal};
 use koan_crds::v1alpha1::{FailureClass, Protocol};
 use koan_crds::vocabulary::Reason;
 use koan_engines::{DialRequest, Engine, EngineError, ExecRequest, Hint, LogOptions, Scope, Stream};
@@ -58,6 +58,18 @@ async fn a_group_that_ignores_term_is_killed() {
     bed.stop("web", Duration::from_millis(200)).await;
     assert_eq!(bed.workload("web").await.exit_code, Some(128 + 9));
     until(|| async { (!lives(child.parse().unwrap())).then_some(()) }).await;
+}
+
+/// ENG-10, ENG-17: a program is asked to end by the signal that it wants, and ends by itself.
+#[tokio::test]
+async fn a_program_is_asked_by_its_own_signal() {
+    let bed = Bed::new();
+    let mut spec = script("web", "trap '' TERM; trap 'exit 3' INT; echo up; while :; do sleep 0.05; done");
+    process(&mut spec).stop_signal = StopSignal::Int;
+    bed.up(&spec).await;
+    until(|| async { bed.texts("web").await.first().cloned() }).await;
+    bed.stop("web", Duration::from_secs(30)).await;
+    assert_eq!(bed.workload("web").await.exit_code, Some(3));
 }
 
 /// ENG-10, SEC-20: a program sees the person's PATH and LANG and what the manifest says, and nothing of Koan's own environment.

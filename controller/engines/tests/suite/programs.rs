@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use koan_core::identity::InstanceId;
 use koan_core::text::Text;
-use koan_core::workload::{ImageSpec, ProcessRun, Run};
+use koan_core::workload::{ImageSpec, ProcessRun, Run, StopSignal};
 use koan_engines::process::{ProcessEngine, ProcessOptions, supervise};
 
 use crate::fixture::{Bench, Fixture};
@@ -77,6 +77,7 @@ fn run(words: &[String]) -> Run {
         working_dir: None,
         user: None,
         prepare: Vec::new(),
+        stop_signal: StopSignal::Term,
     })
 }
 

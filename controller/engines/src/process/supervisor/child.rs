@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::super::job::Job;
+use super::super::job::{Job, signal_of};
 use super::log::{LogWriter, Source};
 use super::order;
 
@@ -37,6 +37,7 @@ pub(super) struct Child {
     group: Pid,
     ended: OwnedFd,
     outputs: [Option<Output>; 2],
+    asks: Signal,
 }
 
 /// One open output.
@@ -62,7 +63,13 @@ impl Child {
         let output = child.stdout.take().map(|pipe| Output::new(pipe.into(), Source::Output)).transpose()?;
         let errors = child.stderr.take().map(|pipe| Output::new(pipe.into(), Source::Errors)).transpose()?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))?;
-        Ok(Self { ended: pidfd_open(group, PidfdFlags::empty())?, child, group, outputs: [output, errors] })
+        Ok(Self {
+            ended: pidfd_open(group, PidfdFlags::empty())?,
+            child,
+            group,
+            outputs: [output, errors],
+            asks: signal_of(job.stop_signal),
+        })
     }
 
     /// Number of the program.
@@ -93,7 +100,7 @@ impl Child {
                 && let Some(order) = order(control)
             {
                 stopping = true;
-                self.signal(Signal::TERM);
+                self.signal(self.asks);
                 kill_at = Some(Instant::now() + Duration::from_millis(order.grace));
             }
             if ready.ended {
