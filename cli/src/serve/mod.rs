@@ -1,5 +1,6 @@
 //! The server of a home: embedded API server, controllers, engines, until a signal or idleness ends it.
 
+mod memory;
 mod reader;
 mod run;
 

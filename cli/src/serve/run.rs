@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{error, info};
 
+use super::memory;
 use super::reader::HomeReader;
 use crate::engines::Engines;
 use crate::failure::Failure;
@@ -58,6 +59,7 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
     let code = tokio::select! {
         () = ended => 0,
         () = idle(&server, options.idle_exit) => 0,
+        () = memory::give_back(server.snapshot_reader()) => 0,
         failure = run_controllers(controllers.as_ref()) => {
             error!(event_id = Event::ReconcilePanic.id(), %failure, "a controller task ended");
             ExitCode::Bug as u8

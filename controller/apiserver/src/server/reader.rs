@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::core::Core;
 use crate::kinds::{Resource, from_storage};
@@ -89,5 +90,11 @@ impl SnapshotReader {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.core.store.revision()
+    }
+
+    /// Moves on with each write; it holds nothing and costs nothing while nobody writes.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.core.store.settled()
     }
 }

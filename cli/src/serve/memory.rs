@@ -1,0 +1,39 @@
+//! Gives memory back once a burst of work is over (PERF-53, PERF-15).
+//!
+//! The allocator of the system keeps what the threads of a bring-up freed: of 13.2 MB that it held after `fan10`, 5.2 MB were
+//! in use, and one trim let 4.5 MB go. It wakes nobody at rest: only a write starts its wait.
+
+#![allow(unsafe_code, reason = "the allocator's one call that gives memory back has no safe wrapper; it takes no pointer")]
+
+use std::time::Duration;
+
+use koan_apiserver::SnapshotReader;
+use tokio::time::timeout;
+
+/// Nothing was written for this long: the burst is over.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// Trims after each burst of writes; never ends while the server lives.
+pub(super) async fn give_back(reader: SnapshotReader) {
+    let mut changes = reader.changes();
+    loop {
+        trim();
+        if changes.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        while let Ok(Ok(())) = timeout(QUIET, changes.changed()).await {}
+    }
+}
+
+#[cfg(target_env = "gnu")]
+fn trim() {
+    unsafe extern "C" {
+        /// Gives free pages of every arena back to the system; says whether there were any.
+        safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    malloc_trim(0);
+}
+
+/// Other allocators give back by themselves.
+#[cfg(not(target_env = "gnu"))]
+fn trim() {}
