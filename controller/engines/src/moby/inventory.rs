@@ -25,10 +25,13 @@ use crate::{EngineError, Scope};
 const DETAILS_AT_ONCE: usize = 8;
 /// Networks that the engines bring along: they carry no labels and cannot be removed.
 const STANDING_NETWORKS: [&str; 5] = ["bridge", "podman", "host", "none", "default"];
+/// Mark of a container that was made and not started yet.
+const NEVER_RAN: &str = "never ran";
 /// Containers whose details are remembered.
 const REMEMBERED_MAX: usize = 4096;
 
-/// Details of running containers by id, valid while the list shows the same endpoints: each start makes new ones.
+/// Details by id: of running containers while the list shows the same endpoints, since each start makes new ones, and of
+/// those that never ran, which an engine answers for only after it has started them.
 #[derive(Default)]
 pub(crate) struct Details(Mutex<HashMap<String, (String, Arc<Inspected>)>>);
 
@@ -146,10 +149,17 @@ impl Moby {
     }
 }
 
-/// What changes with each start of a running container; `None` where nothing does.
+/// What changes with each start of a container; `None` where nothing does.
 fn mark_of(summary: &Listed) -> Option<String> {
-    if summary.state.known != WorkloadState::Running {
-        return None;
+    match summary.state.known {
+        WorkloadState::Running => {}
+        // A container is in this state once in its life.
+        WorkloadState::Created => return Some(format!("{} {}", name_of(summary), NEVER_RAN)),
+        WorkloadState::Paused
+        | WorkloadState::Restarting
+        | WorkloadState::Removing
+        | WorkloadState::Exited
+        | WorkloadState::Dead => return None,
     }
     let networks = &summary.network_settings.networks;
     let mut endpoints: Vec<&str> = networks.values().map(|endpoint| endpoint.endpoint_id.as_str()).collect();
