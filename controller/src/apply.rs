@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use koan_core::conclude::StepOutcome;
 use koan_core::inventory::WorkloadState;
@@ -20,7 +21,10 @@ use kube::ResourceExt;
 
 use crate::context::Context;
 use crate::injection::{of_workload, resolve, vantage};
-use crate::runtime::Key;
+use crate::runtime::{Key, Kind};
+
+/// An engine is listed so soon after a start.
+const LOOK_AFTER_START: Duration = Duration::from_millis(100);
 
 /// Runs a plan on one engine; one outcome per step that was sent.
 ///
@@ -112,6 +116,10 @@ async fn send(context: &Context, engine: &dyn Engine, step: &Step, values: &Valu
     note_restart(context, name, step);
     let outcome = context.gateway.step(engine, step, values).await;
     context.pool.stepped(name, step, &outcome, context.clock.now());
+    if matches!(step.action, StepAction::Start(_)) {
+        // The reply of a start may come after the end of what it started: a short job, or one that failed at once.
+        context.wake.after(Key::new(Kind::Engine, "", &format!("{name:?}")), LOOK_AFTER_START);
+    }
     drop(turn);
     outcome
 }

@@ -1,6 +1,7 @@
 //! Gives each key to the room that reconciles it, and shows panics on their objects (REL-2).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use koan_core::identity::ServiceKey;
@@ -11,6 +12,9 @@ use crate::context::Context;
 use crate::pool::RELIST;
 use crate::runtime::{Key, Kind, Next, Reconcile};
 use crate::{service, stack};
+
+/// Pause before the list that follows one during which our own steps ended.
+const OVERTAKEN: Duration = Duration::from_millis(50);
 
 /// The reconciler of all kinds.
 pub(crate) struct Dispatch {
@@ -36,6 +40,9 @@ impl Dispatch {
             Ok(difference) => {
                 if !difference.owners.is_empty() {
                     self.wake_owners(|uid| difference.owners.iter().any(|owner| owner.0 == uid)).await;
+                }
+                if difference.overtaken {
+                    return Next::After(OVERTAKEN);
                 }
             }
             Err(error) => {

@@ -58,6 +58,8 @@ pub(crate) struct Pool {
 pub(crate) struct Difference {
     /// Owners whose workloads, networks or volumes changed.
     pub(crate) owners: BTreeSet<Uid>,
+    /// A step of ours ended meanwhile: what the list says of its object was not believed, and another list is due.
+    pub(crate) overtaken: bool,
 }
 
 impl Pool {
@@ -161,13 +163,16 @@ impl Pool {
         match engine.inventory(&self.scope).await {
             Ok(listed) => Ok(self.with(name, |slot| {
                 // A step that ended meanwhile may be missing in this list: its object stays as the reply told it.
-                let next = match (slot.inventory.as_deref(), slot.stepped_since(before)) {
+                let stepped = slot.stepped_since(before);
+                let overtaken = slot.epoch != before;
+                let next = match (slot.inventory.as_deref(), stepped) {
                     (None, _) => Some(listed),
                     (Some(old), Some(stepped)) => Some(overlay::merge(old, listed, &stepped)),
                     (Some(_), None) => None,
                 };
-                let Some(next) = next else { return Difference::default() };
-                let difference = slot.inventory.as_deref().map(|old| overlay::difference(old, &next)).unwrap_or_default();
+                let Some(next) = next else { return Difference { overtaken, ..Difference::default() } };
+                let known = slot.inventory.as_deref().map(|old| overlay::difference(old, &next)).unwrap_or_default();
+                let difference = Difference { overtaken, ..known };
                 slot.inventory = Some(Arc::new(next));
                 difference
             })),

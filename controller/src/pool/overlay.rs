@@ -163,7 +163,7 @@ pub(super) fn difference(old: &Inventory, new: &Inventory) -> Difference {
     compare(&workloads(old), &workloads(new), &mut owners);
     compare(&networks(old), &networks(new), &mut owners);
     compare(&volumes(old), &volumes(new), &mut owners);
-    Difference { owners }
+    Difference { owners, overtaken: false }
 }
 
 fn compare<'a, K: Ord, V: PartialEq>(
