@@ -97,7 +97,9 @@ async fn send(context: &Context, engine: &dyn Engine, step: &Step, values: &Valu
                 let same = |known: &&koan_core::inventory::NetworkRecord| {
                     known.name == network.name && known.owner.uid == network.owner.uid
                 };
-                inventory.networks.iter().find(same).map(|known| known.id.clone())
+                let mut found = inventory.networks.iter().filter(same).map(|known| known.id.clone());
+                // Of several the engine keeps one.
+                found.next().filter(|_| found.next().is_none())
             });
             if let Some(id) = made {
                 return Outcome::Done(koan_core::outcome::Done { changed: false, id: Some(id), ..Default::default() });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use koan_core::desired::Ownership;
 use koan_core::identity::ServiceKey;
 use koan_crds::v1alpha1::EngineName;
 use kube::ResourceExt;
@@ -55,7 +56,12 @@ impl Dispatch {
 
     async fn wake_owners(&self, concerned: impl Fn(&str) -> bool) {
         let Ok(services) = self.context.reader.services(None).await else { return };
-        for service in services.iter().filter(|service| service.uid().is_some_and(|uid| concerned(&uid))) {
+        // A network belongs to the stack: each of its services may need it.
+        let of = |service: &koan_crds::v1alpha1::ServiceSpec| {
+            let own = Ownership::of_object(service, &self.context.instance);
+            concerned(&own.owner.uid.0) || concerned(&own.network_owner.uid.0)
+        };
+        for service in services.iter().filter(|service| of(service)) {
             self.context.wake.now(Key::service(&service.namespace().unwrap_or_default(), &service.name_any()));
         }
     }

@@ -4,6 +4,7 @@
 //! owner, and by id. Volumes are exempt (S-2); objects of another instance are never seen here (REL-33).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ struct Orphan {
 #[derive(Default)]
 pub(crate) struct Collector {
     sightings: Mutex<BTreeMap<(EngineName, ObjectId), Instant>>,
+    /// The run at start is over.
+    begun: AtomicBool,
 }
 
 impl Collector {
@@ -66,7 +69,9 @@ impl Collector {
         for orphan in due {
             self.collect(context, &orphan).await;
         }
-        Next::After(if seen_before { EVERY } else { SIGHTINGS_APART })
+        // The run after the one at start comes soon in any case: what a killed process had sent may land only now.
+        let first = !self.begun.swap(true, Ordering::Relaxed);
+        Next::After(if seen_before && !first { EVERY } else { SIGHTINGS_APART })
     }
 
     /// Notes sightings; those that are old enough, and whether the collector may rest.

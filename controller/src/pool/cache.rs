@@ -170,6 +170,8 @@ impl Pool {
                     (Some(old), Some(stepped)) => Some(overlay::merge(old, listed, &stepped)),
                     (Some(_), None) => None,
                 };
+                // It answers: that it did not is over.
+                slot.info.take_if(|(info, _)| !info.available);
                 let Some(next) = next else { return Difference { overtaken, ..Difference::default() } };
                 let known = slot.inventory.as_deref().map(|old| overlay::difference(old, &next)).unwrap_or_default();
                 let difference = Difference { overtaken, ..known };

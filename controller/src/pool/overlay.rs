@@ -30,6 +30,13 @@ pub(super) fn note_image(images: &mut Images, step: &Step, done: &Done) {
 pub(super) fn take_in(inventory: &mut Inventory, images: &Images, step: &Step, done: &Done, now: Timestamp) {
     match &step.action {
         StepAction::EnsureNetwork(network) => {
+            if done.changed
+                && let Some(id) = &done.id
+            {
+                // What else had the name went.
+                let other = |known: &NetworkRecord| known.name == network.name && known.owner.uid == network.owner.uid;
+                inventory.networks.retain(|known| known.id == *id || !other(known));
+            }
             if let Some(id) = &done.id
                 && !inventory.networks.iter().any(|known| known.id == *id)
             {

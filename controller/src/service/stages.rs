@@ -186,6 +186,8 @@ async fn plan_course(visit: &mut Visit<'_>, service: &ValidService, course: &mut
         return Plan::default();
     }
     let Some(engine) = course.engine else { return Plan::default() };
+    // Nothing is wanted because the engine did not answer, not because nobody asks for it: what runs there stays.
+    let undecided = course.decision.provisions() && !matches!(visit.facts.engine, EngineVerdict::Selected { .. });
     course.inventory = match visit.context.pool.inventory(engine).await {
         Ok(inventory) => inventory,
         Err(error) => {
@@ -203,7 +205,17 @@ async fn plan_course(visit: &mut Visit<'_>, service: &ValidService, course: &mut
         .map(|record| i64::from(record.restarts))
         .sum();
     visit.facts.restarts = visit.context.restarts.record(&service.uid, counted).0;
+    if undecided || stack_is_going(visit, service).await {
+        return Plan::default();
+    }
     plan(service, &course.desired, inventory, &visit.facts)
+}
+
+/// The stack is being deleted: nothing is made for it any more, which nobody might take down (S-1).
+async fn stack_is_going(visit: &Visit<'_>, service: &ValidService) -> bool {
+    let Some(stack) = &service.stack else { return false };
+    let parent = visit.context.reader.stack(&service.key.namespace, &stack.name).await.ok().flatten();
+    parent.is_some_and(|parent| parent.metadata.deletion_timestamp.is_some())
 }
 
 /// Two clocks never agree: a start within this time of the one that the status shows is the same start.

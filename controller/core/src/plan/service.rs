@@ -35,6 +35,7 @@ pub fn plan(service: &ValidService, desired: &Desired, inventory: &Inventory, fa
     for spec in &desired.workloads {
         planner.workload(spec, mine.iter().find(|record| record.name == spec.object).copied());
     }
+    planner.keep_one_network();
     planner.steps.plan()
 }
 
@@ -184,6 +185,17 @@ impl Planner<'_> {
         if self.open {
             let object = created(&spec.object, &spec.owner);
             self.steps.add(&spec.object, StepAction::Start(object), &Cause::free(cause.text), &[made]);
+        }
+    }
+
+    /// A creation that landed after its sender was gone leaves a second network of the name: the oldest stays (P13).
+    fn keep_one_network(&mut self) {
+        for network in &self.desired.networks {
+            let same = |known: &&NetworkRecord| known.name == network.name && owns(&network.owner, &known.owner);
+            if self.inventory.networks.iter().filter(same).count() > 1 {
+                let cause = Cause::free("there are several of its name");
+                self.steps.add(&network.name, StepAction::EnsureNetwork(network.clone()), &cause, &[]);
+            }
         }
     }
 

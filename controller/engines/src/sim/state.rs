@@ -201,7 +201,7 @@ impl State {
                     let late = self.late.remove(index);
                     if self.up {
                         // Nobody hears the answer.
-                        let _ = super::steps::run(self, &late.step, &late.values);
+                        let _ = super::steps::land(self, &late.step, &late.values);
                     }
                 }
                 (Some(_) | None, Some(_) | None) => break,
@@ -301,7 +301,7 @@ impl State {
                     owner: ours(&network.owner)?,
                     created_at: self.printed_age(network.created),
                     gateway: Some(self.gateway),
-                    endpoints: u32::try_from(self.endpoints(&network.name).count()).ok(),
+                    endpoints: u32::try_from(self.attached(id)).ok(),
                 })
             })
             .collect();
@@ -317,6 +317,14 @@ impl State {
         let mut ports: Vec<LivePort> = self.workloads.values().flat_map(live_ports).collect();
         ports.sort_by(|a, b| (a.host, &a.service).cmp(&(b.host, &b.service)));
         Inventory { engine: self.engine, workloads, networks, volumes: volumes.collect(), ports }
+    }
+
+    /// Workloads attached to exactly this network: of one name, the oldest has them all.
+    pub(super) fn attached(&self, id: &ObjectId) -> usize {
+        let Some(network) = self.networks.get(id) else { return 0 };
+        let same = self.networks.iter().filter(|(_, other)| other.name == network.name);
+        let oldest = same.min_by_key(|(id, other)| (other.created, (*id).clone())).map(|(id, _)| id);
+        if oldest == Some(id) { self.endpoints(&network.name).count() } else { 0 }
     }
 
     /// Workloads attached to a network.

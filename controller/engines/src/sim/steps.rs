@@ -49,6 +49,13 @@ pub(super) fn run(state: &mut State, step: &Step, values: &Values) -> Outcome {
     outcome
 }
 
+/// Lands a call whose sender is gone. Whoever makes a network looks for one first, but the look is long over: names of networks
+/// are not unique (P13), so a second one comes about.
+pub(super) fn land(state: &mut State, step: &Step, values: &Values) -> Outcome {
+    let StepAction::EnsureNetwork(spec) = &step.action else { return run(state, step, values) };
+    Outcome::Done(Done { changed: true, id: Some(make_network(state, spec)), ..Done::default() })
+}
+
 /// Name of the object that an action is about.
 pub(super) fn name_of(action: &StepAction) -> &str {
     match action {
@@ -95,23 +102,25 @@ fn ensure_network(state: &mut State, spec: &NetworkSpec) -> Result<Outcome, Fail
     };
     let ours = of_name(state, true);
     if let Some((oldest, younger)) = ours.split_first() {
-        let unused = state.endpoints(&spec.name).next().is_none();
-        let dropped = unused && !younger.is_empty();
-        if dropped {
-            younger.iter().for_each(|id| {
-                state.networks.remove(id);
-            });
+        let free: Vec<&ObjectId> = younger.iter().filter(|id| state.attached(id) == 0).collect();
+        for id in &free {
+            state.networks.remove(*id);
         }
-        return done(dropped, Some(oldest.clone()));
+        return done(!free.is_empty(), Some(oldest.clone()));
     }
     if !of_name(state, false).is_empty() {
         return Err(foreign(TITLE, "network", &spec.name));
     }
+    let id = make_network(state, spec);
+    done(true, Some(id))
+}
+
+fn make_network(state: &mut State, spec: &NetworkSpec) -> ObjectId {
     let id = state.fresh_id("network");
     let network = SimNetwork { name: spec.name.clone(), owner: Some(spec.owner.clone()), created: state.age() };
     state.networks.insert(id.clone(), network);
     state.hint(&id);
-    done(true, Some(id))
+    id
 }
 
 fn ensure_volume(state: &mut State, spec: &VolumeSpec) -> Result<Outcome, Failure> {
