@@ -1,6 +1,6 @@
 //! S-1 to S-15 as far as a simulated run shows them, one function each; a sentence is a violation.
 //!
-//! Not visible here: who writes a state directory (S-14), forced engines and host services (S-15).
+//! Not visible here: who writes a state directory (S-14) and host services that are rejected (S-15).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use koan_core::identity::Owner;
 use koan_core::inventory::WorkloadState;
 use koan_core::step::{ObjectRef, Step, StepAction};
 use koan_crds::labels;
-use koan_crds::v1alpha1::ServiceSpec;
+use koan_crds::v1alpha1::{EngineName, ProvisioningMode, ServiceSpec};
 use koan_engines::sim::{SimVolume, SimWorld};
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
@@ -45,12 +45,22 @@ pub(crate) type History = BTreeMap<String, Before>;
 /// Checks what is about to be sent.
 pub(crate) fn before_effect(scene: &Scene<'_>, effect: &Effect) -> Vec<String> {
     let found = match effect {
-        Effect::Engine { step, .. } => {
-            vec![s2_volumes_stay(scene, step), s3_only_ours(scene, step), s9_credential_first(scene, step), s10_gate(scene, step)]
+        Effect::Engine { engine, step } => {
+            vec![
+                s2_volumes_stay(scene, step),
+                s3_only_ours(scene, step),
+                s9_credential_first(scene, step),
+                s10_gate(scene, step),
+                s15_nothing_else(scene, *engine, step),
+            ]
         }
-        Effect::Api(write) => {
-            vec![s5_proven(scene, write), s7_finalizer_last(scene, write), s8_named_by_uid(write), s9_made_once(scene, write)]
-        }
+        Effect::Api(write) => vec![
+            s5_proven(scene, write),
+            s7_finalizer_last(scene, write),
+            s8_named_by_uid(write),
+            s9_made_once(scene, write),
+            s14_refused_does_nothing(scene, write),
+        ],
     };
     found.into_iter().flatten().collect()
 }
@@ -242,6 +252,42 @@ fn s10_gate(scene: &Scene<'_>, step: &Step) -> Option<String> {
         !services.iter().any(|on| open(on))
     })?;
     Some(format!("S-10: {} starts before {} is ready", object.name, closed.name))
+}
+
+/// A stack that is refused as it stands changes none of its services.
+fn s14_refused_does_nothing(scene: &Scene<'_>, write: &ApiWrite) -> Option<String> {
+    let touches = write.kind == ApiKind::ServiceSpec && matches!(write.verb, ApiVerb::Apply | ApiVerb::Create | ApiVerb::Delete);
+    let refused = scene.home.every_stack().into_iter().find(|stack| {
+        let says = |found: &Condition| found.type_ == "Accepted" && found.status == "False";
+        let status = stack.status.as_ref().filter(|_| stack.metadata.deletion_timestamp.is_none());
+        status.is_some_and(|status| status.observed_generation == stack.metadata.generation && status.conditions.iter().any(says))
+    });
+    let stack = refused.filter(|_| touches)?;
+    Some(format!("S-14: {} {} although {} is refused", write.verb.as_str(), write.name, stack.name_any()))
+}
+
+/// What was asked to come from the host, or from another engine, is not made here.
+fn s15_nothing_else(scene: &Scene<'_>, engine: EngineName, step: &Step) -> Option<String> {
+    let (StepAction::Create(_) | StepAction::Start(_) | StepAction::EnsureVolume(_) | StepAction::EnsureNetwork(_)) =
+        &step.action
+    else {
+        return None;
+    };
+    let owner = owner_of(&step.action)?;
+    let forced = scene.home.every_stack().into_iter().find(|stack| {
+        owner.stack.as_deref() == Some(&stack.name_any()) && ![EngineName::Auto, engine].contains(&stack.spec.engine.name)
+    });
+    if forced.is_some() {
+        return Some(format!("S-15: {} on {engine:?}, which was not asked for", step.object));
+    }
+    let services = scene.home.every_service();
+    let mode = |service: &ServiceSpec| service.spec.service.provisioning.as_ref().and_then(|provisioning| provisioning.mode);
+    let never =
+        |service: &ServiceSpec| service.uid().as_deref() == Some(&owner.uid.0) && mode(service) == Some(ProvisioningMode::Never);
+    services
+        .iter()
+        .any(|service| never(service))
+        .then(|| format!("S-15: {} is made, which may come from the host only", step.object))
 }
 
 fn s12_no_secret(scene: &Scene<'_>, trace: &[String]) -> Vec<String> {

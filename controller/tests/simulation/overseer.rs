@@ -94,12 +94,12 @@ impl Overseer {
         assert_eq!(hit, number);
         match (fault, phase) {
             (Fault::Crash, Phase::Before) => Ruling::CutBefore,
-            (Fault::Crash, _) => Ruling::CutAfter,
             (Fault::Connection, Phase::Before) => Ruling::Fail(Connection),
-            (Fault::Connection, Phase::Late) if matches!(effect, Effect::Engine { .. }) => {
+            (Fault::Crash | Fault::Connection, Phase::Late) if matches!(effect, Effect::Engine { .. }) => {
                 self.world.fault_at(self.world.calls().len(), koan_engines::sim::Fault::LandsLate(LATE));
-                Ruling::Proceed
+                if fault == Fault::Crash { Ruling::CutAfter } else { Ruling::Proceed }
             }
+            (Fault::Crash, _) => Ruling::CutAfter,
             (Fault::Connection, _) => Ruling::LoseReply(Connection),
             (Fault::Conflict, _) => Ruling::Fail(Status(409)),
             (Fault::Unavailable, _) => Ruling::Fail(Status(500)),

@@ -27,14 +27,15 @@ pub(crate) enum Phase {
     Lost,
     /// It is applied twice.
     Twice,
-    /// It is applied two seconds after its sender heard of a broken connection; engines only.
+    /// It is applied two seconds after its sender heard of a broken connection, or was ended: a zombie write; engines only.
     Late,
 }
 
 /// Every pair that means something.
-pub(crate) const PAIRS: [(Fault, Phase); 8] = [
+pub(crate) const PAIRS: [(Fault, Phase); 9] = [
     (Fault::Crash, Phase::Before),
     (Fault::Crash, Phase::Lost),
+    (Fault::Crash, Phase::Late),
     (Fault::Connection, Phase::Before),
     (Fault::Connection, Phase::Lost),
     (Fault::Connection, Phase::Late),

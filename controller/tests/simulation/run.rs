@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_apiserver::{Memory, Server};
 use koan_controller::{Controllers, Hook, RunError};
 use koan_core::inventory::WorkloadState;
 use koan_crds::v1alpha1::{DevStack, EngineName, ServiceSpec};
+use koan_crds::vocabulary::Reason;
 use koan_engines::Engine;
-use koan_engines::sim::SimWorld;
+use koan_engines::sim::{SimWorkload, SimWorld};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::home::Home;
 use crate::invariants::FOREIGN;
 use crate::overseer::{Overseer, Seen};
-use crate::plan::Plan;
+use crate::plan::{Phase, Plan};
 use crate::scenario::{Goal, Move, STACK, Scenario};
 use crate::seeded::{SimClock, SimHost, SimRandom};
 use crate::witness::{Notes, ScriptedProber, WitnessedEngine};
@@ -31,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const DEADLINE: Duration = Duration::from_secs(60);
 /// A run without an effect for this long has come to rest.
 const QUIET: Duration = Duration::from_secs(3);
+/// Time in which the collector meets what landed late: its longest pause and two sightings.
+const HEALED: Duration = Duration::from_secs(400);
 /// Rest that is watched: longer than two sightings of the collector and two lists of the engine.
 const REST: Duration = Duration::from_secs(65);
 /// Reads that the controllers may make at rest per second and object: one reconcile makes fewer than this (L-5).
@@ -191,6 +195,9 @@ impl Machine {
         }
         self.reach(scenario.goal).await;
         self.settle().await;
+        if self.overseer.hit.is_some_and(|(_, _, phase)| phase == Phase::Late) {
+            self.pass(HEALED).await;
+        }
         // A deed that was under way when the goal was met may have moved it.
         self.reach(scenario.goal).await;
         self.rest().await;
@@ -238,7 +245,7 @@ impl Machine {
             Goal::Blocked => {
                 let blocked = |service: &ServiceSpec| {
                     let status = service.status.clone().unwrap_or_default();
-                    let says = |found: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
+                    let says = |found: &Condition| {
                         found.type_ == "CleanupBlocked" && found.status == "True" && found.reason == "EngineUnreachable"
                     };
                     status.conditions.iter().any(says)
@@ -249,6 +256,17 @@ impl Machine {
                     && services.iter().filter(|service| going(service)).all(|service| blocked(service))
             }
             Goal::Refused => current && says("Accepted", "False"),
+            Goal::Suspended => {
+                let stopped = |found: &SimWorkload| found.state == WorkloadState::Exited;
+                let because = |found: &Condition| found.type_ == "Ready" && found.reason == Reason::Suspended.as_str();
+                current && status.conditions.iter().any(because) && self.world.workloads().values().all(stopped)
+            }
+            Goal::Says(reason) => {
+                let because = |found: &Condition| found.reason == reason.as_str();
+                let service =
+                    |object: &ServiceSpec| object.status.as_ref().is_some_and(|status| status.conditions.iter().any(because));
+                current && says("Ready", "False") && self.home.every_service().iter().any(|object| service(object))
+            }
         }
     }
 
@@ -323,9 +341,7 @@ impl Machine {
         let text = |(name, conditions): (String, Vec<_>)| {
             conditions
                 .into_iter()
-                .map(|found: k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
-                    format!("{name} {}={}/{}", found.type_, found.status, found.reason)
-                })
+                .map(|found: Condition| format!("{name} {}={}/{}", found.type_, found.status, found.reason))
                 .collect::<Vec<_>>()
         };
         services.chain(stacks).flat_map(text).collect()
@@ -339,7 +355,9 @@ impl Machine {
             let owner = workload.owner.as_ref().map(|owner| owner.service.clone());
             end.insert(format!("workload {owner:?} {:?} {:?} {ports:?}", workload.state, workload.spec.run));
         }
-        end.extend(self.world.networks().values().map(|network| format!("network {}", stem(&network.name))));
+        let networks = self.world.networks();
+        end.extend(networks.values().map(|network| format!("network {}", stem(&network.name))));
+        end.insert(format!("{} networks", networks.len()));
         if scenario.racy {
             return end;
         }

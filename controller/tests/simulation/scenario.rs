@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use koan_crds::vocabulary::Reason;
 use koan_engines::sim::{Answer, Program};
 use serde_json::{Value, json};
 
@@ -44,6 +45,10 @@ pub(crate) enum Goal {
     Blocked,
     /// The stack is refused as it stands.
     Refused,
+    /// The stack is suspended, and nothing of it runs.
+    Suspended,
+    /// The stack is not ready, and a service says so for this reason.
+    Says(Reason),
 }
 
 /// A story.
@@ -125,6 +130,34 @@ pub(crate) fn all() -> Vec<Scenario> {
         ),
         Scenario::new("refused", vec![Move::Apply(invalid())], Goal::Refused),
     ]
+    .into_iter()
+    .chain(wishes())
+    .collect()
+}
+
+/// What a user may ask of a whole stack.
+fn wishes() -> Vec<Scenario> {
+    let ready = || Move::Until(Goal::Ready);
+    let apply = || Move::Apply(stack());
+    vec![
+        Scenario::new(
+            "suspend",
+            vec![apply(), ready(), Move::Apply(with("suspend", json!(true))), Move::Until(Goal::Suspended), apply()],
+            Goal::Ready,
+        ),
+        Scenario::new(
+            "ttl",
+            vec![Move::Apply(with("ttl", json!("1m"))), ready(), Move::Wait(PATIENCE), Move::Until(Goal::Gone)],
+            Goal::Gone,
+        ),
+        Scenario::new("edit-value", vec![apply(), ready(), Move::Apply(other_value())], Goal::Ready),
+        Scenario::new(
+            "forced-engine",
+            vec![Move::Apply(with("engine", json!({"name": "Podman"})))],
+            Goal::Says(Reason::ForcedUnavailable),
+        ),
+        Scenario::new("never", vec![Move::Apply(never())], Goal::Says(Reason::HostServiceRequired)),
+    ]
 }
 
 /// Five services, three levels deep: `db` and `cache`, then `api`, then `worker` and `web`.
@@ -152,6 +185,28 @@ pub(crate) fn stack() -> Value {
 fn edited() -> Value {
     let mut stack = stack();
     stack["spec"]["services"][2]["container"]["image"] = json!("docker.io/library/api:2.0");
+    stack
+}
+
+/// The stack with a field of its spec set.
+fn with(field: &str, value: Value) -> Value {
+    let mut stack = stack();
+    stack["spec"][field] = value;
+    stack
+}
+
+/// The stack with one variable of a leaf changed (PERF-70).
+fn other_value() -> Value {
+    let mut stack = stack();
+    stack["spec"]["services"][3]["env"] = json!([{"name": "LEVEL", "value": "debug"}]);
+    stack
+}
+
+/// The stack whose cache may come from the host only, which has none (S-15).
+fn never() -> Value {
+    let mut stack = stack();
+    stack["spec"]["services"].as_array_mut().unwrap().truncate(2);
+    stack["spec"]["services"][1]["provisioning"] = json!({"mode": "Never"});
     stack
 }
 

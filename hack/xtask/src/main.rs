@@ -8,6 +8,7 @@ mod events;
 mod layers;
 mod rooms;
 mod rows;
+mod sim;
 mod sizes;
 mod sources;
 mod spec;
@@ -33,6 +34,7 @@ enum Command {
     Cli(cli::Arguments),
     Events(events::Arguments),
     Rows(rows::Arguments),
+    Sim(sim::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Cli(arguments) => cli::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Rows(arguments) => rows::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
     };
     match outcome {
         Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
