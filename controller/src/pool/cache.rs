@@ -8,7 +8,7 @@ use koan_core::identity::{InstanceId, Uid};
 use koan_core::inventory::{EngineInfo, Inventory};
 use koan_core::outcome::Outcome;
 use koan_core::step::Step;
-use koan_crds::v1alpha1::EngineName;
+use koan_crds::v1alpha1::{EngineName, FailureClass};
 use koan_engines::{Engine, EngineError, Scope};
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::Instant;
@@ -32,6 +32,8 @@ struct Slot {
     epoch: u64,
     /// Objects of the last steps, each with its count.
     stepped: VecDeque<(u64, String)>,
+    /// The reply to a step was lost: what the cache says of its object may be wrong.
+    doubted: bool,
 }
 
 impl Slot {
@@ -153,13 +155,27 @@ impl Pool {
         self.with(name, |slot| slot.inventory.clone().or_else(|| slot.last.clone()))
     }
 
+    /// Makes sure that the inventory of an engine is there, and lists anew where the reply to a step of ours was lost.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn certain(&self, name: EngineName) -> Result<(), EngineError> {
+        if self.with(name, |slot| slot.doubted && slot.inventory.is_some()) {
+            self.relist(name).await?;
+        }
+        self.inventory(name).await.map(drop)
+    }
+
     /// Lists an engine anew and says whose objects changed.
     ///
     /// # Errors
     /// The engine does not answer; what was known of it is forgotten.
     pub(crate) async fn relist(&self, name: EngineName) -> Result<Difference, EngineError> {
         let Some(engine) = self.engine(name) else { return Ok(Difference::default()) };
-        let before = self.with(name, |slot| slot.epoch);
+        let before = self.with(name, |slot| {
+            slot.doubted = false;
+            slot.epoch
+        });
         match engine.inventory(&self.scope).await {
             Ok(listed) => Ok(self.with(name, |slot| {
                 // A step that ended meanwhile may be missing in this list: its object stays as the reply told it.
@@ -182,6 +198,7 @@ impl Pool {
                 self.with(name, |slot| {
                     slot.last = slot.inventory.take().or_else(|| slot.last.take());
                     slot.info = None;
+                    slot.doubted = true;
                 });
                 Err(error)
             }
@@ -190,7 +207,15 @@ impl Pool {
 
     /// Takes the reply to our own step into the inventory: the reply of a start *is* the start event (PERF-80).
     pub(crate) fn stepped(&self, name: EngineName, step: &Step, outcome: &Outcome, now: jiff::Timestamp) {
-        let Outcome::Done(done) = outcome else { return };
+        let done = match outcome {
+            Outcome::Done(done) => done,
+            // The step may have been done all the same, and only its reply was lost.
+            Outcome::Failed(failure) if failure.class == FailureClass::Transient => {
+                self.with(name, |slot| slot.doubted = true);
+                return;
+            }
+            Outcome::Failed(_) | Outcome::Waiting { .. } => return,
+        };
         self.with(name, |slot| {
             slot.epoch += 1;
             if slot.stepped.len() == STEPPED {

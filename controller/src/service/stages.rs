@@ -116,7 +116,7 @@ async fn is_running(visit: &Visit<'_>, service: &ValidService) -> bool {
         _ => None,
     };
     if let Some(engine) = held(visit).or(chosen)
-        && let Err(error) = visit.context.pool.inventory(engine).await
+        && let Err(error) = visit.context.pool.certain(engine).await
     {
         // What cannot be seen may run: its ports stay its own (L-1).
         tracing::debug!(key = %visit.key, "no inventory: {error}");
@@ -187,7 +187,7 @@ async fn plan_course(visit: &mut Visit<'_>, service: &ValidService, course: &mut
     }
     let Some(engine) = course.engine else { return Plan::default() };
     // Nothing is wanted because the engine did not answer, not because nobody asks for it: what runs there stays.
-    let undecided = course.decision.provisions() && !matches!(visit.facts.engine, EngineVerdict::Selected { .. });
+    let undecided = course.decision.provisions() && course.desired.engine.is_none();
     course.inventory = match visit.context.pool.inventory(engine).await {
         Ok(inventory) => inventory,
         Err(error) => {
