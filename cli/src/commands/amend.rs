@@ -17,7 +17,7 @@ pub(crate) struct Amendments {
     /// Added once to declared and default ports
     #[arg(long, value_name = "N")]
     base_port: Option<u16>,
-    /// Host port of one service: [SERVICE[:PORT]=]N; may be repeated
+    /// Host port of one service, as SERVICE=N, SERVICE:PORT=N or N alone; may be repeated
     #[arg(long = "port", value_name = "[SERVICE[:PORT]=]N")]
     ports: Vec<String>,
     /// Publish every port on loopback

@@ -1,4 +1,6 @@
 //! One run: a scenario on a simulated machine, with at most one fault, to rest.
+//!
+//! Over 400 lines: one machine, whose whole life a run is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};

@@ -187,7 +187,7 @@ fn ready(input: &ServiceInput, service: &ValidService, judgement: &Judgement) ->
             Judged::yes(Reason::Ready, "its probe passes")
         };
     }
-    if health.timed_out(input.now) {
+    if health.timed_out(input.now) || timed_out_before(input) {
         let budget = crate::validate::spell_duration(service.readiness);
         return Judged::no(
             Reason::ReadinessTimeout,
@@ -197,6 +197,18 @@ fn ready(input: &ServiceInput, service: &ValidService, judgement: &Judgement) ->
     let order = [&judgement.engine, &judgement.provisioned, &judgement.ports, &judgement.dependencies, &health.judged];
     let first = order.into_iter().find(|judged| !judged.is_true()).map_or("not judged yet", |judged| &judged.message);
     Judged::no(Reason::NotReady, first)
+}
+
+/// The budget of this workload ran out before and it was not ready since: a start by its restart policy gives it no new one,
+/// or what waits would see the end for a moment only (K-8, CLI-18).
+fn timed_out_before(input: &ServiceInput) -> bool {
+    let same = health::record(input).is_some_and(|record| {
+        let before = input.old.workload.as_ref().and_then(|workload| workload.id.as_deref());
+        before == Some(record.id.0.as_str())
+    });
+    same && conditions::old(&input.old.conditions, ConditionType::Ready).is_some_and(|before| {
+        before.reason == Reason::ReadinessTimeout.as_str() && before.observed_generation == Some(input.generation)
+    })
 }
 
 /// A host service that is lost is not ready, whatever its last probe said.

@@ -157,6 +157,11 @@ fn a_service_that_is_late_times_out() {
     is(&visit.verdict.status, ConditionType::Ready, "False", Reason::ReadinessTimeout);
     assert_eq!(visit.verdict.status.last_failure.as_ref().unwrap().message, "status 503");
     assert_eq!(names(&visit.verdict), ["ReadinessTimeout"]);
+    let record = world.record();
+    (record.state, record.exit_code) = (WorkloadState::Exited, Some(3));
+    let started_again = world.visit();
+    assert_eq!(started_again.verbs(), ["Start"]);
+    is(&started_again.verdict.status, ConditionType::Ready, "False", Reason::ReadinessTimeout);
     assert_eq!(world.visit().verdict.events, [], "events only on change");
     world.probe_passes();
     is(&world.visit().verdict.status, ConditionType::Ready, "True", Reason::Ready);
