@@ -43,17 +43,23 @@ pub(super) fn run(state: &mut State, step: &Step, values: &Values) -> Outcome {
     }
     .unwrap_or_else(Outcome::Failed);
     if matches!(&outcome, Outcome::Done(done) if done.changed) {
-        let effect = Effect { at: state.age(), verb: step.action.verb(), object: name_of(&step.action).to_owned() };
-        state.effects.push(effect);
+        record(state, step);
     }
     outcome
+}
+
+fn record(state: &mut State, step: &Step) {
+    let effect = Effect { at: state.age(), verb: step.action.verb(), object: name_of(&step.action).to_owned() };
+    state.effects.push(effect);
 }
 
 /// Lands a call whose sender is gone. Whoever makes a network looks for one first, but the look is long over: names of networks
 /// are not unique (P13), so a second one comes about.
 pub(super) fn land(state: &mut State, step: &Step, values: &Values) -> Outcome {
     let StepAction::EnsureNetwork(spec) = &step.action else { return run(state, step, values) };
-    Outcome::Done(Done { changed: true, id: Some(make_network(state, spec)), ..Done::default() })
+    let id = make_network(state, spec);
+    record(state, step);
+    Outcome::Done(Done { changed: true, id: Some(id), ..Done::default() })
 }
 
 /// Name of the object that an action is about.
