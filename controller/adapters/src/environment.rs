@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use koan_core::candidate::{ParsedCandidate, parse};
-use koan_core::probe::Address;
+use koan_core::candidate::{ParsedCandidate, own_authorities, parse};
+use koan_core::probe::{Address, Tls, TlsMode};
 use koan_core::recipe::{Recipe, Recipes};
 use koan_core::secret::{Login, Secret};
 
@@ -44,7 +44,8 @@ pub fn environment_candidates(
 /// Every environment name that [`environment_candidates`] reads for an adapter, beside those that the manifest lists.
 pub fn environment_names(adapter: &str) -> Vec<&'static str> {
     let Some(recipe) = catalogue().recipe(adapter) else { return Vec::new() };
-    recipe.candidate_names.iter().copied().chain(recipe.candidate_parts.into_iter().flatten()).collect()
+    let together = recipe.candidate_parts.into_iter().flatten().chain(recipe.candidate_tls.into_iter().flatten());
+    recipe.candidate_names.iter().copied().chain(together).collect()
 }
 
 /// One URL, or a list where the name is a plural.
@@ -72,7 +73,8 @@ fn together(recipe: &Recipe, variables: &BTreeMap<String, String>) -> Option<(St
         user: value(user),
         password: value(password),
         database: value(database),
-        tls: false,
+        mode: recipe.candidate_tls.and_then(|[mode, _authorities]| value(mode)),
+        authorities: recipe.candidate_tls.and_then(|[_mode, authorities]| value(authorities)),
     };
     parts.candidate(recipe).map(|candidate| (host.to_owned(), candidate))
 }
@@ -96,8 +98,9 @@ fn connection_string(text: &str, recipe: &Recipe) -> Option<ParsedCandidate> {
             "username" | "user id" | "user" | "uid" => parts.user = Some(value),
             "password" | "pwd" => parts.password = Some(value),
             "database" | "initial catalog" | "defaultdatabase" => parts.database = Some(value),
-            "ssl" => parts.tls = value.eq_ignore_ascii_case("true"),
-            "ssl mode" | "sslmode" => parts.tls = !matches!(value.to_ascii_lowercase().as_str(), "disable" | "allow" | "prefer"),
+            "ssl" if value.eq_ignore_ascii_case("true") => parts.mode = Some(TlsMode::VerifyFull.as_str()),
+            "ssl mode" | "sslmode" => parts.mode = Some(value),
+            "root certificate" | "sslrootcert" => parts.authorities = Some(value),
             _unknown => {}
         }
     }
@@ -111,7 +114,8 @@ struct Parts<'a> {
     user: Option<&'a str>,
     password: Option<&'a str>,
     database: Option<&'a str>,
-    tls: bool,
+    mode: Option<&'a str>,
+    authorities: Option<&'a str>,
 }
 
 impl Parts<'_> {
@@ -123,13 +127,15 @@ impl Parts<'_> {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_owned() };
         let address: Address = parse(&format!("{host}:{port}"), None).ok()?.address;
         let password = self.password.map(|text| Secret::new(text.to_owned()));
+        let mode = self.mode.map_or(Ok(None), TlsMode::parse).ok()?;
+        let authorities = self.authorities.filter(|path| own_authorities(path)).map(str::to_owned);
         let login = Login { username: self.user.map(str::to_owned), password, token: None };
         Some(ParsedCandidate {
             scheme: None,
             address,
             database: self.database.map(str::to_owned),
             login: (login != Login::default()).then_some(login),
-            tls: self.tls,
+            tls: mode.map(|mode| Tls { mode, authorities }),
         })
     }
 }

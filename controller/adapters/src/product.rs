@@ -5,14 +5,14 @@ use koan_core::secret::Login;
 use koan_crds::v1alpha1::EvidenceCode;
 use tokio::time::Instant;
 
-use crate::wire::{Fault, Target};
+use crate::wire::{Fault, Peer};
 
 /// One product on the wire.
 #[async_trait]
 pub(crate) trait Product: Send + Sync {
     /// Proves the product by its greeting; sends no credential, user name or database name of anybody (DET-14). The handshake ends
     /// in the way that the product counts as clean (SEC-2).
-    async fn identify(&self, target: &Target, deadline: Instant) -> Result<Identified, Fault>;
+    async fn identify(&self, peer: &Peer, deadline: Instant) -> Result<Identified, Fault>;
 
     /// One login and the authorised check (DET-21), the product's goodbye included.
     async fn login(&self, attempt: &Attempt<'_>) -> Proof;
@@ -30,7 +30,7 @@ pub(crate) struct Identified {
 /// One login.
 pub(crate) struct Attempt<'a> {
     /// Where.
-    pub(crate) target: &'a Target,
+    pub(crate) peer: &'a Peer,
     /// With what; empty is a connection without credential.
     pub(crate) login: &'a Login,
     /// Database or key space that must be usable.

@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
+use crate::tls::{self, Verified};
+
 /// Longest connect to a loopback address (DET-12).
 pub(crate) const CONNECT_LOOPBACK: Duration = Duration::from_millis(250);
 /// Longest connect elsewhere (DET-12).
@@ -42,6 +44,14 @@ impl Target {
     fn connect_limit(&self) -> Duration {
         if self.is_local() { CONNECT_LOOPBACK } else { CONNECT_ELSEWHERE }
     }
+}
+
+/// A server as a candidate names it.
+pub(crate) struct Peer {
+    /// Where it is.
+    pub(crate) target: Target,
+    /// TLS that it has to prove itself by.
+    pub(crate) tls: Option<Verified>,
 }
 
 /// What went wrong, as evidence; the detail never holds a credential.
@@ -77,6 +87,11 @@ impl Fault {
             _ => "another protocol answers",
         };
         Self::new(EvidenceCode::WrongProtocol, product)
+    }
+
+    /// It accepted and closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        *self == Self::closed()
     }
 
     fn closed() -> Self {
@@ -125,7 +140,7 @@ impl Wire {
             Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
                 Err(Fault::new(EvidenceCode::WrongProtocol, "it sends without end"))
             }
-            Ok(Err(_)) => Err(Fault::closed()),
+            Ok(Err(error)) => Err(tls::of_stream(&error).unwrap_or_else(Fault::closed)),
             Err(_) if buffer.is_empty() && self.read == 0 => Err(Fault::new(EvidenceCode::Silent, "it accepts and says nothing")),
             Err(_) => Err(Fault::new(EvidenceCode::Timeout, "its answer does not end in time")),
         }

@@ -1,6 +1,6 @@
 //! Candidates as people write them: a URL, `host:port` or a `unix://` path, parsed once (DET-9).
 
-use crate::probe::{Address, Candidate};
+use crate::probe::{Address, Candidate, Tls, TlsMode, UnknownMode};
 use crate::secret::{Login, Secret};
 use koan_crds::v1alpha1::DetectionMethod;
 
@@ -18,8 +18,8 @@ pub struct ParsedCandidate {
     pub database: Option<String>,
     /// Login; bound to this candidate alone (DET-11).
     pub login: Option<Login>,
-    /// The URL demands verified TLS.
-    pub tls: bool,
+    /// Verified TLS that the URL demands.
+    pub tls: Option<Tls>,
 }
 
 impl ParsedCandidate {
@@ -30,7 +30,7 @@ impl ParsedCandidate {
             source,
             address: self.address.clone(),
             named_by_manifest,
-            tls: self.tls,
+            tls: self.tls.clone(),
             database: self.database.clone(),
         }
     }
@@ -51,6 +51,9 @@ pub enum CandidateError {
     /// Percent-encoding that stands for no text.
     #[error("holds broken percent-encoding")]
     Encoding,
+    /// `sslmode` with a word that nobody knows.
+    #[error("has an sslmode that {0}")]
+    Mode(#[from] UnknownMode),
 }
 
 /// Takes a candidate apart; `default_port` stands in for a URL without one.
@@ -62,7 +65,7 @@ pub fn parse(text: &str, default_port: Option<u16>) -> Result<ParsedCandidate, C
         let absolute = path.starts_with('/') && path.len() > 1;
         let address = Address::Unix { path: path.to_owned() };
         return absolute
-            .then_some(ParsedCandidate { scheme: None, address, database: None, login: None, tls: false })
+            .then_some(ParsedCandidate { scheme: None, address, database: None, login: None, tls: None })
             .ok_or(CandidateError::Form);
     }
     match text.split_once("://") {
@@ -71,7 +74,7 @@ pub fn parse(text: &str, default_port: Option<u16>) -> Result<ParsedCandidate, C
             let (host, port) = split_host(text)?;
             let port = port.ok_or(if host.is_empty() { CandidateError::Form } else { CandidateError::NoPort })?;
             let address = Address::Tcp { host: valid_host(host)?, port };
-            Ok(ParsedCandidate { scheme: None, address, database: None, login: None, tls: false })
+            Ok(ParsedCandidate { scheme: None, address, database: None, login: None, tls: None })
         }
     }
 }
@@ -98,7 +101,7 @@ fn parse_url(scheme: &str, rest: &str, default_port: Option<u16>) -> Result<Pars
         address: Address::Tcp { host: valid_host(host)?, port },
         database: (!database.is_empty()).then_some(database),
         login: userinfo.map(login).transpose()?,
-        tls: demands_tls(scheme, query),
+        tls: demanded_tls(scheme, query)?,
     })
 }
 
@@ -114,11 +117,29 @@ fn login(userinfo: &str) -> Result<Login, CandidateError> {
 /// Schemes of the catalogue whose transport is TLS.
 const TLS_SCHEMES: [&str; 5] = ["https", "rediss", "amqps", "mqtts", "tls"];
 
-fn demands_tls(scheme: &str, query: &str) -> bool {
-    let by_query = query
-        .split('&')
-        .any(|pair| matches!(pair, "sslmode=require" | "sslmode=verify-ca" | "sslmode=verify-full" | "tls=true" | "ssl=true"));
-    by_query || TLS_SCHEMES.contains(&scheme.to_ascii_lowercase().as_str())
+/// The scheme among these whose transport is TLS.
+pub fn tls_scheme<'a>(schemes: &[&'a str]) -> Option<&'a str> {
+    schemes.iter().copied().find(|scheme| TLS_SCHEMES.contains(scheme))
+}
+
+/// TLS of a scheme or a query: `sslmode` with `sslrootcert` as libpq has them, `ssl_ca_certs` as Redis clients do.
+fn demanded_tls(scheme: &str, query: &str) -> Result<Option<Tls>, CandidateError> {
+    let mut mode = TLS_SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()).then_some(TlsMode::VerifyFull);
+    let mut authorities = None;
+    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match key {
+            "sslmode" => mode = TlsMode::parse(&decode(value)?)?.or(mode),
+            "tls" | "ssl" if value == "true" => mode = mode.or(Some(TlsMode::VerifyFull)),
+            "sslrootcert" | "ssl_ca_certs" => authorities = Some(decode(value)?).filter(|path| own_authorities(path)),
+            _other => {}
+        }
+    }
+    Ok(mode.map(|mode| Tls { mode, authorities }))
+}
+
+/// `system` is libpq's word for the machine's own trust store.
+pub fn own_authorities(path: &str) -> bool {
+    !path.is_empty() && path != "system"
 }
 
 /// Host and port; IPv6 literals stand in brackets.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::probe::Address;
+use crate::candidate::tls_scheme;
+use crate::probe::{Address, Tls};
 use crate::recipe::Recipe;
 use crate::secret::{Login, Secret};
 use crate::validate::{EndpointPolicy, ValidService, Workload};
@@ -13,6 +14,8 @@ use crate::validate::{EndpointPolicy, ValidService, Workload};
 pub struct OutputSource<'a> {
     /// Where the consumer connects to.
     pub address: &'a Address,
+    /// Verified TLS that the address demands; its file of authorities only where the consumer can read it.
+    pub tls: Option<&'a Tls>,
     /// Login of the service; `None` where it has none.
     pub login: Option<&'a Login>,
     /// Host address of each further port by container port, for outputs such as a management URL.
@@ -58,11 +61,16 @@ pub fn output_names(service: &ValidService, recipe: Option<&Recipe>, login: bool
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// Endpoint for status and messages: the URL without any credential.
-pub fn safe_endpoint(service: &ValidService, recipe: Option<&Recipe>, address: &Address) -> String {
-    let source = OutputSource { address, login: None, ports: BTreeMap::new() };
-    let values = values(service, recipe, &source);
-    match url_pattern(&service.endpoint, recipe) {
+/// Endpoint for status and messages: the URL without any credential. What demands TLS is spelled by the adapter's own pattern,
+/// since the demand is read back from it.
+pub fn safe_endpoint(service: &ValidService, recipe: Option<&Recipe>, address: &Address, tls: Option<&Tls>) -> String {
+    let source = OutputSource { address, tls, login: None, ports: BTreeMap::new() };
+    let mut values = values(service, recipe, &source);
+    let own = recipe.filter(|_| tls.is_some());
+    if let Some(recipe) = own {
+        values.scheme = scheme(recipe, tls).to_owned();
+    }
+    match own.map(|recipe| recipe.url_pattern.to_owned()).or_else(|| url_pattern(&service.endpoint, recipe)) {
         Some(pattern) => fill(&pattern, &values),
         None => address.to_string(),
     }
@@ -89,6 +97,7 @@ fn values(service: &ValidService, recipe: Option<&Recipe>, source: &OutputSource
     }
     if recipe.is_some() {
         plain.insert("database", service.database.clone());
+        plain.extend(source.tls.iter().flat_map(|tls| tls_values(tls)));
     }
     if let Some(login) = source.login {
         plain.extend(login.username.iter().map(|user| ("user", user.clone())));
@@ -96,8 +105,22 @@ fn values(service: &ValidService, recipe: Option<&Recipe>, source: &OutputSource
         plain.extend(login.token.iter().map(|token| ("token", token.expose().clone())));
     }
     let own = service.endpoint.scheme.clone();
-    let scheme = own.or_else(|| recipe.and_then(|recipe| recipe.schemes.first()).map(|scheme| (*scheme).to_owned()));
+    let scheme = own.or_else(|| recipe.map(|recipe| scheme(recipe, source.tls).to_owned()));
     Filled { plain, ports: source.ports.clone(), scheme: scheme.unwrap_or_else(|| "http".to_owned()) }
+}
+
+/// The canonical scheme, or the one whose transport is TLS.
+fn scheme(recipe: &Recipe, tls: Option<&Tls>) -> &'static str {
+    let encrypted = tls.and_then(|_| tls_scheme(recipe.schemes));
+    encrypted.or_else(|| recipe.schemes.first().copied()).unwrap_or("http")
+}
+
+/// What patterns say of TLS.
+fn tls_values(tls: &Tls) -> impl Iterator<Item = (&'static str, String)> {
+    let modes = [("sslmode", tls.mode.as_str()), ("dotnetsslmode", tls.mode.dotnet())];
+    let modes = modes.into_iter().map(|(name, mode)| (name, mode.to_owned()));
+    let files = ["sslrootcert", "authorities"].map(|name| tls.authorities.clone().map(|path| (name, path)));
+    modes.chain(files.into_iter().flatten())
 }
 
 fn url_pattern(policy: &EndpointPolicy, recipe: Option<&Recipe>) -> Option<String> {
@@ -160,7 +183,7 @@ fn lookup(name: &str, values: &Filled) -> Option<String> {
     };
     Some(match name {
         "host" if raw.contains(':') => format!("[{raw}]"),
-        "user" | "password" | "database" | "token" => percent_encode(raw),
+        "user" | "password" | "database" | "token" | "sslrootcert" => percent_encode(raw),
         _ => raw.clone(),
     })
 }

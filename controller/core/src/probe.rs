@@ -78,6 +78,73 @@ impl CredentialRef {
     }
 }
 
+/// TLS that a candidate demands: nothing of a login is sent before its peer is verified.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Tls {
+    /// How much is verified, in the words of PostgreSQL.
+    pub mode: TlsMode,
+    /// PEM file with the authorities that count; `None` is the trust store of this machine.
+    pub authorities: Option<String>,
+}
+
+impl Tls {
+    /// The peer's certificate has to name the host. The machine's store trusts authorities that sign for anybody, so with it
+    /// the name counts in every mode.
+    pub fn checks_name(&self) -> bool {
+        self.mode == TlsMode::VerifyFull || self.authorities.is_none()
+    }
+}
+
+/// What `sslmode` demands; `rediss://` and `tls=true` demand everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TlsMode {
+    /// Encryption; as `VerifyCa`, since nothing is sent to a peer that nobody vouches for.
+    Require,
+    /// A certificate that leads to an authority.
+    VerifyCa,
+    /// A certificate that leads to an authority and names the host.
+    VerifyFull,
+}
+
+impl TlsMode {
+    /// Spelling of libpq and JDBC.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+
+    /// Spelling of .NET.
+    pub fn dotnet(self) -> &'static str {
+        match self {
+            Self::Require => "Require",
+            Self::VerifyCa => "VerifyCA",
+            Self::VerifyFull => "VerifyFull",
+        }
+    }
+
+    /// The mode of a text in either spelling, whatever its case; `Ok(None)` where encryption is not demanded.
+    ///
+    /// # Errors
+    /// The text names no mode.
+    pub fn parse(text: &str) -> Result<Option<Self>, UnknownMode> {
+        match text.to_ascii_lowercase().replace('-', "").as_str() {
+            "disable" | "allow" | "prefer" => Ok(None),
+            "require" => Ok(Some(Self::Require)),
+            "verifyca" => Ok(Some(Self::VerifyCa)),
+            "verifyfull" => Ok(Some(Self::VerifyFull)),
+            _unknown => Err(UnknownMode),
+        }
+    }
+}
+
+/// A text that names no mode of [`TlsMode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is none of disable, allow, prefer, require, verify-ca, verify-full")]
+pub struct UnknownMode;
+
 /// A place where a host service may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -89,8 +156,8 @@ pub struct Candidate {
     pub address: Address,
     /// Named by the manifest (slot 0 or `detection.env`): it may lie beyond loopback and behind a forwarder.
     pub named_by_manifest: bool,
-    /// The URL demands verified TLS.
-    pub tls: bool,
+    /// Verified TLS that its URL demands.
+    pub tls: Option<Tls>,
     /// Database of the URL, where it names one.
     pub database: Option<String>,
 }
@@ -169,8 +236,10 @@ pub enum CandidateVerdict {
 pub struct Usable {
     /// Credential that was accepted.
     pub credential: CredentialRef,
-    /// Address that was connected to: an address literal, never `localhost` (DET-32).
+    /// Address that was connected to: an address literal, never `localhost` (DET-32), unless TLS vouches for a name.
     pub address: Address,
+    /// TLS that proved the peer.
+    pub tls: Option<Tls>,
     /// Version that the server reports.
     pub version: Option<String>,
     /// Identity of the server, where the product has one.
@@ -184,6 +253,8 @@ pub struct Check {
     pub adapter: String,
     /// Where to connect to.
     pub address: Address,
+    /// Verified TLS, where the address demands it.
+    pub tls: Option<Tls>,
     /// Login to use.
     pub login: Login,
     /// Database, virtual host or key space.

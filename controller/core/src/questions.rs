@@ -88,7 +88,7 @@ fn candidates(service: &ValidService, facts: &Facts, recipe: &Recipe) -> Vec<Can
             source: None,
             address: Address::Tcp { host: host.to_owned(), port },
             named_by_manifest: false,
-            tls: false,
+            tls: None,
             database: None,
         })
     });

@@ -54,12 +54,15 @@ pub struct Recipe {
     pub schemes: &'static [&'static str],
     /// Outputs beside `url host port user password database`, as patterns over them.
     pub outputs: &'static [(&'static str, &'static str)],
-    /// Pattern of `url` with `{scheme} {user} {password} {host} {port} {database}`; parts in `[…]` go when their value is absent.
+    /// Pattern of `url` with `{scheme} {user} {password} {host} {port} {database}` and, where TLS is demanded,
+    /// `{sslmode} {dotnetsslmode} {sslrootcert} {authorities}` (the file, encoded and as it is); parts in `[…]` go when their value is absent.
     pub url_pattern: &'static str,
     /// Environment names whose value alone may name a candidate on loopback, in order.
     pub candidate_names: &'static [&'static str],
     /// Environment names that name one candidate together: host, port, user, password, database.
     pub candidate_parts: Option<[&'static str; 5]>,
+    /// Environment names that go with those: the mode of TLS and the file of its authorities.
+    pub candidate_tls: Option<[&'static str; 2]>,
     /// Database where the manifest names none; `None` is the stack's name (DET-47).
     pub default_database: Option<&'static str>,
     /// Conventional names to inject, each with the output it carries.

@@ -27,7 +27,7 @@ pub(super) async fn candidates(context: &Context, service: &ValidService) -> Res
         source: None,
         address: Address::Tcp { host, port },
         named_by_manifest: false,
-        tls: false,
+        tls: None,
         database: None,
     }));
     Ok(found)

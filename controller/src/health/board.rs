@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use koan_core::facts::{HealthRecord, ProbeFailure};
 use koan_core::identity::ServiceKey;
-use koan_core::probe::Address;
+use koan_core::probe::{Address, Tls};
 use koan_core::secret::Login;
 use koan_core::step::ObjectRef;
 use koan_core::validate::ValidHealth;
@@ -39,6 +39,8 @@ pub(crate) enum Place {
     Host {
         /// Its address.
         address: Address,
+        /// Verified TLS that it demands.
+        tls: Option<Tls>,
     },
 }
 

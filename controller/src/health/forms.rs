@@ -108,7 +108,7 @@ fn name(form: &HealthForm) -> &'static str {
 
 async fn run(target: &Target, known: &mut Known, means: &Means) -> Result<(), Miss> {
     match &target.place {
-        Place::Host { address } => at(target, address, means).await,
+        Place::Host { address, tls: _ } => at(target, address, means).await,
         Place::Workload { engine, object, port, published, exec } => {
             let Some(engine) = means.pool.engine(*engine) else {
                 return Err(Miss::absent("its engine is not part of this program"));
@@ -238,9 +238,14 @@ async fn at(target: &Target, address: &Address, means: &Means) -> Result<(), Mis
 }
 
 async fn adapter_check(target: &Target, adapter: &str, address: &Address, means: &Means) -> Result<(), Miss> {
+    let tls = match &target.place {
+        Place::Host { address: _, tls } => tls.clone(),
+        Place::Workload { .. } => None,
+    };
     let check = Check {
         adapter: adapter.to_owned(),
         address: address.clone(),
+        tls,
         login: target.login.clone(),
         database: target.database.clone(),
         timeout: target.health.timeout,

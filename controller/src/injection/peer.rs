@@ -6,7 +6,7 @@ use std::sync::Arc;
 use koan_core::candidate;
 use koan_core::identity::ServiceKey;
 use koan_core::outputs::{OutputSource, Outputs, outputs};
-use koan_core::probe::{Address, CredentialRef, Vantage};
+use koan_core::probe::{Address, CredentialRef, Tls, Vantage};
 use koan_core::secret::Login;
 use koan_core::validate::{ValidService, Workload, validate_service};
 use koan_crds::names;
@@ -25,6 +25,8 @@ pub(crate) struct Peer {
     pub(crate) service: ValidService,
     /// Login of the service.
     pub(crate) login: Option<Login>,
+    /// Verified TLS that the host service demands.
+    tls: Option<Tls>,
     /// Version of the Secret that the login comes from; empty where it comes from none.
     credential_version: String,
 }
@@ -35,10 +37,14 @@ pub(crate) async fn peer(context: &Context, key: &ServiceKey) -> Result<Option<P
     let Ok(service) = validate_service(&object, context.recipes) else { return Ok(None) };
     let named = credential(&object, &service);
     let decision = object.status.as_ref().and_then(|status| status.decision.as_ref());
-    let endpoint = decision
+    let found = decision
         .filter(|decision| decision.action == Action::UseHostService)
-        .and_then(|decision| candidate::parse(decision.endpoint.as_deref()?, main_port(&service, context)).ok())
-        .map(|parsed| parsed.address);
+        .and_then(|decision| candidate::parse(decision.endpoint.as_deref()?, main_port(&service, context)).ok());
+    let external = match &service.workload {
+        Workload::External(external) => external.tls.clone(),
+        Workload::Container(_) | Workload::Process(_) | Workload::Recipe { .. } => None,
+    };
+    let (endpoint, tls) = found.map_or((None, external), |parsed| (Some(parsed.address), parsed.tls));
     let login = match &named {
         Some(credential) => login_at(context, &object, &service, credential, endpoint.as_ref()).await?,
         None => None,
@@ -53,7 +59,7 @@ pub(crate) async fn peer(context: &Context, key: &ServiceKey) -> Result<Option<P
         None => None,
     };
     let credential_version = secret.and_then(|secret| secret.resource_version()).unwrap_or_default();
-    Ok(Some(Peer { object, service, login, credential_version }))
+    Ok(Some(Peer { object, service, login, tls, credential_version }))
 }
 
 impl Peer {
@@ -118,7 +124,12 @@ impl Peer {
             Vantage::Stack | Vantage::Cluster => BTreeMap::new(),
         };
         let recipe = self.service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
-        let source = OutputSource { address: &address, login: self.login.as_ref(), ports };
+        let tls = self.tls.clone().map(|tls| match vantage {
+            Vantage::Host => tls,
+            // The file lies on the host.
+            Vantage::Stack | Vantage::Cluster => Tls { authorities: None, ..tls },
+        });
+        let source = OutputSource { address: &address, tls: tls.as_ref(), login: self.login.as_ref(), ports };
         Some(outputs(&self.service, recipe, &source))
     }
 

@@ -3,7 +3,7 @@
 use koan_core::decide::{Decision, PortAllocation};
 use koan_core::desired::Desired;
 use koan_core::inventory::{Inventory, WorkloadRecord, WorkloadState};
-use koan_core::probe::Address;
+use koan_core::probe::{Address, Tls};
 use koan_core::questions::loss_after;
 use koan_core::recipe::Recipe;
 use koan_core::secret::Login;
@@ -28,9 +28,9 @@ pub(super) fn target(
     let health = service.health.clone()?;
     let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
     let (subject, place) = match (decision.action, running) {
-        (Action::UseHostService, _) => host(decision.endpoint.as_ref()?),
+        (Action::UseHostService, _) => host(decision.endpoint.as_ref()?, decision.tls.as_ref()),
         (Action::NoAction, _) => match &service.workload {
-            Workload::External(external) => host(&external.address),
+            Workload::External(external) => host(&external.address, external.tls.as_ref()),
             Workload::Container(_) | Workload::Process(_) | Workload::Recipe { .. } => return None,
         },
         (Action::ProvisionContainer, Some((engine, record))) => {
@@ -54,8 +54,8 @@ pub(super) fn target(
     })
 }
 
-fn host(address: &Address) -> (String, Place) {
-    (address.to_string(), Place::Host { address: address.clone() })
+fn host(address: &Address, tls: Option<&Tls>) -> (String, Place) {
+    (address.to_string(), Place::Host { address: address.clone(), tls: tls.cloned() })
 }
 
 /// The first workload of a service, while it runs.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use koan_core::probe::{Address, CandidateReport, CandidateVerdict, CredentialRef, Probe, ProbeReport, Usable};
+use koan_core::probe::{Address, CandidateReport, CandidateVerdict, CredentialRef, Probe, ProbeReport, Tls, TlsMode, Usable};
 use koan_crds::v1alpha1::{DevStack, Evidence, EvidenceCode, EvidenceStep, PortSource, ServiceSpec};
 use kube::api::PostParams;
 use serde_json::{Value, json};
@@ -154,6 +154,7 @@ async fn a_login_of_the_environment_reaches_the_consumers() {
         let usable = Usable {
             credential: CredentialRef::Candidate(1),
             address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 6002 },
+            tls: None,
             version: None,
             server_id: None,
         };
@@ -166,4 +167,31 @@ async fn a_login_of_the_environment_reaches_the_consumers() {
     let written = instance.wait::<Secret>("shop-env", |found| found.is_some()).await.unwrap();
     let url = String::from_utf8(written.data.unwrap()["DATABASE_URL"].0.clone()).unwrap();
     assert!(url.starts_with("postgres://two:second@127.0.0.1:6002/"), "{url}");
+}
+
+/// DET-26, DET-34 (decision 0006): consumers of a host service that TLS vouched for demand the same TLS of the same name, also when
+/// the decision is read back from the status.
+#[tokio::test(start_paused = true)]
+async fn verified_tls_reaches_the_consumers() {
+    let instance = scripted().await;
+    instance.script.reply("postgres", |question| {
+        let usable = Usable {
+            credential: CredentialRef::Anonymous,
+            address: Address::Tcp { host: "localhost".to_owned(), port: 6002 },
+            tls: Some(Tls { mode: TlsMode::VerifyFull, authorities: Some("/own/ca.pem".to_owned()) }),
+            version: None,
+            server_id: None,
+        };
+        let verdict = CandidateVerdict::Usable(usable);
+        let report =
+            CandidateReport { candidate: question.candidates[0].clone(), verdict, evidence: Vec::new(), refused: Vec::new() };
+        ProbeReport { candidates: vec![report], fault: None }
+    });
+    instance.apply::<DevStack>(&stack("Never")).await;
+    let written = instance.wait::<Secret>("shop-env", |found| found.is_some()).await.unwrap();
+    let data = written.data.unwrap();
+    let value = |name: &str| String::from_utf8(data[name].0.clone()).unwrap();
+    assert!(value("DATABASE_URL").ends_with("?sslmode=verify-full&sslrootcert=%2Fown%2Fca.pem"), "{}", value("DATABASE_URL"));
+    assert_eq!((value("PGHOST").as_str(), value("PGSSLMODE").as_str()), ("localhost", "verify-full"));
+    assert_eq!(value("PGSSLROOTCERT"), "/own/ca.pem");
 }

@@ -86,6 +86,7 @@ fn usable() -> CandidateVerdict {
     CandidateVerdict::Usable(Usable {
         credential: CredentialRef::Default(0),
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 5432 },
+        tls: None,
         version: None,
         server_id: None,
     })

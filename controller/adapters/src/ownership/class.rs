@@ -115,11 +115,12 @@ pub(crate) struct Policy {
     pub(crate) defaults: bool,
 }
 
-/// The table of DET-16; `named` says that the manifest names the candidate.
-pub(crate) fn policy(class: Class, named: bool) -> Policy {
+/// The table of DET-16; `named` says that the manifest names the candidate, `verified` that TLS vouches for the peer.
+pub(crate) fn policy(class: Class, named: bool, verified: bool) -> Policy {
     match class {
         Class::User | Class::Engine => Policy { anonymous: true, manifest: Manifest::Any, defaults: true },
         Class::System => Policy { anonymous: true, manifest: Manifest::Any, defaults: false },
+        Class::Remote if verified => Policy { anonymous: false, manifest: Manifest::Any, defaults: false },
         Class::Other | Class::Unknown | Class::Remote => {
             Policy { anonymous: false, manifest: Manifest::Challenge, defaults: false }
         }
@@ -224,13 +225,15 @@ mod tests {
     #[test]
     fn sec_1_the_class_decides_what_is_sent() {
         for class in [Class::Other, Class::Unknown, Class::Remote] {
-            let policy = policy(class, true);
+            let policy = policy(class, true, false);
             assert_eq!((policy.anonymous, policy.manifest, policy.defaults), (false, Manifest::Challenge, false));
         }
-        assert!(policy(Class::User, false).defaults && policy(Class::Engine, false).defaults);
-        assert!(!policy(Class::System, false).defaults && policy(Class::System, false).anonymous);
-        assert_eq!(policy(Class::Forwarder, false).manifest, Manifest::No);
-        assert_eq!(policy(Class::Forwarder, true).manifest, Manifest::Any);
-        assert_eq!(policy(Class::KoanOwned, true).manifest, Manifest::No);
+        assert_eq!(policy(Class::Remote, true, true).manifest, Manifest::Any);
+        assert_eq!(policy(Class::Other, true, true).manifest, Manifest::Challenge, "never to another login user's listener");
+        assert!(policy(Class::User, false, false).defaults && policy(Class::Engine, false, false).defaults);
+        assert!(!policy(Class::System, false, false).defaults && policy(Class::System, false, false).anonymous);
+        assert_eq!(policy(Class::Forwarder, false, false).manifest, Manifest::No);
+        assert_eq!(policy(Class::Forwarder, true, false).manifest, Manifest::Any);
+        assert_eq!(policy(Class::KoanOwned, true, false).manifest, Manifest::No);
     }
 }

@@ -9,7 +9,7 @@ use super::guard::{Guard, Method};
 use super::recipe::recipe;
 use crate::product::{Attempt, Identified, Product, Proof, at_least, too_old};
 use crate::tls;
-use crate::wire::{Fault, GREETING, Target, Wire, connect};
+use crate::wire::{Fault, GREETING, Peer, Wire, connect};
 
 /// `SSLRequest`: length 8, code 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -30,15 +30,19 @@ pub(crate) struct Postgres;
 
 #[async_trait]
 impl Product for Postgres {
-    async fn identify(&self, target: &Target, deadline: Instant) -> Result<Identified, Fault> {
+    async fn identify(&self, peer: &Peer, deadline: Instant) -> Result<Identified, Fault> {
         let deadline = deadline.min(Instant::now() + crate::wire::CONNECT_ELSEWHERE + GREETING);
-        let mut opened = open(target, deadline).await?;
+        let mut opened = open(peer, deadline).await?;
         opened.wire.send(&startup(NOBODY), deadline).await?;
         let (open, detail) = first_message(&mut opened.wire, deadline).await?;
         if open {
             let _goodbye = opened.wire.send(&[b'X', 0, 0, 0, 4], deadline).await;
         }
-        let transport = if opened.encrypted { ", offers TLS" } else { "" };
+        let transport = match (opened.encrypted, &peer.tls) {
+            (true, Some(_)) => ", over verified TLS",
+            (true, None) => ", offers TLS",
+            (false, _) => "",
+        };
         Ok(Identified { detail: format!("{detail}{transport}"), open })
     }
 
@@ -57,14 +61,19 @@ struct Opened {
 }
 
 /// Connects and asks for TLS: exactly one byte `S` or `N` is an answer.
-async fn open(target: &Target, deadline: Instant) -> Result<Opened, Fault> {
-    let mut wire = connect(target, deadline).await?;
+async fn open(peer: &Peer, deadline: Instant) -> Result<Opened, Fault> {
+    let mut wire = connect(&peer.target, deadline).await?;
     let greeting = deadline.min(Instant::now() + GREETING);
     wire.send(&SSL_REQUEST, greeting).await?;
     let mut answer = Vec::new();
     wire.more(&mut answer, SSL_REQUEST.len(), greeting).await?;
     match answer.as_slice() {
+        b"N" if peer.tls.is_some() => Err(Fault::new(
+            EvidenceCode::TlsRequired,
+            "TLS is demanded and it offers none: set ssl = on there, or leave sslmode out",
+        )),
         b"N" => Ok(Opened { wire, encrypted: false }),
+        b"S" if let Some(tls) = &peer.tls => tls.handshake(wire, deadline).await.map(|wire| Opened { wire, encrypted: true }),
         b"S" => tls::unverified(wire, greeting).await.map(|wire| Opened { wire, encrypted: true }),
         other => Err(Fault::wrong(other)),
     }
@@ -130,7 +139,7 @@ fn sql_state(body: &[u8]) -> Option<String> {
 
 /// Logs in and looks.
 async fn prove(attempt: &Attempt<'_>) -> Result<Proof, Fault> {
-    let opened = open(attempt.target, attempt.deadline).await?;
+    let opened = open(attempt.peer, attempt.deadline).await?;
     let (guard, method) = Guard::new(opened.wire, attempt.plain_text);
     let mut config = Config::new();
     config.user(attempt.login.username.as_deref().unwrap_or(ANONYMOUS_USER)).dbname(attempt.database).ssl_mode(SslMode::Disable);

@@ -64,10 +64,16 @@ pub(crate) fn recipe() -> Recipe {
         keeps_data: true,
         schemes: &["postgres", "postgresql"],
         outputs: &[
-            ("ado", "Host={host};Port={port};Database={database};Username={user};Password={password}"),
-            ("jdbc", "jdbc:postgresql://{host}:{port}/{database}?user={user}&password={password}"),
+            (
+                "ado",
+                "Host={host};Port={port};Database={database};Username={user};Password={password}[;SSL Mode={dotnetsslmode}][;Root Certificate={authorities}]",
+            ),
+            (
+                "jdbc",
+                "jdbc:postgresql://{host}:{port}/{database}?user={user}&password={password}[&sslmode={sslmode}][&sslrootcert={sslrootcert}]",
+            ),
         ],
-        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}",
+        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}[?sslmode={sslmode}][&sslrootcert={sslrootcert}]",
         candidate_names: &[
             "POSTGRES_URL",
             "POSTGRES_URLS",
@@ -76,6 +82,7 @@ pub(crate) fn recipe() -> Recipe {
             "Koan__Data__Postgres__ConnectionString",
         ],
         candidate_parts: Some(["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"]),
+        candidate_tls: Some(["PGSSLMODE", "PGSSLROOTCERT"]),
         default_database: None,
         conventional_names: &[
             ("DATABASE_URL", "url"),
@@ -84,6 +91,8 @@ pub(crate) fn recipe() -> Recipe {
             ("PGUSER", "user"),
             ("PGPASSWORD", "password"),
             ("PGDATABASE", "database"),
+            ("PGSSLMODE", "sslmode"),
+            ("PGSSLROOTCERT", "authorities"),
         ],
         default_logins: &[("postgres", "postgres")],
         minimum_version: "12",

@@ -1,6 +1,6 @@
 //! Authenticate and Authorise of one candidate: the order and the rules of DET-19 to DET-21.
 
-use koan_core::probe::{Access, CandidateVerdict, CredentialRef, Probe, Usable};
+use koan_core::probe::{Access, Address, Candidate, CandidateVerdict, CredentialRef, Probe, Tls, Usable};
 use koan_core::recipe::Recipe;
 use koan_core::secret::{Login, Secret};
 use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
@@ -11,7 +11,7 @@ use super::greet::line;
 use super::resolve::literal;
 use crate::ownership::{Class, Manifest, Policy, policy};
 use crate::product::{Attempt, Product, Proof};
-use crate::wire::Target;
+use crate::wire::Peer;
 
 /// Refused logins per endpoint and generation (SEC-2).
 const REFUSED_LIMIT: usize = 3;
@@ -24,8 +24,8 @@ pub(super) struct Door<'a> {
     pub(super) access: &'a Access,
     pub(super) recipe: &'a Recipe,
     pub(super) product: &'a dyn Product,
-    pub(super) index: usize,
-    pub(super) target: Target,
+    pub(super) candidate: (usize, &'a Candidate),
+    pub(super) peer: Peer,
     pub(super) class: Class,
     pub(super) deadline: Instant,
 }
@@ -60,7 +60,7 @@ impl Door<'_> {
 
     /// The candidate's own login first; logins of other candidates never (DET-11).
     fn order(&self) -> Vec<CredentialRef> {
-        let own = CredentialRef::Candidate(self.index);
+        let own = CredentialRef::Candidate(self.candidate.0);
         let others = self.question.credentials.iter().filter(|credential| !matches!(credential, CredentialRef::Candidate(_)));
         let own = self.access.logins.contains_key(&own).then_some(own);
         own.into_iter().chain(others.cloned()).collect()
@@ -69,8 +69,8 @@ impl Door<'_> {
     async fn turn(&self, credential: &CredentialRef, findings: &mut Findings) -> Turn {
         let name = credential.name();
         let Some(login) = self.login(credential) else { return Turn::Next };
-        let policy = policy(self.class, self.named());
-        let Some(plain_text) = allowed(credential, policy, self.target.is_local()) else {
+        let policy = policy(self.class, self.candidate.1.named_by_manifest, self.peer.tls.is_some());
+        let Some(plain_text) = allowed(credential, policy, self.peer.target.is_local()) else {
             self.note(findings, EvidenceCode::CredentialSkipped, format!("{name}: the listener's owner gets none"));
             return Turn::Next;
         };
@@ -89,7 +89,7 @@ impl Door<'_> {
             return Turn::Stop;
         }
         let deadline = self.deadline.min(now + self.question.attempt);
-        let attempt = Attempt { target: &self.target, login: &login, database: self.database(), plain_text, deadline };
+        let attempt = Attempt { peer: &self.peer, login: &login, database: self.database(), plain_text, deadline };
         let proof = self.product.login(&attempt).await;
         self.judge((credential, policy), proof, fingerprint, findings)
     }
@@ -114,7 +114,7 @@ impl Door<'_> {
             Proof::Proven { version, server_id, anonymous } => {
                 let credential = if anonymous { CredentialRef::Anonymous } else { credential.clone() };
                 self.note(findings, EvidenceCode::CredentialAccepted, credential.name());
-                Turn::Won(Usable { credential, address: literal(&self.target), version, server_id })
+                Turn::Won(Usable { credential, address: self.address(), tls: self.candidate.1.tls.clone(), version, server_id })
             }
             Proof::Refused(detail) => {
                 self.note(findings, EvidenceCode::CredentialRejected, format!("{name}: {detail}"));
@@ -156,17 +156,18 @@ impl Door<'_> {
         }
     }
 
-    fn named(&self) -> bool {
-        self.question.candidates.get(self.index).is_some_and(|candidate| candidate.named_by_manifest)
-    }
-
     fn database(&self) -> &str {
-        let own = self.question.candidates.get(self.index).and_then(|candidate| candidate.database.as_deref());
-        own.unwrap_or(&self.question.database)
+        self.candidate.1.database.as_deref().unwrap_or(&self.question.database)
     }
 
     fn endpoint(&self) -> String {
-        literal(&self.target).to_string()
+        literal(&self.peer.target).to_string()
+    }
+
+    /// The literal that answered; the name, where a certificate vouched for it and consumers will ask the same of it.
+    fn address(&self) -> Address {
+        let (_index, Candidate { address, tls, .. }) = self.candidate;
+        if tls.as_ref().is_some_and(Tls::checks_name) { address.clone() } else { literal(&self.peer.target) }
     }
 
     fn note(&self, findings: &mut Findings, code: EvidenceCode, detail: impl Into<String>) {

@@ -1,14 +1,15 @@
 //! Locate, Identify and Own of one candidate: no credential is touched here.
 
 use koan_core::inventory::LivePort;
-use koan_core::probe::{Candidate, CandidateVerdict};
+use koan_core::probe::{Address, Candidate, CandidateVerdict, Tls};
 use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
 use tokio::time::Instant;
 
 use super::resolve::{literal, resolve};
 use crate::ownership::{Class, Listener, classify, read};
 use crate::product::Product;
-use crate::wire::{CONNECT_ELSEWHERE, Fault, GREETING, Target};
+use crate::tls::Verified;
+use crate::wire::{CONNECT_ELSEWHERE, Fault, GREETING, Peer, Target};
 
 /// Longest name of an owner in evidence.
 const OWNER_TEXT: usize = 120;
@@ -35,7 +36,7 @@ pub(super) enum Next {
     /// The verdict stands.
     Done(CandidateVerdict),
     /// The right product: logins follow.
-    Login(Target, Class),
+    Login(Peer, Class),
 }
 
 /// Looks at one candidate.
@@ -61,33 +62,49 @@ async fn steps(
         let fault = Fault::absent(EvidenceCode::RemoteNotAllowed, "beyond loopback only what the manifest names is asked");
         return absent(evidence, EvidenceStep::Locate, &endpoint, fault);
     }
-    if candidate.tls {
-        let fault = Fault::new(EvidenceCode::TlsRequired, "it demands verified TLS, which this adapter does not speak");
-        evidence.push(line(EvidenceStep::Locate, fault.code, &endpoint, fault.detail));
-        return Next::Done(CandidateVerdict::Rejected);
-    }
+    let peer = match demand(&candidate.address, target, candidate.tls.as_ref()).await {
+        Ok(peer) => peer,
+        Err(fault) => {
+            evidence.push(line(EvidenceStep::Locate, fault.code, &endpoint, fault.detail));
+            return Next::Done(CandidateVerdict::Rejected);
+        }
+    };
     let limit = deadline.min(Instant::now() + CONNECT_ELSEWHERE + GREETING);
-    let identity = product.identify(&target, limit).await;
+    let identity = product.identify(&peer, limit).await;
     if let Err(fault) = &identity
         && !fault.connected
     {
         return absent(evidence, EvidenceStep::Locate, &endpoint, fault.clone());
     }
-    let (class, owner) = own(&target, owners).await;
+    let (class, owner) = own(&peer.target, owners).await;
     let verdict = match identity {
         Ok(identified) => {
             evidence.push(line(EvidenceStep::Identify, EvidenceCode::Identified, &endpoint, identified.detail));
-            Next::Login(target, class)
+            Next::Login(peer, class)
         }
         Err(fault) => {
             evidence.push(line(EvidenceStep::Identify, fault.code, &endpoint, fault.detail));
-            Next::Done(CandidateVerdict::Impostor)
+            Next::Done(unproved(fault.code))
         }
     };
     if let Some(code) = class.code() {
         evidence.push(line(EvidenceStep::Own, code, &endpoint, owner));
     }
     if class == Class::KoanOwned { Next::Done(CandidateVerdict::KoanOwned) } else { verdict }
+}
+
+/// A server and what its TLS has to prove.
+pub(super) async fn demand(address: &Address, target: Target, tls: Option<&Tls>) -> Result<Peer, Fault> {
+    let tls = match (tls, address) {
+        (Some(tls), Address::Tcp { host, port: _ }) => Some(Verified::of(tls, host).await?),
+        (Some(_), Address::Unix { .. }) | (None, _) => None,
+    };
+    Ok(Peer { target, tls })
+}
+
+/// What spoils TLS is a fault of the right server more often than another product; whatever it is, it was told nothing.
+fn unproved(code: EvidenceCode) -> CandidateVerdict {
+    if code == EvidenceCode::TlsRequired { CandidateVerdict::Rejected } else { CandidateVerdict::Impostor }
 }
 
 fn absent(evidence: &mut Vec<Evidence>, step: EvidenceStep, endpoint: &str, fault: Fault) -> Next {

@@ -10,7 +10,7 @@ use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
 use tokio::time::{Instant, timeout_at};
 
 use super::credentials::Door;
-use super::greet::{Greeted, Next, Owners, greet, line};
+use super::greet::{Greeted, Next, Owners, demand, greet, line};
 use super::resolve::{literal, resolve};
 use crate::contract::Prober;
 use crate::ownership::our_uid;
@@ -97,12 +97,12 @@ async fn answer(question: &Probe, access: &Access, (recipe, product): (&Recipe, 
         let Greeted { mut evidence, next } = greeted;
         let (verdict, refused) = match next {
             Next::Done(verdict) => (verdict, Vec::new()),
-            Next::Login(target, _class) if won => {
-                evidence.push(not_needed(&literal(&target).to_string()));
+            Next::Login(peer, _class) if won => {
+                evidence.push(not_needed(&literal(&peer.target).to_string()));
                 (CandidateVerdict::Rejected, Vec::new())
             }
-            Next::Login(target, class) => {
-                let door = Door { question, access, recipe, product, index, target, class, deadline };
+            Next::Login(peer, class) => {
+                let door = Door { question, access, recipe, product, candidate: (index, candidate), peer, class, deadline };
                 let (verdict, findings) = door.open().await;
                 evidence.extend(findings.evidence);
                 (verdict, findings.refused)
@@ -124,7 +124,11 @@ async fn checked(check: &Check, product: &dyn Product, endpoint: &str) -> CheckR
         Ok(target) => target,
         Err(fault) => return CheckReport::Absent(line(EvidenceStep::Locate, fault.code, endpoint, fault.detail)),
     };
-    let attempt = Attempt { target: &target, login: &check.login, database: &check.database, plain_text: true, deadline };
+    let peer = match demand(&check.address, target, check.tls.as_ref()).await {
+        Ok(peer) => peer,
+        Err(fault) => return CheckReport::NotYet(line(EvidenceStep::Locate, fault.code, endpoint, fault.detail)),
+    };
+    let attempt = Attempt { peer: &peer, login: &check.login, database: &check.database, plain_text: true, deadline };
     let not_yet = |step, code, detail: String| CheckReport::NotYet(line(step, code, endpoint, detail));
     match product.login(&attempt).await {
         Proof::Proven { version, server_id, anonymous: _ } => CheckReport::Passed { version, server_id },

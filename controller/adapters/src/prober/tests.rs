@@ -10,7 +10,7 @@ use super::live::judged;
 use crate::product::{Attempt, Identified, Product, Proof};
 use crate::testing::zoo::{Cage, Impostor};
 use crate::testing::{codes, login, manifest, only, question};
-use crate::wire::{Fault, Target};
+use crate::wire::{Fault, Peer};
 use crate::{LiveProber, Prober, catalogue};
 
 const CREDENTIALS: [CredentialRef; 3] = [CredentialRef::Manifest, CredentialRef::Anonymous, CredentialRef::Default(0)];
@@ -78,6 +78,7 @@ async fn p14_an_open_port_is_not_ready() {
         let check = Check {
             adapter: adapter.to_owned(),
             address: Address::Tcp { host: "127.0.0.1".to_owned(), port: cage.port },
+            tls: None,
             login: login(Some("shop"), "secret"),
             database: "shop".to_owned(),
             timeout: Duration::from_secs(1),
@@ -91,7 +92,7 @@ struct Panics;
 
 #[async_trait]
 impl Product for Panics {
-    async fn identify(&self, _target: &Target, _deadline: Instant) -> Result<Identified, Fault> {
+    async fn identify(&self, _peer: &Peer, _deadline: Instant) -> Result<Identified, Fault> {
         panic!("a bug of an adapter");
     }
 
@@ -112,7 +113,7 @@ struct Hangs;
 
 #[async_trait]
 impl Product for Hangs {
-    async fn identify(&self, _target: &Target, _deadline: Instant) -> Result<Identified, Fault> {
+    async fn identify(&self, _peer: &Peer, _deadline: Instant) -> Result<Identified, Fault> {
         std::future::pending().await
     }
 

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use super::recipe::recipe;
 use super::resp::{self, Gap, Reply};
 use crate::product::{Attempt, Identified, Product, Proof, at_least, too_old};
-use crate::wire::{Fault, GREETING, Target, Wire, connect};
+use crate::tls;
+use crate::wire::{Fault, GREETING, Peer, Wire, connect};
 
 /// Bytes of one reply; the greeting and `INFO` of a busy server fit many times.
 const REPLY_LIMIT: usize = 32 * 1024;
@@ -20,9 +21,12 @@ pub(crate) struct Redis;
 
 #[async_trait]
 impl Product for Redis {
-    async fn identify(&self, target: &Target, deadline: Instant) -> Result<Identified, Fault> {
-        let mut session = Session::open(target, deadline).await?;
-        let greeting = session.greet().await?;
+    async fn identify(&self, peer: &Peer, deadline: Instant) -> Result<Identified, Fault> {
+        let mut session = Session::open(peer, deadline).await?;
+        let greeting = match session.greet().await {
+            Err(fault) if peer.tls.is_none() && fault.is_closed() => return Err(closed(peer, deadline, fault).await),
+            answer => answer?,
+        };
         session.goodbye().await;
         let detail = match (&greeting.version, greeting.open) {
             (Some(version), _) => format!("{} {version}", greeting.server),
@@ -32,13 +36,22 @@ impl Product for Redis {
     }
 
     async fn login(&self, attempt: &Attempt<'_>) -> Proof {
-        let mut session = match Session::open(attempt.target, attempt.deadline).await {
+        let mut session = match Session::open(attempt.peer, attempt.deadline).await {
             Ok(session) => session,
             Err(fault) => return Proof::Broken(fault),
         };
         let proof = session.prove(attempt).await.unwrap_or_else(Proof::Broken);
         session.goodbye().await;
         proof
+    }
+}
+
+/// A listener of TLS alone closes whatever is no handshake: whether this is one is asked, so that the user learns what to write.
+async fn closed(peer: &Peer, deadline: Instant, fault: Fault) -> Fault {
+    let Ok(wire) = connect(&peer.target, deadline).await else { return fault };
+    match tls::unverified(wire, deadline).await {
+        Ok(_speaks) => Fault::new(EvidenceCode::TlsRequired, "it speaks TLS alone: write the candidate as rediss://"),
+        Err(_) => fault,
     }
 }
 
@@ -56,8 +69,12 @@ struct Session {
 }
 
 impl Session {
-    async fn open(target: &Target, deadline: Instant) -> Result<Self, Fault> {
-        let wire = connect(target, deadline).await?;
+    async fn open(peer: &Peer, deadline: Instant) -> Result<Self, Fault> {
+        let plain = connect(&peer.target, deadline).await?;
+        let wire = match &peer.tls {
+            Some(tls) => tls.handshake(plain, deadline).await?,
+            None => plain,
+        };
         Ok(Self { wire, deadline, rest: Vec::new() })
     }
 

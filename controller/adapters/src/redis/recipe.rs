@@ -47,7 +47,7 @@ pub(crate) fn recipe() -> Recipe {
         keeps_data: false,
         schemes: &["redis", "rediss"],
         outputs: &[],
-        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}",
+        url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}[?ssl_ca_certs={sslrootcert}]",
         candidate_names: &[
             "REDIS_URL",
             "REDIS_URLS",
@@ -57,6 +57,7 @@ pub(crate) fn recipe() -> Recipe {
             "Koan__Data__Redis__ConnectionString",
         ],
         candidate_parts: None,
+        candidate_tls: None,
         default_database: Some("0"),
         conventional_names: &[("REDIS_URL", "url")],
         default_logins: &[],

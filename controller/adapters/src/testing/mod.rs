@@ -1,5 +1,6 @@
 //! Counterparts of the tests: real servers started from their own process recipes, and a zoo of impostors that record.
 
+pub(crate) mod certificates;
 pub(crate) mod servers;
 pub(crate) mod zoo;
 
@@ -17,7 +18,7 @@ pub(crate) fn candidate(port: u16) -> Candidate {
         source: None,
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port },
         named_by_manifest: true,
-        tls: false,
+        tls: None,
         database: None,
     }
 }

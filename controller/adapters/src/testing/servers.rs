@@ -16,6 +16,8 @@ use koan_crds::v1alpha1::EvidenceCode;
 use tokio::time::Instant;
 
 use crate::texts::credential;
+use crate::tls;
+use crate::wire::{GREETING, Target, connect};
 use crate::{LiveProber, Prober, catalogue};
 
 /// Longest start of a server on a busy machine.
@@ -128,6 +130,7 @@ impl Start<'_> {
         let check = Check {
             adapter: self.recipe.id.to_owned(),
             address: Address::Tcp { host: "127.0.0.1".to_owned(), port: server.port },
+            tls: None,
             login: login.clone(),
             database: "shop".to_owned(),
             timeout: Duration::from_secs(5),
@@ -137,6 +140,9 @@ impl Start<'_> {
             match LiveProber::new().check(&check).await {
                 CheckReport::Passed { .. } => return true,
                 CheckReport::NotYet(line) if line.code == EvidenceCode::ReadOnly => return true,
+                CheckReport::NotYet(line) if line.code == EvidenceCode::WrongProtocol && self.encrypted(server).await => {
+                    return true;
+                }
                 CheckReport::NotYet(_) | CheckReport::Absent(_) => {}
             }
             if server.child.try_wait().unwrap().is_some() {
@@ -144,6 +150,16 @@ impl Start<'_> {
             }
             assert!(Instant::now() < deadline, "{}", server.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// It listens for TLS alone.
+    async fn encrypted(&self, server: &Server) -> bool {
+        let deadline = Instant::now() + GREETING;
+        let target = Target::Tcp(([127, 0, 0, 1], server.port).into());
+        match connect(&target, deadline).await {
+            Ok(wire) => tls::unverified(wire, deadline).await.is_ok(),
+            Err(_) => false,
         }
     }
 

@@ -9,7 +9,7 @@ use super::health;
 use super::service::{Judgement, ServiceInput, failure};
 use crate::decide::Decision;
 use crate::outputs::{output_names, safe_endpoint};
-use crate::probe::Address;
+use crate::probe::{Address, Tls};
 use crate::recipe::Recipe;
 use crate::validate::{ValidService, Workload};
 
@@ -47,7 +47,7 @@ fn decision(input: &ServiceInput, service: &ValidService, recipe: Option<&Recipe
     let fresh = DecisionStatus {
         action: decision.action,
         reason: decision.reason.as_str().to_owned(),
-        endpoint: endpoint.map(|address| safe_endpoint(service, recipe, &address)),
+        endpoint: endpoint.map(|address| safe_endpoint(service, recipe, &address, decision.tls.as_ref())),
         detection_method: decision.detection_method,
         credential: decision.credential.as_ref().map(crate::probe::CredentialRef::name),
         server_id: decision.server_id.clone(),
@@ -92,10 +92,13 @@ fn stack_address(input: &ServiceInput, service: &ValidService, decision: &Decisi
 /// A vantage is published only after the service was proved (DET-30); it stays while it says the same.
 fn endpoints(input: &ServiceInput, service: &ValidService, recipe: Option<&Recipe>, judgement: &Judgement) -> Option<Endpoints> {
     let decision = input.decision?;
-    let spell = |address: Option<Address>| address.map(|address| safe_endpoint(service, recipe, &address));
+    // A file of authorities lies on the host, not in a container.
+    let inside = decision.tls.clone().map(|tls| Tls { authorities: None, ..tls });
+    let spell =
+        |address: Option<Address>, tls: Option<&Tls>| address.map(|address| safe_endpoint(service, recipe, &address, tls));
     let computed = Endpoints {
-        host: spell(host_address(input, service, decision)),
-        stack: spell(stack_address(input, service, decision)),
+        host: spell(host_address(input, service, decision), decision.tls.as_ref()),
+        stack: spell(stack_address(input, service, decision), inside.as_ref()),
         cluster: None,
     };
     let proved = judgement.health.judged.truth == Truth::Yes && !judgement.health.completed;

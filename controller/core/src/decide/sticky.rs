@@ -4,7 +4,7 @@ use koan_crds::v1alpha1::{Action, DecisionStatus, Evidence, EvidenceCode, Eviden
 use koan_crds::vocabulary::Reason;
 
 use super::table::{Decision, provision, use_host};
-use crate::candidate;
+use crate::candidate::{self, ParsedCandidate};
 use crate::facts::Facts;
 use crate::probe::{Address, CandidateVerdict, CredentialRef};
 use crate::recipe::Recipes;
@@ -43,9 +43,12 @@ pub fn standing<'a>(service: &ValidService, facts: &'a Facts) -> Option<&'a Deci
 
 fn restore(service: &ValidService, facts: &Facts, previous: &DecisionStatus, recipes: &dyn Recipes) -> Option<Decision> {
     let reason = Reason::parse(&previous.reason)?;
-    let endpoint = match &previous.endpoint {
-        Some(text) => Some(address(text, service, recipes)?),
-        None => None,
+    let (endpoint, tls) = match &previous.endpoint {
+        Some(text) => {
+            let parsed = parsed(text, service, recipes)?;
+            (Some(parsed.address), parsed.tls)
+        }
+        None => (None, None),
     };
     let credential = match &previous.credential {
         Some(name) => Some(credential(name, endpoint.as_ref(), service)?),
@@ -61,6 +64,7 @@ fn restore(service: &ValidService, facts: &Facts, previous: &DecisionStatus, rec
         action: previous.action,
         reason,
         endpoint: Some(endpoint?),
+        tls,
         detection_method: previous.detection_method,
         credential,
         server_id: previous.server_id.clone(),
@@ -69,9 +73,9 @@ fn restore(service: &ValidService, facts: &Facts, previous: &DecisionStatus, rec
     })
 }
 
-fn address(text: &str, service: &ValidService, recipes: &dyn Recipes) -> Option<Address> {
+fn parsed(text: &str, service: &ValidService, recipes: &dyn Recipes) -> Option<ParsedCandidate> {
     let default = service.adapter.as_deref().and_then(|id| recipes.recipe(id)).and_then(|recipe| recipe.ports.first());
-    candidate::parse(text, default.map(|port| port.port)).ok().map(|parsed| parsed.address)
+    candidate::parse(text, default.map(|port| port.port)).ok()
 }
 
 /// The credential that a name of DET-4 stands for. `manifest` is the candidate's own login where its URL carries one.

@@ -6,7 +6,7 @@ use koan_crds::vocabulary::Reason;
 use super::sticky;
 use crate::desired::own_volumes;
 use crate::facts::{CredentialFact, Facts};
-use crate::probe::{Address, CandidateVerdict, CredentialRef, ProbeReport, Usable};
+use crate::probe::{Address, CandidateVerdict, CredentialRef, ProbeReport, Tls, Usable};
 use crate::recipe::{Recipe, Recipes};
 use crate::text::ValueRef;
 use crate::validate::{ValidService, Workload};
@@ -23,6 +23,8 @@ pub struct Decision {
     pub reason: Reason,
     /// Address of the host or external service.
     pub endpoint: Option<Address>,
+    /// Verified TLS that the endpoint demands.
+    pub tls: Option<Tls>,
     /// Where the winning candidate came from.
     pub detection_method: Option<DetectionMethod>,
     /// Credential in use.
@@ -41,6 +43,7 @@ impl Decision {
             action,
             reason,
             endpoint: None,
+            tls: None,
             detection_method: None,
             credential: None,
             server_id: None,
@@ -70,6 +73,7 @@ fn judge(service: &ValidService, facts: &Facts, recipes: &dyn Recipes) -> Decisi
         Workload::External(external) => {
             let mut decision = Decision::new(Action::NoAction, Reason::ManagedExternally);
             decision.endpoint = Some(external.address.clone());
+            decision.tls.clone_from(&external.tls);
             decision.detection_method = Some(DetectionMethod::Explicit);
             decision.credential =
                 external.login.as_ref().map(|_| CredentialRef::Candidate(0)).or_else(|| own_credential(service, facts));
@@ -183,6 +187,7 @@ pub(super) fn use_host(method: DetectionMethod, usable: &Usable, evidence: Vec<E
         action: Action::UseHostService,
         reason: Reason::HostValidated,
         endpoint: Some(usable.address.clone()),
+        tls: usable.tls.clone(),
         detection_method: Some(method),
         credential: Some(usable.credential.clone()),
         server_id: usable.server_id.clone(),

@@ -137,7 +137,7 @@ fn placeholder() -> candidate::ParsedCandidate {
         address: crate::probe::Address::Tcp { host: String::new(), port: 0 },
         database: None,
         login: None,
-        tls: false,
+        tls: None,
     }
 }
 

@@ -267,7 +267,7 @@ fn a_required_host_service_names_each_candidate_with_its_code() {
         source: None,
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 5432 },
         named_by_manifest: false,
-        tls: false,
+        tls: None,
         database: None,
     };
     let report = CandidateReport { candidate, verdict: CandidateVerdict::Rejected, evidence, refused: Vec::new() };

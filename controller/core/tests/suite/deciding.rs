@@ -28,6 +28,7 @@ fn usable(port: u16, server: Option<&str>) -> CandidateVerdict {
     CandidateVerdict::Usable(Usable {
         credential: CredentialRef::Manifest,
         address: address(port),
+        tls: None,
         version: None,
         server_id: server.map(str::to_owned),
     })
@@ -40,7 +41,7 @@ pub(crate) fn report(verdict: CandidateVerdict) -> ProbeReport {
         source: None,
         address: address(5432),
         named_by_manifest: false,
-        tls: false,
+        tls: None,
         database: None,
     };
     ProbeReport {

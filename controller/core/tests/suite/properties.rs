@@ -51,6 +51,7 @@ fn verdicts() -> impl Strategy<Value = CandidateVerdict> {
         CandidateVerdict::Usable(Usable {
             credential: CredentialRef::Anonymous,
             address: Address::Tcp { host: "127.0.0.1".into(), port },
+            tls: None,
             version: None,
             server_id,
         })

@@ -10,7 +10,7 @@ use koan_core::gates::gate_states;
 use koan_core::nearest::nearest;
 use koan_core::order::{Edges, cycle, levels, queue, remaining};
 use koan_core::outputs::{OutputSource, env_for_service, outputs, safe_endpoint, stack_env, variable};
-use koan_core::probe::Address;
+use koan_core::probe::{Address, Tls, TlsMode, UnknownMode};
 use koan_core::quantity::{millis, whole};
 use koan_core::recipe::Recipes;
 use koan_core::secret::{Login, Secret};
@@ -107,7 +107,11 @@ fn url(host: &str, login: Option<&Login>) -> String {
     let catalogue = Catalogue::new();
     let service = only("- name: db\n  adapter: ledger");
     let address = Address::Tcp { host: host.to_owned(), port: 5432 };
-    let found = outputs(&service, catalogue.recipe("ledger"), &OutputSource { address: &address, login, ports: BTreeMap::new() });
+    let found = outputs(
+        &service,
+        catalogue.recipe("ledger"),
+        &OutputSource { address: &address, tls: None, login, ports: BTreeMap::new() },
+    );
     found["url"].expose().clone()
 }
 
@@ -136,7 +140,7 @@ fn a_shown_endpoint_has_no_credential() {
     let catalogue = Catalogue::new();
     let service = only("- name: db\n  adapter: ledger\n  endpoint: {pattern: \"x://{user}:{password}@{host}:{port}\"}");
     let address = Address::Tcp { host: "127.0.0.1".to_owned(), port: 1 };
-    assert_eq!(safe_endpoint(&service, catalogue.recipe("ledger"), &address), "x://:@127.0.0.1:1");
+    assert_eq!(safe_endpoint(&service, catalogue.recipe("ledger"), &address, None), "x://:@127.0.0.1:1");
 }
 
 /// DET-34: the fixed names always; a conventional name only where one service would set it.
@@ -151,7 +155,7 @@ fn variables_are_named_and_contested_names_left_out() {
         let found = outputs(
             &service,
             catalogue.recipe(adapter),
-            &OutputSource { address: &address, login: Some(&login), ports: BTreeMap::new() },
+            &OutputSource { address: &address, tls: None, login: Some(&login), ports: BTreeMap::new() },
         );
         (service, catalogue.recipe(adapter), found)
     };
@@ -194,8 +198,38 @@ fn candidates_are_taken_apart() {
     assert_eq!(parsed("::1:5"), Err(CandidateError::Form));
     assert_eq!(parsed("h:0"), Err(CandidateError::BadPort));
     assert_eq!(parsed("a://u:%zz@h:1"), Err(CandidateError::Encoding));
-    assert!(candidate::parse("https://h", Some(443)).unwrap().tls);
-    assert!(candidate::parse("ledger://h/db?sslmode=verify-full", Some(1)).unwrap().tls);
+    assert_eq!(parsed("a://h:1/x?sslmode=always"), Err(CandidateError::Mode(UnknownMode)));
+}
+
+/// DET-16, SEC-1: what a URL demands of TLS is read; without authorities of one's own the name counts in every mode.
+#[test]
+fn sec_1_demanded_tls_is_read() {
+    let read = |text: &str| {
+        let tls = candidate::parse(text, Some(1)).unwrap().tls;
+        tls.map(|tls| (tls.mode, tls.checks_name(), tls.authorities))
+    };
+    assert_eq!(read("https://h"), Some((TlsMode::VerifyFull, true, None)));
+    assert_eq!(read("rediss://h?ssl_ca_certs=%2Fa.pem"), Some((TlsMode::VerifyFull, true, Some("/a.pem".to_owned()))));
+    assert_eq!(read("ledger://h/db?sslmode=require&x=1"), Some((TlsMode::Require, true, None)));
+    let own = "ledger://h/db?sslmode=verify-ca&sslrootcert=/own.pem";
+    assert_eq!(read(own), Some((TlsMode::VerifyCa, false, Some("/own.pem".to_owned()))));
+    assert_eq!(read("ledger://h/db?sslmode=verify-full&sslrootcert=system"), Some((TlsMode::VerifyFull, true, None)));
+    for none in ["ledger://h/db?sslmode=prefer", "ledger://h/db?sslrootcert=/a", "ledger://h/db", "h:1"] {
+        assert_eq!(read(none), None, "{none}");
+    }
+}
+
+/// DET-26, DET-30: an endpoint that demands TLS says so to its readers, and the demand is read back from the status, whatever
+/// pattern the manifest wants for others.
+#[test]
+fn demanded_tls_stands_in_the_endpoint() {
+    let catalogue = Catalogue::new();
+    let service = only("- name: db\n  adapter: ledger\n  endpoint: {pattern: \"x://{host}\"}");
+    let address = Address::Tcp { host: "db.test".to_owned(), port: 1 };
+    let tls = Tls { mode: TlsMode::VerifyCa, authorities: Some("/own ca.pem".to_owned()) };
+    let shown = safe_endpoint(&service, catalogue.recipe("ledger"), &address, Some(&tls));
+    assert_eq!(shown, "ledger://db.test:1/shop?sslmode=verify-ca&sslrootcert=%2Fown%20ca.pem");
+    assert_eq!(candidate::parse(&shown, None).unwrap().tls, Some(tls));
 }
 
 #[test]

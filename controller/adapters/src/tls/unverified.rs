@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::wire::{Fault, Wire};
 
-/// Finishes the handshake.
+/// Finishes a handshake whose peer may be anybody.
 pub(crate) async fn unverified(wire: Wire, deadline: Instant) -> Result<Wire, Fault> {
     let failed = || Fault::new(EvidenceCode::WrongProtocol, "it offers TLS and does not finish the handshake");
     let provider = Arc::new(ring::default_provider());
