@@ -16,7 +16,7 @@ use koan_core::violation::{Violations, Warning};
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use kube::ResourceExt;
 
-use crate::arbiter::Arbiter;
+use crate::arbiter::{Arbiter, World};
 use crate::context::Context;
 use crate::gather;
 use crate::reader::ReadError;
@@ -88,7 +88,8 @@ async fn service(context: &Context, arbiter: &Arbiter, member: &StackMember) -> 
     }
     let holding = object.status.as_ref().is_some_and(|status| status.workload.is_some());
     avoid_refused(&decision, &mut facts.ports);
-    let ports = arbiter.ports(&service, &mut facts.ports, holding, context.host.as_ref());
+    let world = World { host: context.host.as_ref(), now: context.clock.now() };
+    let ports = arbiter.ports(&service, &mut facts.ports, holding, &world);
     let wanted = match &ports {
         Ok(ports) => desired(&service, &decision, ports, &facts, context.recipes),
         Err(_) => Desired::default(),

@@ -111,6 +111,8 @@ pub struct PortFacts {
     pub current: Vec<ServicePort>,
     /// Ports named by `--port`, by port name.
     pub flags: BTreeMap<String, u16>,
+    /// An engine refused a port that was free, and another one is taken at the next visit (CLI-31).
+    pub another_follows: bool,
 }
 
 /// State of one gate.

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
-use koan_core::decide::{BusyPort, PortAllocation, PortFailure, PortPromise, allocate_ports};
+use jiff::{SignedDuration, Timestamp};
+use koan_core::decide::{AllocatedPort, BusyPort, PortAllocation, PortFailure, PortPromise, allocate_ports};
 use koan_core::desired::Ownership;
 use koan_core::facts::PortFacts;
 use koan_core::identity::{InstanceId, ServiceKey};
 use koan_core::validate::ValidService;
-use koan_crds::v1alpha1::{EngineName, ServiceSpec};
+use koan_crds::v1alpha1::{ConflictPolicy, EngineName, PortSource, ServiceSpec};
+use koan_crds::vocabulary::Reason;
 use kube::ResourceExt;
 
 use crate::ports::Host;
@@ -20,10 +22,29 @@ use crate::ports::Host;
 /// A choice that turns out busy is made anew this often at most: once per port that `probeMax` allows, and some.
 const CHOICES: usize = 1024;
 
+/// An engine that refuses a port is given another one this often at most (CLI-31).
+const REPICKS: usize = 3;
+/// After this time without a refusal the ports are tried anew: whoever held them may be gone.
+const FORGET: SignedDuration = SignedDuration::from_secs(30);
+
+/// Ports that an engine refused to a service although this host said that they were free.
+struct Refusals {
+    ports: Vec<u16>,
+    count: usize,
+    last: Timestamp,
+}
+
 #[derive(Default)]
 struct Promises {
     ports: BTreeMap<ServiceKey, Vec<u16>>,
+    refusals: BTreeMap<ServiceKey, Refusals>,
     engines: BTreeMap<String, EngineName>,
+}
+
+/// What a choice of ports looks at.
+pub(crate) struct World<'a> {
+    pub(crate) host: &'a dyn Host,
+    pub(crate) now: Timestamp,
 }
 
 /// The arbiter.
@@ -59,15 +80,17 @@ impl Arbiter {
     /// service's own workload is `holding` it.
     ///
     /// # Errors
-    /// No port can be had within the bounds, or the policy says `Fail`.
+    /// No port can be had within the bounds, the engine refused too many, or the policy says `Fail`.
     pub(crate) fn ports(
         &self,
         service: &ValidService,
         facts: &mut PortFacts,
         holding: bool,
-        host: &dyn Host,
+        world: &World,
     ) -> Result<PortAllocation, PortFailure> {
         let mut promises = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = world.host;
+        avoid_refusals(&mut promises, service, facts, world.now)?;
         let allocation = allocate(&promises, service, facts, holding, host)?;
         promises.ports.insert(service.key.clone(), hosts(&allocation).collect());
         Ok(allocation)
@@ -85,7 +108,32 @@ impl Arbiter {
 
     /// Takes back what was promised to a service.
     pub(crate) fn release(&self, key: &ServiceKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ports.remove(key);
+        let mut promises = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        promises.ports.remove(key);
+        promises.refusals.remove(key);
+    }
+
+    /// An engine refused a port of this allocation: the next one avoids it. It is one that somebody holds by now; where this
+    /// host sees nobody, none of them is tried again. True where another port may follow.
+    pub(crate) fn refused(&self, service: &ValidService, allocation: &PortAllocation, world: &World) -> bool {
+        let mut promises = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        promises.ports.remove(&service.key);
+        let seen: Vec<u16> = hosts(allocation).filter(|port| !is_free(*port, world.host)).collect();
+        let refused: Vec<u16> = if seen.is_empty() { hosts(allocation).collect() } else { seen };
+        let fixed =
+            |port: &&AllocatedPort| port.host.is_some_and(|(host, source)| source == PortSource::Flag && refused.contains(&host));
+        let is_fixed = allocation.ports.iter().any(|port| fixed(&port));
+        let entry =
+            promises.refusals.entry(service.key.clone()).or_insert(Refusals { ports: Vec::new(), count: 0, last: world.now });
+        entry.ports.extend(refused);
+        entry.count += 1;
+        entry.last = world.now;
+        !is_fixed && service.port_policy.conflicts != ConflictPolicy::Fail && entry.count <= REPICKS
+    }
+
+    /// The engine published what was promised: a later refusal counts from one.
+    pub(crate) fn published(&self, key: &ServiceKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).refusals.remove(key);
     }
 
     /// Takes back what was promised to a stack.
@@ -117,6 +165,33 @@ fn allocate(
         allocation = allocate_ports(service, facts)?;
     }
     Ok(allocation)
+}
+
+/// Marks what an engine refused as taken, whatever the service was promised before.
+fn avoid_refusals(
+    promises: &mut Promises,
+    service: &ValidService,
+    facts: &mut PortFacts,
+    now: Timestamp,
+) -> Result<(), PortFailure> {
+    let Some(known) = promises.refusals.get(&service.key) else { return Ok(()) };
+    if now.duration_since(known.last) >= FORGET {
+        promises.refusals.remove(&service.key);
+        return Ok(());
+    }
+    if known.count > REPICKS {
+        let ports = known.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        return Err(PortFailure {
+            reason: Reason::Exhausted,
+            message: format!("the engine refused {} choices of a port in turn: {ports}", known.count),
+            remedy: "free one of them, or name a free one with `koan up --port`; it is tried again by itself".to_owned(),
+        });
+    }
+    facts.current.retain(|port| !known.ports.contains(&port.host));
+    let busy =
+        known.ports.iter().map(|port| BusyPort { port: *port, holder: "a program or container that the engine met".to_owned() });
+    facts.busy.extend(busy);
+    Ok(())
 }
 
 fn hosts(allocation: &PortAllocation) -> impl Iterator<Item = u16> {

@@ -22,6 +22,7 @@ use koan_crds::vocabulary::Reason;
 use super::visit::Visit;
 use super::{VisitError, probes, reach};
 use crate::apply::apply;
+use crate::arbiter::World;
 use crate::gather::{self, GeneratedCredential};
 use crate::injection::login_at;
 use crate::publish::next;
@@ -86,7 +87,8 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
     }
     let holding = is_running(visit, service).await;
     avoid_refused(&course.decision, &mut visit.facts.ports);
-    let ports = context.arbiter.ports(service, &mut visit.facts.ports, holding, context.host.as_ref());
+    let world = World { host: context.host.as_ref(), now: context.clock.now() };
+    let ports = context.arbiter.ports(service, &mut visit.facts.ports, holding, &world);
     if let Ok(ports) = &ports {
         course.desired = desired(service, &course.decision, ports, &visit.facts, recipes);
         course.engine = course.desired.engine.or_else(|| held(visit));
@@ -255,6 +257,7 @@ async fn perform(visit: &mut Visit<'_>, service: &ValidService, course: &mut Cou
         course.outcomes = apply(context, &visit.object, engine, plan, &course.desired.workloads).await;
         course.inventory = context.pool.known(engine).map(|known| steady(visit, &known)).or_else(|| course.inventory.take());
     }
+    note_ports(visit, service, course);
     let running = probes::running(&course.desired, course.inventory.as_deref());
     let login = match &course.decision.credential {
         Some(credential) => login_at(context, &visit.object, service, credential, course.decision.endpoint.as_ref()).await?,
@@ -285,10 +288,19 @@ async fn settle(visit: &mut Visit<'_>, service: &ValidService, course: &Course, 
     let waits = promised && smooth && !started_is_awaited(visit, service).await?;
     let verdict = if waits { verdict.without_status(visit.status.clone()) } else { verdict };
     visit.publish(verdict).await?;
-    if course.outcomes.iter().any(|step| is_port_conflict(&step.outcome)) {
-        visit.context.arbiter.release(&service.key);
-    }
     Ok(next(requeue))
+}
+
+/// Tells the arbiter what the engine said of the ports that it chose (CLI-31).
+fn note_ports(visit: &mut Visit<'_>, service: &ValidService, course: &Course) {
+    let context = visit.context;
+    let Some(Ok(allocation)) = &course.ports else { return };
+    if course.outcomes.iter().any(|step| is_port_conflict(step, course.engine)) {
+        let world = World { host: context.host.as_ref(), now: context.clock.now() };
+        visit.facts.ports.another_follows = context.arbiter.refused(service, allocation, &world);
+    } else if course.outcomes.iter().any(begun) {
+        context.arbiter.published(&service.key);
+    }
 }
 
 /// A step that began a run. It was planned because the workload did not run: a reply that says "unchanged" repeats an earlier
@@ -297,8 +309,10 @@ fn begun(step: &StepOutcome) -> bool {
     matches!(step.step.action, StepAction::Start(_)) && matches!(&step.outcome, Outcome::Done(_))
 }
 
-fn is_port_conflict(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed(failure) if failure.reason == Reason::Conflict)
+/// A start that an engine refused because of a port; programs of the host bind their ports themselves.
+fn is_port_conflict(step: &StepOutcome, engine: Option<EngineName>) -> bool {
+    let refused = matches!(&step.outcome, Outcome::Failed(failure) if failure.reason == Reason::Conflict);
+    refused && matches!(step.step.action, StepAction::Start(_)) && engine != Some(EngineName::Process)
 }
 
 /// Another service of the stack waits for the start itself, not for readiness.

@@ -7,6 +7,7 @@ mod happenings;
 mod harness;
 mod lifecycle;
 mod patterns;
+mod ports;
 mod record;
 mod rows;
 mod service;

@@ -141,7 +141,11 @@ pub(super) fn engine(verdict: &EngineVerdict, answers: bool) -> Judged {
 pub(super) fn ports_allocated(input: &ServiceInput) -> Judged {
     let failed = failure(input.outcomes).filter(|(_, failure)| matches!(failure.reason, Reason::Conflict | Reason::Exhausted));
     if let Some((_, failure)) = failed {
-        return Judged::no(failure.reason, failure.message.clone());
+        return if input.facts.ports.another_follows {
+            Judged::pending(format!("{}; another port is tried", failure.message))
+        } else {
+            Judged::no(failure.reason, failure.message.clone())
+        };
     }
     let elsewhere = |decision: &Decision| !decision.provisions() && decision.reason != Reason::Disabled;
     match input.ports {
