@@ -10,6 +10,7 @@ use koan_crds::v1alpha1::EngineName;
 
 use crate::commands;
 use crate::failure::{self, Failure};
+use crate::logging::LogFormat;
 use crate::output::Format;
 
 /// Gives a program the services that it needs: found on this machine or provisioned, and kept ready.
@@ -59,15 +60,21 @@ pub(crate) struct Globals {
     /// The same as -o json
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// More words; twice for debugging
+    /// Tell Koan's own steps; -vv tells each request to the API server and the libraries' steps, too
     #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Every request and answer, redacted
+    /// Tell everything, secrets hidden
     #[arg(long, global = true)]
     pub(crate) trace: bool,
     /// Errors only
     #[arg(short = 'q', long, global = true)]
     pub(crate) quiet: bool,
+    /// Form of the log
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// Append the log to this file, 0600, instead of standard error
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
     /// Colour
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) color: ColorWhen,

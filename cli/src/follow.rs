@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_crds::labels;
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
@@ -232,7 +232,7 @@ async fn interrupted() -> i32 {
     }
 }
 
-/// Looks at the stack now and after each change, until `look` answers.
+/// Looks at the stack now and after each change of it or of a service, until `look` answers.
 ///
 /// # Errors
 /// [`Failure::Api`]; [`Failure::Unknown`] where the stack is gone.
@@ -242,7 +242,6 @@ pub(crate) async fn watch_until<T>(
     name: &str,
     mut look: impl FnMut(&DevStack, &[ServiceSpec]) -> Option<T>,
 ) -> Result<T, Failure> {
-    let stacks: Api<DevStack> = Api::namespaced(session.client.clone(), namespace);
     loop {
         let Some((stack, specs)) = load(session, namespace, name).await? else {
             return Err(Failure::Unknown { kind: "stack", name: name.to_owned(), nearest: Vec::new() });
@@ -250,21 +249,36 @@ pub(crate) async fn watch_until<T>(
         if let Some(answer) = look(&stack, &specs) {
             return Ok(answer);
         }
-        let parameters = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS);
-        let version = stack.resource_version().unwrap_or_default();
-        let events = stacks.watch(&parameters, &version).await.map_err(|e| api("watch", &format!("devstack {name}"), e))?;
-        let mut events = events.boxed();
-        while let Ok(Some(event)) = events.try_next().await {
-            match event {
-                WatchEvent::Added(_) | WatchEvent::Modified(_) => {
-                    let Some((stack, specs)) = load(session, namespace, name).await? else { break };
-                    if let Some(answer) = look(&stack, &specs) {
-                        return Ok(answer);
-                    }
-                }
-                WatchEvent::Deleted(_) | WatchEvent::Error(_) => break,
-                WatchEvent::Bookmark(_) => {}
+        let mut changes = changes(session, namespace, name, &stack.resource_version().unwrap_or_default()).await?;
+        while changes.next().await.is_some() {
+            // What came at once is one change.
+            while let Some(Some(())) = changes.next().now_or_never() {}
+            let Some((stack, specs)) = load(session, namespace, name).await? else { break };
+            if let Some(answer) = look(&stack, &specs) {
+                return Ok(answer);
             }
         }
     }
+}
+
+/// Changes of a stack and of its services since a version of the store; ends where either watch does.
+async fn changes(
+    session: &Session,
+    namespace: &str,
+    name: &str,
+    version: &str,
+) -> Result<futures::stream::BoxStream<'static, ()>, Failure> {
+    let stacks: Api<DevStack> = Api::namespaced(session.client.clone(), namespace);
+    let specs: Api<ServiceSpec> = Api::namespaced(session.client.clone(), namespace);
+    let parameters = WatchParams::default().timeout(WATCH_SECONDS);
+    let own = parameters.clone().fields(&format!("metadata.name={name}"));
+    let own = stacks.watch(&own, version).await.map_err(|e| api("watch", &format!("devstack {name}"), e))?;
+    let of_stack = parameters.labels(&format!("{}={name}", labels::STACK));
+    let of_stack = specs.watch(&of_stack, version).await.map_err(|e| api("watch", "servicespecs", e))?;
+    let own = own.map(|event| matches!(event, Ok(WatchEvent::Added(_) | WatchEvent::Modified(_) | WatchEvent::Bookmark(_))));
+    // A service that goes is a change, not the end.
+    let of_stack = of_stack.map(|event| matches!(event, Ok(ref event) if !matches!(event, WatchEvent::Error(_))));
+    let ended = || futures::stream::once(async { false });
+    let both = futures::stream::select(own.chain(ended()), of_stack.chain(ended()));
+    Ok(both.take_while(|goes_on| std::future::ready(*goes_on)).map(|_| ()).boxed())
 }

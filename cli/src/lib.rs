@@ -11,6 +11,7 @@ mod exits;
 mod failure;
 mod follow;
 mod home;
+mod logging;
 mod manifest;
 mod output;
 mod redact;

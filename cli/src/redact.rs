@@ -9,7 +9,7 @@ use koan_core::outputs::percent_encode;
 use koan_crds::secret_like;
 
 /// What stands for a hidden value.
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// Shortest value that is learnt, in characters: a shorter one would hide ordinary words.
 const SHORTEST: usize = 6;

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use koan_crds::v1alpha1::{EngineName, GoDuration, Profile};
 
 use crate::arguments::Globals;
 use crate::config::{ConfigFile, Files};
 use crate::failure::Failure;
+use crate::logging::Verbosity;
 
 /// The person's environment, taken once.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +29,7 @@ const fn variable(name: &'static str, meaning: &'static str) -> Variable {
 }
 
 /// Every variable that Koan reads.
-pub(crate) const VARIABLES: [Variable; 10] = [
+pub(crate) const VARIABLES: [Variable; 11] = [
     Variable { old: Some("Koan_ENV"), ..variable("KOAN_ENV", "Profile: local, ci, staging, prod.") },
     variable("KOAN_HOME", "State directory; `$XDG_STATE_HOME/koan`, else `~/.local/state/koan`."),
     variable("KOAN_CONFIG", "User file; `$XDG_CONFIG_HOME/koan/config.yaml`, else `~/.config/koan/config.yaml`."),
@@ -44,6 +46,7 @@ pub(crate) const VARIABLES: [Variable; 10] = [
         old: Some("Koan_PORT_PROBE_MAX"),
         ..variable("KOAN_PORT_PROBE_MAX", "How many ports after a busy one are tried.")
     },
+    variable("KOAN_LOG", "How much is logged where no flag says it: error, info, verbose, debug, trace."),
 ];
 
 impl Environment {
@@ -123,6 +126,8 @@ pub(crate) struct Settings {
     pub(crate) probe_max: Option<Sourced<u32>>,
     pub(crate) isolated: bool,
     pub(crate) timeout: Option<Duration>,
+    /// How much is logged where no flag says it.
+    pub(crate) verbosity: Option<Verbosity>,
     /// Foreign origins that may call the server; from the user file alone (API-30).
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) environment: Environment,
@@ -209,6 +214,7 @@ impl Settings {
             probe_max,
             isolated: isolated.is_some_and(|sourced| sourced.value),
             timeout: timeout.map(|sourced| sourced.value),
+            verbosity: environment.get("KOAN_LOG")?.map(verbosity).transpose()?,
             allowed_origins: origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
             environment,
         })
@@ -216,6 +222,20 @@ impl Settings {
 }
 
 impl Settings {
+    /// Tells each setting that somebody made, with its source.
+    pub(crate) fn tell(&self) {
+        tracing::debug!(home = %self.home.display(), namespace = self.namespace, isolated = self.isolated, "settings");
+        let told = [
+            self.profile.as_ref().map(|s| (s.source, format!("profile {:?}", s.value))),
+            self.engine.as_ref().map(|s| (s.source, format!("engine {:?}", s.value))),
+            self.preferred.as_ref().map(|s| (s.source, format!("preferred engines {:?}", s.value))),
+            self.probe_max.as_ref().map(|s| (s.source, format!("ports tried {}", s.value))),
+        ];
+        for (source, text) in told.into_iter().flatten() {
+            tracing::debug!(source = source.word(), "{text}");
+        }
+    }
+
     /// True where stacks of this run live in a namespace of their project folder's own: a namespace that somebody names wins.
     pub(crate) fn is_isolated(&self) -> bool {
         self.isolated && !self.namespace_named
@@ -310,6 +330,13 @@ fn switch(text: &str, from: &str) -> Result<bool, Failure> {
             hint: "one of true, false, 1, 0".to_owned(),
         }),
     }
+}
+
+fn verbosity(word: &str) -> Result<Verbosity, Failure> {
+    Verbosity::from_str(word, true).map_err(|_| Failure::Usage {
+        message: format!("KOAN_LOG: `{word}` is no level"),
+        hint: "one of error, info, verbose, debug, trace".to_owned(),
+    })
 }
 
 fn duration(word: &str, from: &str) -> Result<Duration, Failure> {

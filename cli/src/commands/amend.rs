@@ -35,7 +35,7 @@ pub(crate) struct Amendments {
     /// Build images again, and replace what runs from them
     #[arg(long)]
     build: bool,
-    /// When images are pulled
+    /// When an image is pulled before a container is made from it; what runs stays
     #[arg(long, value_name = "POLICY", value_parser = ["always", "missing", "never"])]
     pull: Option<String>,
     /// Neither read nor write the ports of the last start

@@ -8,6 +8,7 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch,
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
+use super::redetect::Redetection;
 use super::{Run, prepare, up};
 use crate::failure::Failure;
 use crate::home::{Session, Start, api, connect};
@@ -29,19 +30,25 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
-    let prepared = prepare::prepare(run, |_| Ok(()))?;
+    let prepared = prepare::prepare(run)?;
     for warning in &prepared.warnings {
         say(run.globals.quiet, &format!("warning: {warning}"));
     }
     let session = open(run, Start::IfNeeded).await?;
     let documents = &prepared.found.documents;
-    apply_all(run, &session, documents, arguments.redetect).await?;
+    if session.home.is_some() {
+        up::ensure_namespace(&session, documents).await?;
+    }
+    let namespaces = documents.iter().map(namespace_of).collect();
+    let redetection = if arguments.redetect { Some(Redetection::ask(&session, &namespaces).await?) } else { None };
+    apply_all(run, &session, documents, redetection.as_ref()).await?;
     if arguments.prune {
         prune(run, &session, documents, &prepared.found.project.display().to_string()).await?;
     }
     if arguments.wait {
+        let before = up::Before::redetected(redetection);
         for stack in prepared.stacks() {
-            up::wait_ready(run, &session, stack, &up::Before::default()).await?;
+            up::wait_ready(run, &session, stack, &before).await?;
         }
     }
     Ok(0)
@@ -63,7 +70,12 @@ pub(crate) async fn open(run: &Run, start: Start) -> Result<Session, Failure> {
 ///
 /// # Errors
 /// [`Failure::ForeignProject`] before the first write; [`Failure::Api`].
-pub(crate) async fn apply_all(run: &Run, session: &Session, documents: &[Document], redetect: bool) -> Result<(), Failure> {
+pub(crate) async fn apply_all(
+    run: &Run,
+    session: &Session,
+    documents: &[Document],
+    redetection: Option<&Redetection>,
+) -> Result<(), Failure> {
     let mut ordered: Vec<&Document> = documents.iter().collect();
     let rank =
         |kind: &str| ["Namespace", "Secret", "ConfigMap", "ServiceSpec"].iter().position(|k| *k == kind).unwrap_or(usize::MAX);
@@ -73,18 +85,19 @@ pub(crate) async fn apply_all(run: &Run, session: &Session, documents: &[Documen
     for document in ordered.iter().filter(|d| d.kind == "DevStack") {
         let stored = check_project(session, document).await?;
         let mark = stored.and_then(|stack| stack.annotations().get(labels::REBUILD).cloned());
-        marks.extend(mark.map(|mark| (document.name().to_owned(), mark)));
+        marks.extend(mark.map(|mark| ((namespace_of(document), document.name()), mark)));
     }
     for document in ordered {
         let mut value = document.value.clone();
-        if let Some(mark) = marks.get(document.name()).filter(|_| document.kind == "DevStack") {
+        let rebuilt = marks.get(&(namespace_of(document), document.name()));
+        if let Some(mark) = rebuilt.filter(|_| document.kind == "DevStack") {
             let annotations = &mut value["metadata"]["annotations"];
             if annotations[labels::REBUILD].is_null() {
                 annotations[labels::REBUILD] = json!(mark);
             }
         }
-        if redetect && document.kind == "DevStack" {
-            value["metadata"]["annotations"][labels::REDETECT] = json!(redetection_mark());
+        if let Some(redetection) = redetection.filter(|_| document.api_version == koan_crds::API_VERSION) {
+            value["metadata"]["annotations"][labels::REDETECT] = json!(redetection.mark());
         }
         let before = version_of(session, document).await?;
         let after = apply_one(session, document, &value).await?;
@@ -122,11 +135,6 @@ pub(crate) async fn check_all(session: &Session, documents: &[Document]) -> Resu
 
 fn parameters() -> PatchParams {
     PatchParams::apply(labels::MANAGER_CLI).force()
-}
-
-/// A value that differs at each request; the controller compares it with the one that it served last.
-fn redetection_mark() -> String {
-    jiff::Timestamp::now().to_string()
 }
 
 fn namespace_of(document: &Document) -> String {

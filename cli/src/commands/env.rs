@@ -9,20 +9,21 @@ use koan_crds::vocabulary::{ExitCode, Reason};
 use koan_crds::{names, secret_like};
 use kube::Api;
 
-use super::{Run, target};
-use crate::dialects::{Dialect, render};
+use super::Run;
+use super::target::{self, Target};
+use crate::dialects::{Dialect, LeftOut, render};
 use crate::failure::Failure;
 use crate::home::api;
-use crate::output::{Format, say, write_exactly};
+use crate::output::{EnvReport, Format, say, write_exactly};
 
 /// Print the variables that connect a program to the stack
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Name of the stack; the manifest's, or the only one
     name: Option<String>,
-    /// Syntax
-    #[arg(long, value_enum, default_value = "sh")]
-    format: Dialect,
+    /// Syntax; sh where nothing is said
+    #[arg(long, value_enum)]
+    format: Option<Dialect>,
     /// Only the variables of this service
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
@@ -59,16 +60,40 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     if arguments.out.is_none() && !arguments.reveal && std::io::stdout().is_terminal() {
         mask(&mut variables);
     }
-    let dialect = if matches!(run.globals.format(), Format::Json) { Dialect::Json } else { arguments.format };
-    let rendered = render(dialect, &variables);
-    for name in &rendered.left_out {
-        say(run.globals.quiet, &format!("warning: {name} is left out: no identifier in this syntax"));
-    }
+    let text = text(run, arguments, target, variables)?;
     match &arguments.out {
-        Some(path) => write_private(path, &rendered.text)?,
-        None => write_exactly(&rendered.text),
+        Some(path) => write_private(path, &text)?,
+        None => write_exactly(&text),
     }
     Ok(0)
+}
+
+/// The variables as one document, their names, or in the syntax that was asked for.
+fn text(run: &Run, arguments: &Arguments, target: Target, variables: BTreeMap<String, String>) -> Result<String, Failure> {
+    let format = run.globals.format();
+    if format != Format::Human && arguments.format.is_some() {
+        return Err(Failure::Usage {
+            message: "--output and --format both name a form".to_owned(),
+            hint: "leave one out: -o json is a document with a kind, --format json the variables alone".to_owned(),
+        });
+    }
+    let failed = |error: &dyn std::fmt::Display| Failure::Bug { message: format!("the variables cannot be written: {error}") };
+    let rendered = match format {
+        Format::Human | Format::Wide => render(arguments.format.unwrap_or(Dialect::Sh), &variables),
+        Format::Name => return Ok(variables.into_keys().map(|name| name + "\n").collect()),
+        Format::Json | Format::Yaml => {
+            let report = EnvReport::of(target.name, target.namespace, variables);
+            return if format == Format::Json {
+                serde_json::to_string_pretty(&report).map(|text| text + "\n").map_err(|error| failed(&error))
+            } else {
+                serde_saphyr::to_string(&report).map_err(|error| failed(&error))
+            };
+        }
+    };
+    for LeftOut { name, why } in &rendered.left_out {
+        say(run.globals.quiet, &format!("warning: {name} is left out: {why}; `koan env --format json` has it"));
+    }
+    Ok(rendered.text)
 }
 
 fn decode(secret: Secret) -> BTreeMap<String, String> {

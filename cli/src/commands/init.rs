@@ -5,8 +5,9 @@ use clap::Args;
 use koan_adapters::catalogue;
 use koan_core::recipe::Recipes;
 
+use super::Run;
 use crate::failure::{Failure, suggest};
-use crate::output::{say, write_out};
+use crate::output::{InitReport, emit, say};
 
 /// Write a commented koan.yaml; nothing is overwritten
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(crate) struct Arguments {
 /// Longest name of a stack.
 const MAX_NAME: usize = 32;
 
-pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     let recipes = catalogue();
     for adapter in &arguments.adapters {
         if recipes.recipe(adapter).is_none() {
@@ -42,8 +43,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if !ignore.exists() {
         write_new(&ignore, "*\n!.gitignore\n")?;
     }
-    write_out(&format!("{}\n", manifest.display()));
-    say(false, "next: koan up");
+    emit(&InitReport::of(name, manifest.display().to_string()), run.globals.format());
+    say(run.globals.quiet, "next: koan up");
     Ok(0)
 }
 

@@ -10,7 +10,6 @@ use koan_core::step::ObjectRef;
 use koan_crds::v1alpha1::{GoDuration, ServiceSpec};
 use koan_crds::vocabulary::ExitCode;
 use koan_engines::{EngineError, LogLine, LogOptions, Scope, Stream};
-use serde_json::json;
 
 use super::{Run, known, target};
 use crate::arguments::Globals;
@@ -18,7 +17,7 @@ use crate::engines::Engines;
 use crate::failure::{Failure, suggest};
 use crate::follow;
 use crate::home::Session;
-use crate::output::{Format, SERVICE_COLOURS, ServiceView, colour, paint, say, write_out};
+use crate::output::{Format, LogEntry, SERVICE_COLOURS, ServiceView, colour, paint, say, write_out};
 use crate::redact::redact;
 
 /// Print what the services print
@@ -183,11 +182,9 @@ async fn open(engines: &Engines, spec: &ServiceSpec, options: &LogOptions) -> Re
 fn render(style: &Style, index: usize, service: &str, line: &LogLine) -> String {
     let text = redact(&line.text);
     if style.json {
-        let document = json!({
-            "apiVersion": koan_crds::API_VERSION, "kind": "LogLine", "service": service,
-            "at": line.at.map(|at| at.to_string()), "stream": format!("{:?}", line.stream).to_ascii_lowercase(), "text": text,
-        });
-        return format!("{document}\n");
+        let stream = format!("{:?}", line.stream).to_ascii_lowercase();
+        let entry = LogEntry::of(service, line.at.map(|at| at.to_string()), stream, text);
+        return serde_json::to_string(&entry).unwrap_or_default() + "\n";
     }
     let at = line.at.filter(|_| style.parts.timestamps).map(|at| format!("{at} ")).unwrap_or_default();
     let prefix = match (style.parts.prefix, style.colour) {

@@ -29,6 +29,8 @@ pub(crate) mod plan;
 mod planning;
 pub(crate) mod prepare;
 mod progress;
+mod promised;
+mod redetect;
 mod shelf;
 mod target;
 
@@ -37,6 +39,7 @@ use std::process::ExitCode;
 
 use crate::arguments::{Cli, Command, Globals};
 use crate::failure::{self, Failure};
+use crate::logging;
 use crate::settings::{Environment, Settings};
 
 /// What every command gets.
@@ -72,6 +75,8 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
     if let Command::Up(arguments) = &cli.command {
         settings.isolated |= arguments.isolated;
     }
+    logging::start(&cli.globals, &settings, matches!(cli.command, Command::Serve(_)))?;
+    settings.tell();
     let run = Run { globals: cli.globals, settings };
     match cli.command {
         Command::Serve(arguments) => serve::run(&run, &arguments),
@@ -79,7 +84,7 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Command::Completion(arguments) => completion::run(&arguments),
         Command::Version(_) => version::run(&run),
         Command::Validate(_) => validate::run(&run),
-        Command::Init(arguments) => init::run(&arguments),
+        Command::Init(arguments) => init::run(&run, &arguments),
         Command::Up(arguments) => block_on(up::run(&run, &arguments)),
         Command::Down(arguments) => block_on(down::run(&run, &arguments)),
         Command::Status(arguments) => block_on(status::run(&run, &arguments)),

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 const STEPS_EXIST: u8 = koan_crds::vocabulary::ExitCode::General as u8;
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
-    let prepared = prepare::prepare(run, |_| Ok(()))?;
+    let prepared = prepare::prepare(run)?;
     for warning in &prepared.warnings {
         say(run.globals.quiet, &format!("warning: {warning}"));
     }

@@ -1,5 +1,6 @@
 //! The plan of a stack as documents show it: the controllers' own stages, without an effect (CLI-13, CLI-14, P23).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use koan_adapters::{LiveProber, catalogue};
@@ -13,13 +14,14 @@ use koan_crds::vocabulary::{ExitCode, Reason};
 use kube::ResourceExt;
 
 use super::changes::changes;
+use super::promised::Fate;
 use super::shelf::{Shelf, nobody};
 use super::{Run, environment, prepare::Prepared};
 use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::home::Session;
 use crate::manifest::Document as Manifest;
-use crate::output::{DecisionLine, EngineLine, Header, PlanReport, PortLine, StackStatus, StepView, evidence};
+use crate::output::{DecisionLine, EngineLine, Header, PlanReport, PortLine, StepView, evidence};
 
 /// How a plan is made and shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +39,8 @@ pub(crate) struct Manner {
 /// A plan, and the failure that `up` would end with.
 pub(crate) struct Outlook {
     pub(crate) report: PlanReport,
+    /// What happens to the workload of each service.
+    pub(crate) fates: BTreeMap<String, Fate>,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -74,7 +78,8 @@ pub(crate) async fn plan(
     let options = StackOptions { profile: None, export: false };
     let planned = controllers.plan_stack(&stack, &options).await.map_err(|error| refused(&error))?;
     let failure = if manner.offline { None } else { obstacle(&planned) };
-    Ok(Outlook { report: report(&stack, before.as_deref(), &planned, manner), failure })
+    let fates = planned.services.iter().map(|service| (service.service.clone(), Fate::of(&service.plan))).collect();
+    Ok(Outlook { report: report(&stack, before.as_deref(), &planned, manner), fates, failure })
 }
 
 fn namespace(manifest: &Manifest) -> String {
@@ -248,33 +253,6 @@ fn obstacle(planned: &Planned) -> Option<Failure> {
     let proof = reason == Reason::HostServiceRequired;
     let details = if proof { service.decision.evidence.iter().map(evidence).collect() } else { Vec::new() };
     Some(Failure::Condition { reason, message, details, hints: remedy.into_iter().collect(), event: None })
-}
-
-/// Compares what was shown with what came to be: a decision or port that differs is a bug (CLI-14).
-///
-/// # Errors
-/// [`Failure::Bug`] naming each difference.
-pub(crate) fn compare(shown: &PlanReport, status: &StackStatus) -> Result<(), Failure> {
-    let mut differences = Vec::new();
-    for decision in &shown.decisions {
-        let came = status.services.iter().find(|service| service.name == decision.service).and_then(|s| s.decision.as_ref());
-        let came = came.map_or_else(|| "no decision".to_owned(), |came| format!("{:?} {}", came.action, came.reason));
-        let planned = format!("{} {}", decision.action, decision.reason);
-        if came != planned {
-            differences.push(format!("{}: {planned} was shown, {came} came", decision.service));
-        }
-    }
-    for port in &shown.ports {
-        let came = status.ports.iter().find(|other| other.service == port.service && other.name == port.name);
-        if came.is_some_and(|came| came.host != port.host) {
-            let came = came.map(|came| came.host).unwrap_or_default();
-            differences.push(format!("{}/{}: port {} was shown, {came} came", port.service, port.name, port.host));
-        }
-    }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Bug { message: format!("what came differs from the plan that was shown: {}", differences.join("; ")) })
 }
 
 fn refused(error: &PlanError) -> Failure {

@@ -1,15 +1,18 @@
 //! From manifest to objects: found, overridden, validated as a whole before the first write.
 
+use std::collections::BTreeMap;
+
 use koan_adapters::catalogue;
 use koan_core::validate::{StackOptions, validate_service, validate_stack};
 use koan_core::violation::Violation;
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
+use koan_crds::vocabulary::Reason;
 use koan_crds::{labels, names};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Run, known};
-use crate::failure::{Failure, Problem};
+use crate::failure::{Failure, Location, Problem, suggest};
 use crate::manifest::{Document, Found, check_fields, find};
 use crate::settings::{Settings, Source, Sourced};
 
@@ -24,25 +27,99 @@ impl Prepared {
     pub(crate) fn stacks(&self) -> impl Iterator<Item = &Document> {
         self.found.documents.iter().filter(|document| document.kind == "DevStack")
     }
+
+    /// The one stack of [`prepare_one`].
+    ///
+    /// # Errors
+    /// [`Failure::Bug`] where there is none.
+    pub(crate) fn stack(&self) -> Result<&Document, Failure> {
+        self.stacks().next().ok_or_else(|| Failure::Bug { message: "the stack that was chosen is gone".to_owned() })
+    }
 }
 
-/// Finds and validates the manifest of this run; `amend` changes each stack before the checks (flags of `up`).
+/// Finds and validates the manifest of this run.
 ///
 /// # Errors
 /// What finding and reading met, or every violation with its place; nothing was applied.
-pub(crate) fn prepare(run: &Run, amend: impl Fn(&mut Value) -> Result<(), Failure>) -> Result<Prepared, Failure> {
+pub(crate) fn prepare(run: &Run) -> Result<Prepared, Failure> {
+    validate(run, read(run)?, |_| Ok(()))
+}
+
+/// The same for one stack of the manifest: other stacks are left out. `amend` changes it before the checks (flags of `up`).
+///
+/// # Errors
+/// As [`prepare`]; [`Failure::Unknown`] or [`Failure::Ambiguous`] where the name tells no stack.
+pub(crate) fn prepare_one(
+    run: &Run,
+    name: Option<&str>,
+    amend: impl Fn(&mut Value) -> Result<(), Failure>,
+) -> Result<Prepared, Failure> {
+    let mut found = read(run)?;
+    let name = choose(&found.documents, name)?;
+    found.documents.retain(|document| document.kind != "DevStack" || document.name() == name);
+    validate(run, found, amend)
+}
+
+/// The name of the one stack that is meant.
+fn choose(documents: &[Document], name: Option<&str>) -> Result<String, Failure> {
+    let names: Vec<String> = documents.iter().filter(|d| d.kind == "DevStack").map(|d| d.name().to_owned()).collect();
+    let meant: Vec<&String> = names.iter().filter(|known| name.is_none_or(|name| *known == name)).collect();
+    match (name, meant.as_slice()) {
+        (_, [only]) => Ok((*only).clone()),
+        (Some(name), []) => Err(Failure::Unknown { kind: "stack", name: name.to_owned(), nearest: suggest(name, names) }),
+        (Some(name), _) => Err(Failure::Usage {
+            message: format!("the manifest holds `{name}` in more than one namespace"),
+            hint: "`koan apply` takes them all; for `koan up`, write one file for each and name it with -f".to_owned(),
+        }),
+        (None, []) => Err(Failure::Usage {
+            message: "the manifest holds no DevStack".to_owned(),
+            hint: "`koan apply` takes manifests without one".to_owned(),
+        }),
+        (None, _) => Err(Failure::Ambiguous { names }),
+    }
+}
+
+/// The documents of this run; no object stands twice among them.
+fn read(run: &Run) -> Result<Found, Failure> {
     let working = std::env::current_dir().map_err(|source| Failure::ReadFile { path: ".".into(), source })?;
-    let mut found = find(&run.globals.files, &working)?;
+    let found = find(&run.globals.files, &working)?;
     known::learn_of_manifest(&found.documents);
+    for document in &found.documents {
+        tracing::debug!(kind = document.kind, name = document.name(), files = document.files.join(", "), "manifest");
+    }
+    let project = found.project.display().to_string();
+    let problems = duplicates(&found.documents, |document| namespace(run, &project, document));
+    if problems.is_empty() { Ok(found) } else { Err(Failure::Violations { problems }) }
+}
+
+/// Objects that stand twice under one name: the later would undo the earlier.
+fn duplicates(documents: &[Document], namespace: impl Fn(&Document) -> Option<String>) -> Vec<Problem> {
+    let mut seen: BTreeMap<(&str, Option<String>, &str), &Document> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for document in documents {
+        let Some(first) = seen.get(&(document.kind.as_str(), namespace(document), document.name())) else {
+            seen.insert((&document.kind, namespace(document), document.name()), document);
+            continue;
+        };
+        let Location { file, line, column, .. } = first.location("metadata.name");
+        problems.push(Problem {
+            reason: Reason::DuplicateName.as_str().to_owned(),
+            message: format!("{} `{}` stands twice, first at {file}:{line}:{column}", document.kind, document.name()),
+            location: document.location("metadata.name"),
+            hint: Some("remove one of them, or give it another metadata.name or metadata.namespace".to_owned()),
+        });
+    }
+    problems
+}
+
+fn validate(run: &Run, mut found: Found, amend: impl Fn(&mut Value) -> Result<(), Failure>) -> Result<Prepared, Failure> {
     let project = found.project.display().to_string();
     let mut warnings = std::mem::take(&mut found.notices);
     let mut problems = Vec::new();
     for document in &mut found.documents {
         warnings.extend(document.boolean_keys());
         if document.api_version != koan_crds::API_VERSION {
-            if run.settings.is_isolated() && document.kind != "Namespace" {
-                document.value["metadata"]["namespace"] = json!(isolated_namespace(&project));
-            }
+            place(run, &project, document);
             continue;
         }
         if let Some(wrong) = shape(document) {
@@ -81,12 +158,27 @@ fn amend_document(
         amend(&mut document.value)?;
     }
     document.value["metadata"]["annotations"][labels::PROJECT] = json!(project);
-    if run.settings.is_isolated() {
-        document.value["metadata"]["namespace"] = json!(isolated_namespace(project));
-    } else if run.globals.namespace.is_some() || document.value.pointer("/metadata/namespace").is_none() {
-        document.value["metadata"]["namespace"] = json!(run.settings.namespace);
-    }
+    place(run, project, document);
     Ok(())
+}
+
+/// The namespace that an object goes to: one of the project's own, that of the flag, the manifest's, or the one of the settings.
+/// `None` for what lives in none.
+fn namespace(run: &Run, project: &str, document: &Document) -> Option<String> {
+    match document.value.pointer("/metadata/namespace") {
+        _ if document.kind == "Namespace" => None,
+        _ if run.settings.is_isolated() => Some(isolated_namespace(project)),
+        Some(Value::String(written)) if run.globals.namespace.is_none() => Some(written.clone()),
+        None | Some(Value::Null | Value::String(_)) => Some(run.settings.namespace.clone()),
+        // A wrong form is for the checks to name.
+        Some(_) => None,
+    }
+}
+
+fn place(run: &Run, project: &str, document: &mut Document) {
+    if let Some(namespace) = namespace(run, project, document) {
+        document.value["metadata"]["namespace"] = json!(namespace);
+    }
 }
 
 /// Writes settings into a stack: flags and variables over what the manifest says, files where it says nothing (CLI-5, CLI-23).

@@ -4,11 +4,10 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use serde_json::json;
 use std::collections::BTreeMap;
 
 use crate::arguments::{Globals, ProgressKind};
-use crate::output::{ServiceView, colour, say};
+use crate::output::{ProgressEvent, ServiceView, colour, say};
 
 /// Redraws a second at most.
 const REDRAWS: u8 = 10;
@@ -48,11 +47,7 @@ impl Progress {
             Self::Silent => {}
             Self::Plain => say(false, &text),
             Self::Json => {
-                let event = json!({
-                    "apiVersion": koan_crds::API_VERSION, "kind": "ProgressEvent",
-                    "service": service.name, "state": service.state, "health": service.health,
-                });
-                say(false, &event.to_string());
+                say(false, &serde_json::to_string(&ProgressEvent::of(service)).unwrap_or_default());
             }
             Self::Bars { all, lines } => {
                 let bar = lines.entry(service.name.clone()).or_insert_with(|| {

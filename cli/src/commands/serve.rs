@@ -1,12 +1,14 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use koan_crds::v1alpha1::GoDuration;
 
 use super::{Run, block_on};
 use crate::failure::Failure;
 use crate::home::{Home, ServerRecord, prepare, start_server, stop_server};
-use crate::output::{say, write_out};
+use crate::output::{ServerProcess, ServerStatus, emit, say};
 use crate::serve::{Options, serve};
 
 /// Run the API server and the controllers of this home
@@ -17,7 +19,7 @@ pub(crate) struct Arguments {
     /// Detach from the terminal
     #[arg(long)]
     background: bool,
-    /// End after this time without an object
+    /// End after this time without an object; 10m in the background
     #[arg(long, value_name = "DURATION")]
     idle_exit: Option<String>,
     /// Only the API server
@@ -42,15 +44,12 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     let home = prepare(&run.settings.home)?;
     match arguments.action {
         Some(Action::Status) => {
-            match ServerRecord::living(&home) {
-                Some(record) => write_out(&format!(
-                    "running: pid {}, Koan {}, kubeconfig {}\n",
-                    record.pid,
-                    record.version,
-                    home.kubeconfig().display()
-                )),
-                None => write_out("not running\n"),
-            }
+            let process = ServerRecord::living(&home).map(|record| ServerProcess {
+                pid: record.pid,
+                version: record.version,
+                kubeconfig: home.kubeconfig().display().to_string(),
+            });
+            emit(&ServerStatus::of(process), run.globals.format());
             return Ok(0);
         }
         Some(Action::Stop) => {
@@ -61,14 +60,16 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
         Some(Action::Rotate) => return rotate(run, &home),
         None => {}
     }
+    let idle_exit = idle(arguments)?;
     if arguments.background {
-        if ServerRecord::living(&home).is_none() {
-            return block_on(async { start_server(&home).await.map(|()| 0) });
+        if let Some(record) = ServerRecord::living(&home) {
+            say(run.globals.quiet, &format!("nothing to do: a server runs, pid {}", record.pid));
+            return Ok(0);
         }
-        return Ok(0);
+        let words = passed_on(run, arguments);
+        return block_on(async { start_server(&home, &words).await.map(|()| 0) });
     }
-    let options =
-        Options { idle_exit: idle(arguments)?, controllers: !arguments.no_controller, port: arguments.port, level: level(run) };
+    let options = Options { idle_exit, controllers: !arguments.no_controller, port: arguments.port };
     serve(&home, &run.settings, &options)
 }
 
@@ -87,10 +88,27 @@ fn rotate(run: &Run, home: &Home) -> Result<u8, Failure> {
         }
     }
     if ran {
-        block_on(async { start_server(home).await.map(|()| 0) })?;
+        block_on(async { start_server(home, &[]).await.map(|()| 0) })?;
     }
     say(run.globals.quiet, "the old access has ended; a context that was merged before is renewed by: koan context merge");
     Ok(0)
+}
+
+/// The flags of this command that the server in the background has to know, too.
+fn passed_on(run: &Run, arguments: &Arguments) -> Vec<OsString> {
+    let globals = &run.globals;
+    let mut words: Vec<OsString> = Vec::new();
+    let mut pair = |flag: &str, value: Option<OsString>| words.extend(value.into_iter().flat_map(|v| [flag.into(), v]));
+    pair("--idle-exit", arguments.idle_exit.as_ref().map(Into::into));
+    pair("--port", arguments.port.map(|port| port.to_string().into()));
+    let path = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).into_os_string();
+    pair("--log-file", globals.log_file.as_ref().map(path));
+    pair("--log-format", globals.log_format.to_possible_value().map(|value| value.get_name().into()));
+    words.extend(arguments.no_controller.then(|| "--no-controller".into()));
+    words.extend(globals.quiet.then(|| "--quiet".into()));
+    words.extend(globals.trace.then(|| "--trace".into()));
+    words.extend((0..globals.verbose).map(|_| "-v".into()));
+    words
 }
 
 fn idle(arguments: &Arguments) -> Result<Option<Duration>, Failure> {
@@ -99,14 +117,4 @@ fn idle(arguments: &Arguments) -> Result<Option<Duration>, Failure> {
         message: format!("--idle-exit: `{text}` is no duration"),
         hint: "write it like 30s or 10m".to_owned(),
     })
-}
-
-/// The log level that the verbosity flags ask for (CLI-3).
-fn level(run: &Run) -> tracing::Level {
-    match (run.globals.quiet, run.globals.trace, run.globals.verbose) {
-        (true, _, _) => tracing::Level::ERROR,
-        (_, true, _) => tracing::Level::TRACE,
-        (_, _, 0 | 1) => tracing::Level::INFO,
-        _ => tracing::Level::DEBUG,
-    }
 }

@@ -3,7 +3,7 @@ use clap::Args;
 use super::{Run, target};
 use crate::failure::Failure;
 use crate::follow;
-use crate::output::{StackStatus, emit, say};
+use crate::output::{StackStatus, emit, emit_next, say};
 
 /// Show a stack: services, decisions, endpoints, what to do next
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
         let wait = follow::watch_until(&session, &target.namespace, &target.name, |stack, specs| {
             let status = StackStatus::of(stack, specs);
             if last.as_ref() != Some(&status) {
-                emit(&status, format);
+                emit_next(&status, format);
                 last = Some(status);
             }
             None::<u8>

@@ -9,12 +9,14 @@ use super::amend::Amendments;
 use super::planning::{self, Manner};
 use super::prepare::{self, Prepared};
 use super::progress::Progress;
+use super::promised::{self, Shown};
+use super::redetect::Redetection;
 use super::{Run, apply, environment, foreground, retry, target};
-use crate::failure::{Failure, suggest};
+use crate::failure::Failure;
 use crate::follow;
 use crate::home::{Session, Start};
 use crate::manifest::Document;
-use crate::output::{Document as _, PlanReport, StackStatus, emit, say};
+use crate::output::{Document as _, StackStatus, emit, say};
 
 /// Bring a stack up and wait until every service is ready
 #[derive(Debug, Args)]
@@ -56,29 +58,28 @@ enum DryRun {
 }
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
-    let prepared = prepare::prepare(run, |value| arguments.amendments.apply(value))?;
+    let prepared = prepare::prepare_one(run, arguments.stack.as_deref(), |value| arguments.amendments.apply(value))?;
     for warning in &prepared.warnings {
         say(run.globals.quiet, &format!("warning: {warning}"));
     }
-    let chosen = choose(&prepared.found.documents, arguments.stack.as_deref())?;
+    let stack = prepared.stack()?;
     if let Some(place) = arguments.dry_run {
-        return dry_run(run, arguments, &prepared, chosen, place).await;
+        return dry_run(run, arguments, &prepared, stack, place).await;
     }
     let documents = &prepared.found.documents;
-    let stack = &documents[chosen];
     let session = apply::open(run, Start::IfNeeded).await?;
     let shown = if arguments.explain { Some(explain(run, &session, &prepared, stack).await?) } else { None };
     let built = if arguments.amendments.rebuilds() { workloads_of_builds(&session, stack).await? } else { BTreeMap::new() };
     ensure_namespace(&session, documents).await?;
     let guard = if arguments.ephemeral { Some(foreground::guard(run, stack)?) } else { None };
     environment::store(run, &session, stack, None).await?;
-    apply::apply_all(run, &session, documents, false).await?;
+    apply::apply_all(run, &session, documents, None).await?;
     environment::adopt(run, &session, stack).await?;
     let asked = retry::ask(&session, &namespace(stack), stack.name()).await?;
     if arguments.no_wait {
         return Ok(0);
     }
-    let before = Before { built, asked };
+    let before = Before { built, asked, redetected: None };
     let outcome = stand(run, arguments, &session, stack, &before, shown.as_ref()).await;
     match guard {
         Some(guard) => guard.finish(outcome),
@@ -93,12 +94,12 @@ async fn stand(
     session: &Session,
     stack: &Document,
     before: &Before,
-    shown: Option<&PlanReport>,
+    shown: Option<&Shown>,
 ) -> Result<u8, Failure> {
     let status = wait_ready(run, session, stack, before).await?;
     emit(&status, run.globals.format());
     if let Some(shown) = shown {
-        planning::compare(shown, &status)?;
+        shown.compare(&status, &promised::workloads(session, &namespace(stack), stack.name()).await?)?;
     }
     match (arguments.attach, arguments.ephemeral) {
         (true, _) => foreground::attach(run, session, stack).await,
@@ -108,14 +109,15 @@ async fn stand(
 }
 
 /// Explains on stderr; stdout is for the status.
-async fn explain(run: &Run, session: &Session, prepared: &Prepared, stack: &Document) -> Result<PlanReport, Failure> {
+async fn explain(run: &Run, session: &Session, prepared: &Prepared, stack: &Document) -> Result<Shown, Failure> {
+    let before = promised::workloads(session, &namespace(stack), stack.name()).await?;
     let manner = Manner { explained: true, ..Manner::default() };
     let outlook = planning::plan(run, Some(session), prepared, stack, manner).await?;
     say(run.globals.quiet, outlook.report.human(false).trim_end());
-    Ok(outlook.report)
+    Ok(Shown { report: outlook.report, fates: outlook.fates, before })
 }
 
-async fn dry_run(run: &Run, arguments: &Arguments, prepared: &Prepared, chosen: usize, place: DryRun) -> Result<u8, Failure> {
+async fn dry_run(run: &Run, arguments: &Arguments, prepared: &Prepared, stack: &Document, place: DryRun) -> Result<u8, Failure> {
     let session = match place {
         DryRun::Client => target::session(run).await?,
         DryRun::Server => Some(apply::open(run, Start::IfNeeded).await?),
@@ -124,7 +126,7 @@ async fn dry_run(run: &Run, arguments: &Arguments, prepared: &Prepared, chosen: 
         apply::check_all(session, &prepared.found.documents).await?;
     }
     let manner = Manner { explained: arguments.explain, diff: true, redetect: false, offline: place == DryRun::Client };
-    let outlook = planning::plan(run, session.as_ref(), prepared, &prepared.found.documents[chosen], manner).await?;
+    let outlook = planning::plan(run, session.as_ref(), prepared, stack, manner).await?;
     emit(&outlook.report, run.globals.format());
     outlook.failure.map_or(Ok(0), Err)
 }
@@ -139,9 +141,10 @@ pub(crate) async fn wait_ready(run: &Run, session: &Session, stack: &Document, b
     let mut progress = Progress::of(&run.globals);
     let stale = |specs: &[ServiceSpec]| {
         let is_built = |spec| before.built.get(&ServiceSpec::name_any(spec)).is_some_and(|id| workload(spec) == Some(id));
-        specs.iter().any(is_built)
+        specs.iter().any(is_built) || before.redetected.as_ref().is_some_and(|asked| !asked.stands(specs))
     };
-    let retried = |specs: &[ServiceSpec]| specs.iter().any(|spec| before.asked.awaits(spec));
+    let undecided = |spec: &ServiceSpec| before.redetected.as_ref().is_some_and(|asked| asked.awaits(spec));
+    let retried = |specs: &[ServiceSpec]| specs.iter().any(|spec| before.asked.awaits(spec) || undecided(spec));
     let wait = follow::Wait {
         namespace: &namespace,
         name: stack.name(),
@@ -161,6 +164,15 @@ pub(crate) struct Before {
     built: BTreeMap<String, String>,
     /// Services that were asked to try again.
     asked: retry::Asked,
+    /// Decisions of before this request do not answer for it.
+    redetected: Option<Redetection>,
+}
+
+impl Before {
+    /// Nothing stood before but decisions that are made again.
+    pub(super) fn redetected(asked: Option<Redetection>) -> Self {
+        Self { redetected: asked, ..Self::default() }
+    }
 }
 
 fn workload(spec: &ServiceSpec) -> Option<&String> {
@@ -198,22 +210,4 @@ pub(super) async fn ensure_namespace(session: &Session, documents: &[Document]) 
             .map_err(|e| crate::home::api("apply", &format!("namespace {name}"), e))?;
     }
     Ok(())
-}
-
-fn choose(documents: &[Document], name: Option<&str>) -> Result<usize, Failure> {
-    let stacks: Vec<usize> = (0..documents.len()).filter(|i| documents[*i].kind == "DevStack").collect();
-    let names = || stacks.iter().map(|i| documents[*i].name().to_owned()).collect::<Vec<_>>();
-    match (name, stacks.as_slice()) {
-        (Some(name), _) => stacks.iter().copied().find(|i| documents[*i].name() == name).ok_or_else(|| Failure::Unknown {
-            kind: "stack",
-            name: name.to_owned(),
-            nearest: suggest(name, names()),
-        }),
-        (None, [only]) => Ok(*only),
-        (None, []) => Err(Failure::Usage {
-            message: "the manifest holds no DevStack".to_owned(),
-            hint: "`koan apply` takes manifests without one".to_owned(),
-        }),
-        (None, _) => Err(Failure::Ambiguous { names: names() }),
-    }
 }

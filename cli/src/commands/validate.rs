@@ -9,7 +9,7 @@ use crate::output::{ValidationReport, emit, say};
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(run: &Run) -> Result<u8, Failure> {
-    let prepared = prepare::prepare(run, |_| Ok(()))?;
+    let prepared = prepare::prepare(run)?;
     for warning in &prepared.warnings {
         say(run.globals.quiet, &format!("warning: {warning}"));
     }

@@ -101,7 +101,7 @@ fn proxy(run: &Run) -> Check {
 
 fn manifest(run: &Run) -> Check {
     let title = "manifest";
-    match prepare(run, |_| Ok(())) {
+    match prepare(run) {
         Ok(prepared) => Check::ok("manifest.valid", title, format!("{} object(s), valid", prepared.found.documents.len())),
         Err(Failure::NoManifest { .. }) => Check::not_ok("manifest.valid", title, Verdict::Skip, "none here", "koan init"),
         Err(failure) => failed("manifest.valid", title, &failure),

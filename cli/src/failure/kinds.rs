@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
 use koan_crds::vocabulary::{ExitCode, Reason};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Place in a manifest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Location {
     pub(crate) file: String,
     pub(crate) line: u64,
@@ -14,7 +15,7 @@ pub(crate) struct Location {
 }
 
 /// One violation of a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Problem {
     pub(crate) reason: String,
     pub(crate) message: String,
@@ -43,9 +44,9 @@ pub(crate) enum Failure {
     },
     #[error("{message}")]
     Manifest { location: Location, message: String, snippet: Option<String> },
-    #[error("the manifest has {} violation(s); nothing was applied", problems.len())]
+    #[error("the manifest has {}; nothing was applied", violations(problems.len()))]
     Violations { problems: Vec<Problem> },
-    #[error("the settings have {} violation(s)", problems.len())]
+    #[error("the settings have {}", violations(problems.len()))]
     Settings { problems: Vec<Problem> },
     #[error("{message}")]
     Usage { message: String, hint: String },
@@ -76,6 +77,10 @@ pub(crate) enum Failure {
     Interrupted { signal: i32 },
     #[error("{message}")]
     Bug { message: String },
+}
+
+fn violations(count: usize) -> String {
+    if count == 1 { "1 violation".to_owned() } else { format!("{count} violations") }
 }
 
 /// What to do about a full disk.

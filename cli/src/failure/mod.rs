@@ -4,4 +4,6 @@ mod kinds;
 mod print;
 
 pub(crate) use kinds::{Failure, Location, Problem, ROOM_HINT};
+#[cfg(test)]
+pub(crate) use print::ErrorReport;
 pub(crate) use print::{print, suggest};

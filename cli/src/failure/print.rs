@@ -3,15 +3,33 @@
 use std::error::Error;
 use std::io::Write;
 
-use koan_crds::API_VERSION;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Failure;
-use crate::output::Format;
+use super::{Failure, Location, Problem};
+use crate::output::{Format, Header};
 use crate::redact;
 
 /// Most names that a suggestion lists.
 const MAX_SUGGESTIONS: usize = 3;
+
+/// What a failed command writes to stderr with `-o json` (CLI-19).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErrorReport {
+    #[serde(flatten)]
+    header: Header,
+    code: String,
+    reason: String,
+    message: String,
+    causes: Vec<String>,
+    location: Option<Location>,
+    /// Every violation of a manifest or of settings.
+    problems: Vec<Problem>,
+    hints: Vec<String>,
+    event_id: Option<u32>,
+    exit: u8,
+}
 
 /// Prints the failure to stderr. A closed stderr is not an error of its own.
 pub(crate) fn print(failure: &Failure, format: Format) {
@@ -43,24 +61,22 @@ fn causes(failure: &Failure) -> Vec<String> {
 
 fn report(failure: &Failure) -> String {
     let problems = match failure {
-        Failure::Violations { problems } | Failure::Settings { problems } => serde_json::to_value(problems).unwrap_or_default(),
-        _ => json!([]),
+        Failure::Violations { problems } | Failure::Settings { problems } => problems.clone(),
+        _ => Vec::new(),
     };
-    let causes = [causes(failure), failure.details()].concat();
-    let document = json!({
-        "apiVersion": API_VERSION,
-        "kind": "ErrorReport",
-        "code": failure.reason(),
-        "reason": failure.reason(),
-        "message": failure.to_string(),
-        "causes": causes,
-        "location": failure.location(),
-        "problems": problems,
-        "hints": failure.hints(),
-        "eventId": failure.event(),
-        "exit": failure.exit(),
-    });
-    format!("{document}\n")
+    let document = ErrorReport {
+        header: Header::of("ErrorReport"),
+        code: failure.reason(),
+        reason: failure.reason(),
+        message: failure.to_string(),
+        causes: [causes(failure), failure.details()].concat(),
+        location: failure.location().cloned(),
+        problems,
+        hints: failure.hints(),
+        event_id: failure.event(),
+        exit: failure.exit(),
+    };
+    serde_json::to_string(&document).unwrap_or_default() + "\n"
 }
 
 fn human(failure: &Failure) -> String {

@@ -1,5 +1,6 @@
 //! A client for the home's server, started if need be, or for the cluster that was named.
 
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use koan_crds::vocabulary::ExitCode;
@@ -8,6 +9,7 @@ use kube::{Client, Config};
 
 use super::directory::{Home, prepare};
 use super::process::{ServerRecord, spawn_server, tail};
+use super::wire;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -48,7 +50,7 @@ pub(crate) async fn connect(settings: &Settings, start: Start) -> Result<Option<
         if start == Start::Never {
             return Ok(None);
         }
-        start_server(&home).await?;
+        start_server(&home, &[]).await?;
     }
     let client = client_of(&home).await?;
     check_version(&client).await?;
@@ -61,7 +63,8 @@ async fn cluster(settings: &Settings, context: &str) -> Result<Session, Failure>
         message: format!("context `{context}`: {error}"),
         hint: "`kubectl config get-contexts` lists the contexts".to_owned(),
     })?;
-    let client = Client::try_from(config).map_err(|error| api("connect to", context, error))?;
+    tracing::debug!(context, url = %config.cluster_url, "the target is a cluster");
+    let client = wire::client(config).map_err(|error| api("connect to", context, error))?;
     Ok(Session { client, namespace: settings.namespace.clone(), home: None })
 }
 
@@ -77,15 +80,16 @@ async fn client_of(home: &Home) -> Result<Client, Failure> {
     // Loopback never goes through a proxy, whatever the environment says (API-34).
     config.proxy_url = None;
     config.connect_timeout = Some(REQUEST_TIMEOUT);
-    Client::try_from(config).map_err(|error| api("connect to", "the home's server", error))
+    tracing::debug!(url = %config.cluster_url, "the target is this home's server");
+    wire::client(config).map_err(|error| api("connect to", "the home's server", error))
 }
 
-/// Starts the server of a home in the background, and waits until it serves.
+/// Starts the server of a home in the background, with more words for `koan serve`, and waits until it serves.
 ///
 /// # Errors
 /// [`Failure::Home`] with its last words where it does not start in time.
-pub(crate) async fn start_server(home: &Home) -> Result<(), Failure> {
-    let mut child = spawn_server(home)?;
+pub(crate) async fn start_server(home: &Home, words: &[OsString]) -> Result<(), Failure> {
+    let mut child = spawn_server(home, words)?;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
         if ServerRecord::living(home).is_some() {

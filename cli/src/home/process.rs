@@ -1,5 +1,6 @@
 //! The server process of a home: its record, its start in the background, its end.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -72,11 +73,11 @@ fn start_ticks(pid: i32) -> Option<u64> {
     (state != "Z").then_some(ticks)
 }
 
-/// Starts `koan serve` detached from this terminal.
+/// Starts `koan serve` with more words detached from this terminal.
 ///
 /// # Errors
 /// [`Failure::Home`] where the program or its log cannot be opened.
-pub(crate) fn spawn_server(home: &Home) -> Result<std::process::Child, Failure> {
+pub(crate) fn spawn_server(home: &Home, words: &[OsString]) -> Result<std::process::Child, Failure> {
     let refuse = |what: &str, error: &std::io::Error| Failure::Home {
         message: format!("cannot start the server: {what}: {error}"),
         hint: "run `koan serve` in the foreground to see its output".to_owned(),
@@ -85,10 +86,13 @@ pub(crate) fn spawn_server(home: &Home) -> Result<std::process::Child, Failure> 
     let program = std::env::current_exe().map_err(|error| refuse("own program not found", &error))?;
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(home.log()).map_err(|error| refuse("log", &error))?;
     let errors = log.try_clone().map_err(|error| refuse("log", &error))?;
+    let idle: &[&str] = if words.iter().any(|word| word == "--idle-exit") { &[] } else { &["--idle-exit", IDLE_EXIT] };
     Command::new(program)
         .arg("--home")
         .arg(&home.root)
-        .args(["serve", "--idle-exit", IDLE_EXIT])
+        .arg("serve")
+        .args(idle)
+        .args(words)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(log)

@@ -29,12 +29,11 @@ pub(crate) struct Found {
 /// As [`locate`], and what the overrides hold.
 pub(crate) fn find(files: &[PathBuf], working: &Path) -> Result<Found, Failure> {
     let mut found = locate(files, working)?;
-    found.documents = overrides::fold(found.documents);
     found.notices = overrides::of_project(&found.project, &mut found.documents)?;
     Ok(found)
 }
 
-/// Reads `-f` files, else the first candidate from the working folder upwards to the repository root.
+/// Reads `-f` files, each laid over those before it, else the first candidate from the working folder upwards to the repository root.
 ///
 /// # Errors
 /// [`Failure::NoManifest`] with every place looked at, [`Failure::TwoManifests`], or what reading found.
@@ -44,9 +43,11 @@ fn locate(files: &[PathBuf], working: &Path) -> Result<Found, Failure> {
     }
     let mut documents = Vec::new();
     for file in files {
+        let mut further = Vec::new();
         for path in expand(file)? {
-            documents.extend(read_path(&path)?);
+            further.extend(read_path(&path)?);
         }
+        overrides::fold(&mut documents, further);
     }
     let first = files.iter().find(|file| file.as_os_str() != "-");
     let project = match first {

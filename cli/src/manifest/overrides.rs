@@ -54,25 +54,26 @@ fn in_container(documents: &[Document], service: &str) -> bool {
     services.into_iter().any(|entry| entry["name"] == service && entry["container"].is_object())
 }
 
-/// Lays stacks that a later file names again over the first of that name.
-pub(super) fn fold(documents: Vec<Document>) -> Vec<Document> {
-    let mut kept: Vec<Document> = Vec::new();
-    for document in documents {
-        let same = |known: &Document| {
-            known.kind == "DevStack"
-                && document.kind == "DevStack"
-                && known.name() == document.name()
-                && known.files != document.files
-        };
-        match kept.iter().position(same) {
-            Some(index) => {
+/// Lays the stacks of a further `-f` argument over those of the same name that earlier ones hold. What one argument holds twice
+/// stays twice: [`super::duplicates`] names both places.
+pub(super) fn fold(known: &mut Vec<Document>, further: Vec<Document>) {
+    let mut open: Vec<usize> = (0..known.len()).collect();
+    for document in further {
+        let same = |index: &usize| is_same_stack(&known[*index], &document);
+        match open.iter().position(same) {
+            Some(place) => {
                 let file = document.files.first().cloned().unwrap_or_default();
-                put(&mut kept[index], &file, document.node);
+                put(&mut known[open.swap_remove(place)], &file, document.node);
             }
-            None => kept.push(document),
+            None => known.push(document),
         }
     }
-    kept
+}
+
+/// A stack of the same name; a namespace that only one of them names tells nothing.
+fn is_same_stack(one: &Document, other: &Document) -> bool {
+    let stacks = one.kind == "DevStack" && other.kind == "DevStack" && one.name() == other.name();
+    stacks && one.namespace().zip(other.namespace()).is_none_or(|(one, other)| one == other)
 }
 
 fn lay(documents: &mut [Document], file: &str, over: Node) -> Result<(), Failure> {

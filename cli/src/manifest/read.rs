@@ -51,6 +51,11 @@ impl Document {
         self.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// `metadata.namespace`, where it is named.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.value.pointer("/metadata/namespace").and_then(Value::as_str)
+    }
+
     /// Warnings on keys that YAML 1.1 readers, kubectl's among them, turn into booleans.
     pub(crate) fn boolean_keys(&self) -> Vec<String> {
         let mut found = Vec::new();

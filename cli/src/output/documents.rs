@@ -206,6 +206,9 @@ pub(crate) struct StackRow {
     pub(crate) profile: String,
     pub(crate) ready: String,
     pub(crate) created_at: String,
+    /// How long it is there, in one unit; for people.
+    #[serde(skip)]
+    pub(crate) age: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) project: Option<String>,
 }
@@ -221,14 +224,14 @@ pub(crate) struct StackList {
 
 impl Document for StackList {
     fn human(&self, _: bool) -> String {
-        let head = ["NAME", "NAMESPACE", "PROFILE", "READY", "CREATED", "PROJECT"].map(str::to_owned).to_vec();
+        let head = ["NAME", "NAMESPACE", "PROFILE", "READY", "AGE", "PROJECT"].map(str::to_owned).to_vec();
         let rows = self.items.iter().map(|row| {
             vec![
                 row.name.clone(),
                 row.namespace.clone(),
                 row.profile.clone(),
                 row.ready.clone(),
-                row.created_at.clone(),
+                row.age.clone(),
                 row.project.clone().unwrap_or_default(),
             ]
         });
@@ -241,7 +244,7 @@ impl Document for StackList {
 }
 
 /// `koan validate`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ValidationReport {
     #[serde(flatten)]

@@ -8,9 +8,9 @@ use super::{ServiceView, StackStatus};
 pub(crate) fn render_status(status: &StackStatus, wide: bool) -> String {
     let mut lines = vec![head(status)];
     if let Some(engine) = &status.engine {
-        let version = engine.version.as_deref().unwrap_or_default();
+        let version = engine.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
         let endpoint = engine.endpoint.as_ref().map(|e| format!(" ({e})")).unwrap_or_default();
-        lines.push(format!("engine: {:?} {version}{endpoint}", engine.name));
+        lines.push(format!("engine: {:?}{version}{endpoint}", engine.name));
     }
     lines.extend(status.services.iter().map(|service| service_line(status, service)));
     if wide {

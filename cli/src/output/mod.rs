@@ -2,10 +2,13 @@
 
 mod documents;
 mod endpoint_table;
+mod env_report;
 mod gc_report;
+mod lines;
 mod plan_report;
 #[cfg(test)]
 mod schemas;
+mod small;
 
 use std::io::Write;
 
@@ -17,8 +20,11 @@ use crate::redact;
 
 pub(crate) use documents::{Header, ServiceView, StackList, StackRow, StackStatus, ValidationReport, evidence};
 pub(crate) use endpoint_table::render_status;
+pub(crate) use env_report::EnvReport;
 pub(crate) use gc_report::{GcReport, HeldObject};
+pub(crate) use lines::{LogEntry, ProgressEvent};
 pub(crate) use plan_report::{DecisionLine, EngineLine, PlanReport, PortLine, StepView};
+pub(crate) use small::{InitReport, ServerProcess, ServerStatus, VersionReport};
 
 /// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,6 +54,15 @@ pub(crate) fn emit(document: &impl Document, format: Format) {
         Format::Name => document.names().into_iter().map(|name| name + "\n").collect(),
     };
     write_out(&text);
+}
+
+/// Prints one of a row of documents: a JSON document in one line (CLI-2).
+pub(crate) fn emit_next(document: &impl Document, format: Format) {
+    match format {
+        Format::Json => write_out(&(serde_json::to_string(document).unwrap_or_default() + "\n")),
+        Format::Yaml => write_out(&format!("---\n{}", serde_saphyr::to_string(document).unwrap_or_default())),
+        Format::Human | Format::Wide | Format::Name => emit(document, format),
+    }
 }
 
 /// Writes text to stdout, values that this process knows to be secret hidden; a closed pipe is no error.

@@ -6,9 +6,13 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{GcReport, Header, PlanReport, StackList, StackRow, StackStatus};
+use super::{
+    EnvReport, GcReport, Header, InitReport, LogEntry, PlanReport, ProgressEvent, ServerStatus, StackList, StackRow, StackStatus,
+    ValidationReport, VersionReport,
+};
 use crate::commands::why::WhyReport;
 use crate::doctor::{Check, DoctorReport};
+use crate::failure::ErrorReport;
 
 /// Set to write the schemas instead of comparing them.
 const WRITE: &str = "KOAN_WRITE_SCHEMAS";
@@ -32,6 +36,14 @@ fn the_committed_schemas_are_those_of_the_documents() {
     check::<PlanReport>("PlanReport");
     check::<DoctorReport>("DoctorReport");
     check::<GcReport>("GcReport");
+    check::<EnvReport>("EnvReport");
+    check::<ValidationReport>("ValidationReport");
+    check::<VersionReport>("VersionReport");
+    check::<ServerStatus>("ServerStatus");
+    check::<InitReport>("InitReport");
+    check::<ErrorReport>("ErrorReport");
+    check::<ProgressEvent>("ProgressEvent");
+    check::<LogEntry>("LogLine");
 }
 
 fn round_trip<T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(document: &T, kind: &str) {
@@ -50,6 +62,7 @@ fn documents_name_their_kind() {
         profile: "local".to_owned(),
         ready: "1/2".to_owned(),
         created_at: "2026-01-01T00:00:00Z".to_owned(),
+        age: String::new(),
         project: None,
     };
     round_trip(&StackList { header: Header::of("StackList"), items: vec![row] }, "StackList");

@@ -27,7 +27,6 @@ pub(crate) struct Options {
     pub(crate) idle_exit: Option<Duration>,
     pub(crate) controllers: bool,
     pub(crate) port: Option<u16>,
-    pub(crate) level: tracing::Level,
 }
 
 /// Serves until a signal, idleness, or a controller task that ended (exit 70, REL-2).
@@ -35,7 +34,6 @@ pub(crate) struct Options {
 /// # Errors
 /// [`Failure::Home`] where the store or the socket cannot be had.
 pub(crate) fn serve(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(options.level).with_ansi(false).init();
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_WORKERS);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Bug { message: format!("no runtime: {error}") })?;

@@ -112,13 +112,9 @@ fn all_violations_are_shown_at_once() {
     let koan =
         Koan::with(&format!("{HEAD}  services:\n  - name: db\n    adapter: postgrs\n  - name: cache\n    adapter: rediss\n"));
     let output = koan.run(&["validate"]).code(2);
-    for text in [
-        "2 violation(s)",
-        "koan.yaml:7:5  spec.services[0].adapter",
-        "koan.yaml:9:5  spec.services[1].adapter",
-        "hint: ",
-        "exit 2",
-    ] {
+    for text in
+        ["2 violations", "koan.yaml:7:5  spec.services[0].adapter", "koan.yaml:9:5  spec.services[1].adapter", "hint: ", "exit 2"]
+    {
         assert!(output.stderr.contains(text), "{text}: {}", output.stderr);
     }
     assert_eq!(koan.run(&["up"]).code(2).stderr, output.stderr);
@@ -188,6 +184,62 @@ fn two_stacks_without_a_name_are_listed() {
     assert!(output.contains("shop, depot"), "{output}");
     assert!(koan.run(&["up", "shpo"]).code(2).stderr.contains("did you mean shop"), "the nearest name");
     assert!(!koan.serves());
+    koan.up(&["depot"]).code(0);
+    assert_eq!(koan.run(&["list", "-o", "name"]).code(0).stdout, "devstack.koan.dev/depot\n", "the one that was named");
+}
+
+/// Files of a project, by name.
+type Files<'a> = &'a [(&'a str, String)];
+
+/// CLI-22, B-10: one name twice, in one file or in several, is one error with both places and the way out, and nothing is applied.
+#[test]
+fn an_object_that_stands_twice_is_refused() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {a: b}\n";
+    let rows: [(Files, &[&str], [&str; 3]); 5] = [
+        (
+            &[("koan.yaml", format!("{SHOP}---\n{SHOP}"))],
+            &[],
+            ["DevStack `shop` stands twice", "koan.yaml:3:12", "koan.yaml:17:12"],
+        ),
+        (
+            &[("koan.yaml", format!("{SHOP}---\n{secret}---\n{secret}"))],
+            &[],
+            ["Secret `login` stands twice", "koan.yaml:17:12", "koan.yaml:22:12"],
+        ),
+        (
+            &[("a.yaml", SHOP.to_owned()), ("b.yaml", format!("{SHOP}---\n{SHOP}"))],
+            &["-f", "a.yaml", "-f", "b.yaml"],
+            ["DevStack `shop` stands twice", "b.yaml:3:12", "b.yaml:17:12"],
+        ),
+        (
+            &[("all/a.yaml", SHOP.to_owned()), ("all/b.yaml", SHOP.to_owned())],
+            &["-f", "all"],
+            ["DevStack `shop` stands twice", "all/a.yaml:3:12", "all/b.yaml:3:12"],
+        ),
+        (
+            &[("koan.yaml", format!("{SHOP}---\n{}", SHOP.replace("name: shop}", "name: shop, namespace: other}")))],
+            &["-n", "third"],
+            ["DevStack `shop` stands twice", "koan.yaml:3:12", "koan.yaml:17:12"],
+        ),
+    ];
+    for (files, flags, texts) in rows {
+        let koan = Koan::new();
+        for (name, text) in files {
+            koan.write(name, text);
+        }
+        for command in ["apply", "up", "plan", "validate"] {
+            let output = koan.run(&[&[command], flags].concat()).code(2);
+            for text in
+                texts.into_iter().chain(["1 violation; nothing was applied", "hint: remove one of them, or give it another"])
+            {
+                assert!(output.stderr.contains(text), "{command}: {text}: {}", output.stderr);
+            }
+        }
+        assert!(!koan.serves(), "nothing was started");
+    }
+    let koan = Koan::with(&format!("{SHOP}---\n{}", SHOP.replace("name: shop}", "name: shop, namespace: other}")));
+    koan.run(&["validate"]).code(0);
+    assert!(koan.run(&["up", "shop"]).code(2).stderr.contains("more than one namespace"));
 }
 
 /// CLI-22: a server of another version is named with both versions and the way out.

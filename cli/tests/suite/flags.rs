@@ -1,8 +1,9 @@
 //! Flags of `up`, `plan` and `apply` that change a run, and what they leave alone.
 
+use koan_tests::until;
 use serde_json::Value;
 
-use crate::program::{HEAD, Koan, SHOP, until};
+use crate::program::{HEAD, Koan, SHOP};
 
 fn words(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
@@ -142,6 +143,18 @@ fn two_folders_do_not_meet() {
     assert_eq!(koan.status()["ready"], "2/2", "the other folder's stack goes on");
 }
 
+/// CLI-10: what stands beside a stack goes to the namespace that the stack goes to.
+#[test]
+fn a_namespace_holds_for_every_object() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {token: tok-123456}\n";
+    let entry = "env: [{name: API_TOKEN, valueFrom: {secretKeyRef: {name: login, key: token}}}]";
+    let koan = Koan::with(&format!("{secret}---\n{}", SHOP.replace("env: [{name: API_TOKEN, value: tok-123456}]", entry)));
+    for flags in [&["apply", "--wait", "--timeout", "60s", "-n", "team"][..], &["up", "--isolated", "--timeout", "60s"]] {
+        koan.run(flags).code(0);
+    }
+    assert_eq!(koan.run(&["list", "-A", "-o", "name"]).code(0).stdout.lines().count(), 2);
+}
+
 /// CLI-10: a manifest under another name belongs to its folder, by `-f` from anywhere.
 #[test]
 fn a_manifest_may_have_another_name() {
@@ -162,6 +175,31 @@ fn apply_prunes_what_the_manifest_lost() {
     let output = koan.run(&["apply", "--prune", "-f", "koan.yaml"]).code(0);
     assert!(output.stderr.contains("devstack/depot pruned") && output.stderr.contains("devstack/shop configured"), "{output:?}");
     until("depot is gone", || (koan.run(&["list", "-o", "name"]).stdout == "devstack.koan.dev/shop\n").then_some(()));
+}
+
+/// DET-26, CLI-18: `apply --redetect --wait` ends with the decision that it asked for, never with the one of before, and asks the
+/// services of a stack and those that stand alone.
+#[test]
+fn a_redetection_is_waited_for() {
+    let alone = "apiVersion: koan.dev/v1alpha1\nkind: ServiceSpec\nmetadata: {name: lonely}\nspec:\n  process: {command: [sh, -c, 'echo alone; exec sleep 600']}\n  health: {log: {pattern: alone}}\n";
+    let koan = Koan::with(&format!("{SHOP}---\n{alone}"));
+    koan.run(&["apply", "--wait", "--timeout", "60s"]).code(0);
+    let decided = || {
+        let specs = koan.objects("default", "servicespecs");
+        let of = |spec: &Value| {
+            (spec["metadata"]["name"].as_str().unwrap().to_owned(), spec["status"]["decision"]["observedAt"].clone())
+        };
+        specs.iter().map(of).collect::<Vec<_>>()
+    };
+    let before = decided();
+    assert_eq!(before.len(), 3, "{before:?}");
+    koan.run(&["apply", "--redetect", "--wait", "--timeout", "60s"]).code(0);
+    let after = decided();
+    for ((name, earlier), (_, later)) in before.iter().zip(&after).filter(|((name, _), _)| name != "lonely") {
+        assert!(later.as_str() > earlier.as_str(), "{name}: {earlier} is the decision of before");
+    }
+    let lonely = |list: &[(String, Value)]| list.iter().find(|(name, _)| name == "lonely").unwrap().1.clone();
+    until("the one that stands alone decides anew", || (lonely(&decided()) != lonely(&before)).then_some(()));
 }
 
 /// CLI-17, DET-2: plan and up end with the same code where something stands in the way, and the plan names it.

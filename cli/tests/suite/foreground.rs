@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
+use koan_tests::until;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::program::{Koan, SHOP, until};
+use crate::program::{Koan, SHOP};
 
 fn start(koan: &Koan, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
     let mut command = koan.command(arguments);

@@ -1,8 +1,9 @@
 //! The home: its server, contexts, checks, and the end of stacks.
 
+use koan_tests::until;
 use serde_json::Value;
 
-use crate::program::{Koan, SHOP, until};
+use crate::program::{Koan, SHOP};
 
 /// SEC-5: CA and token are replaced by one command; the old kubeconfig is refused, the new one works, the stack goes on.
 #[test]
@@ -69,6 +70,30 @@ fn a_forced_down_needs_consent() {
     assert!(refused.stderr.contains("--yes"), "{refused:?}");
     koan.run(&["down", "--force", "--yes"]).code(0);
     assert_eq!(koan.run(&["list", "-o", "name"]).code(0).stdout, "");
+}
+
+/// REL-30, B-5: where nobody cleans up, `down` says so and changes nothing more; `--force` lets the records go, and the next server
+/// with controllers takes down what they left behind.
+#[test]
+fn a_blocked_down_is_forced_only_on_request() {
+    let koan = Koan::new();
+    let pid = koan.project().join("pid");
+    koan.write("koan.yaml", &SHOP.replace("echo web is up;", &format!("echo $$ > {}; echo web is up;", pid.display())));
+    koan.up(&[]).code(0);
+    let pid: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+    let lives = || rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid).unwrap()).is_ok();
+    koan.run(&["serve", "stop"]).code(0);
+    koan.run(&["serve", "--background", "--no-controller"]).code(0);
+    let blocked = koan.run(&["down", "--timeout", "1s"]).code(4);
+    assert!(blocked.stderr.contains("`shop` is not gone after 1s") && blocked.stderr.contains("koan status"), "{blocked:?}");
+    assert_eq!(koan.run(&["list", "-o", "name"]).code(0).stdout.lines().count(), 1, "it is still there");
+    let forced = koan.run(&["down", "--force", "--yes", "--timeout", "1s"]).code(0);
+    assert!(forced.stderr.contains("its records go, the collector removes the rest"), "{forced:?}");
+    assert_eq!(koan.run(&["list", "-o", "name"]).code(0).stdout, "");
+    assert!(lives(), "nobody was there to end it");
+    koan.run(&["serve", "stop"]).code(0);
+    koan.run(&["serve", "--background"]).code(0);
+    until("the collector ends what is left", || (!lives()).then_some(()));
 }
 
 /// CLI-33: the bundle is one private archive without a secret; its list of files comes first.

@@ -6,6 +6,7 @@ mod bad_input;
 mod flags;
 mod foreground;
 mod home;
+mod logging;
 mod overrides;
 mod program;
 mod reading;

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -25,11 +24,6 @@ spec:
 
 /// The head of a manifest; services follow.
 pub(crate) const HEAD: &str = "apiVersion: koan.dev/v1alpha1\nkind: DevStack\nmetadata: {name: shop}\nspec:\n";
-
-/// Longest wait for something that must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// Pause between two looks.
-const POLL: Duration = Duration::from_millis(50);
 
 /// The program with a home and a project of its own; both end with it.
 pub(crate) struct Koan {
@@ -139,6 +133,20 @@ impl Koan {
         self.run(&["serve", "status"]).stdout.starts_with("running")
     }
 
+    /// Every object of a namespace's kind, as its server tells it.
+    pub(crate) fn objects(&self, namespace: &str, plural: &str) -> Vec<Value> {
+        let kubeconfig = kube::config::Kubeconfig::read_from(self.home().join("kubeconfig")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let list: Value = runtime.block_on(async {
+            let options = kube::config::KubeConfigOptions::default();
+            let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+            let client = kube::Client::try_from(config).unwrap();
+            let path = format!("/apis/koan.dev/v1alpha1/namespaces/{namespace}/{plural}");
+            client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap()
+        });
+        list["items"].as_array().unwrap().clone()
+    }
+
     /// `koan status -o json`.
     #[track_caller]
     pub(crate) fn status(&self) -> Value {
@@ -152,18 +160,5 @@ impl Drop for Koan {
             let _ = self.run(&["down", "--all", "--volumes", "--yes", "--timeout", "30s"]);
             let _ = self.run(&["serve", "stop"]);
         }
-    }
-}
-
-/// Looks until there is an answer.
-#[track_caller]
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}: not so after {} s", PATIENCE.as_secs());
-        std::thread::sleep(POLL);
     }
 }
