@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use koan_crds::labels;
+use kube::Resource as _;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::{ApiResource, GroupVersionKind, Request};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
@@ -27,12 +29,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// An object after a write.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Written {
     /// Its UID.
     pub(crate) uid: String,
     /// Its new version.
+    #[serde(rename = "resourceVersion")]
     pub(crate) version: String,
+}
+
+/// The answer to a write.
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(default)]
+    metadata: Written,
 }
 
 /// Identity of an object that a write must meet (S-8).
@@ -185,47 +196,58 @@ impl Gateway {
     }
 
     async fn send(&self, write: &ApiWrite, subject: &str) -> Result<Written, ApiError> {
-        let api = self.api(write.kind, &write.namespace);
+        let calls = Request::new(DynamicObject::url_path(&resource(write.kind), Some(&write.namespace)));
         let apply = PatchParams::apply(write.manager).force();
         match write.verb {
-            ApiVerb::Apply => answered(subject, api.patch(&write.name, &apply, &Patch::Apply(&write.body))).await.map(written),
+            ApiVerb::Apply => self.reply(subject, calls.patch(&write.name, &apply, &Patch::Apply(&write.body))).await,
             ApiVerb::Status => {
-                answered(subject, api.patch_status(&write.name, &apply, &Patch::Apply(&write.body))).await.map(written)
+                let request = calls.patch_subresource("status", &write.name, &apply, &Patch::Apply(&write.body));
+                self.reply(subject, request).await
             }
             ApiVerb::Patch => {
                 let parameters = PatchParams { field_manager: Some(write.manager.to_owned()), ..PatchParams::default() };
-                answered(subject, api.patch(&write.name, &parameters, &Patch::Merge(&write.body))).await.map(written)
+                self.reply(subject, calls.patch(&write.name, &parameters, &Patch::Merge(&write.body))).await
             }
-            ApiVerb::Create => self.create_or_adopt(&api, write, subject).await,
+            ApiVerb::Create => self.create_or_adopt(&calls, write, subject).await,
             ApiVerb::Delete => {
                 let preconditions = Preconditions {
                     uid: Some(text(&write.body, "/uid")),
                     resource_version: Some(text(&write.body, "/resourceVersion")).filter(|version| !version.is_empty()),
                 };
                 let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-                answered(subject, api.delete(&write.name, &parameters)).await?;
+                answered(subject, self.api(write.kind, &write.namespace).delete(&write.name, &parameters)).await?;
                 Ok(Written { uid: text(&write.body, "/uid"), version: String::new() })
             }
         }
     }
 
-    async fn create_or_adopt(&self, api: &Api<DynamicObject>, write: &ApiWrite, subject: &str) -> Result<Written, ApiError> {
+    async fn create_or_adopt(&self, calls: &Request, write: &ApiWrite, subject: &str) -> Result<Written, ApiError> {
         let parameters = PostParams { field_manager: Some(write.manager.to_owned()), ..PostParams::default() };
-        let object: DynamicObject = serde_json::from_value(write.body.clone())
-            .map_err(|error| ApiError::Refused { subject: subject.to_owned(), message: error.to_string() })?;
-        match answered(subject, api.create(&parameters, &object)).await {
+        match self.reply(subject, calls.create(&parameters, write.body.to_string().into_bytes())).await {
             // Every conflict of a create is "exists already".
             Err(ApiError::Conflict { .. }) => {}
-            result => return result.map(written),
+            result => return result,
         }
         self.tally.read();
-        let found = answered(subject, api.get_opt(&write.name)).await?;
+        let found = answered(subject, self.api(write.kind, &write.namespace).get_opt(&write.name)).await?;
         let Some(found) = found else { return Err(ApiError::Conflict { subject: subject.to_owned() }) };
-        let wanted = owner_labels(object.metadata.labels.as_ref());
+        let wanted = write.body.pointer("/metadata/labels").and_then(Value::as_object);
+        let wanted: BTreeMap<String, String> =
+            wanted.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+        let wanted = owner_labels(Some(&wanted));
         if wanted.is_empty() || wanted != owner_labels(found.metadata.labels.as_ref()) {
             return Err(ApiError::Foreign { subject: subject.to_owned() });
         }
-        Ok(written(found))
+        Ok(Written { uid: found.metadata.uid.unwrap_or_default(), version: found.metadata.resource_version.unwrap_or_default() })
+    }
+
+    /// Sends a write and reads of the answer no more than is needed.
+    async fn reply<E>(&self, subject: &str, request: Result<http::Request<Vec<u8>>, E>) -> Result<Written, ApiError>
+    where
+        E: std::fmt::Display,
+    {
+        let request = request.map_err(|error| ApiError::Refused { subject: subject.to_owned(), message: error.to_string() })?;
+        answered(subject, self.client.request::<Reply>(request)).await.map(|reply| reply.metadata)
     }
 
     fn api(&self, kind: ApiKind, namespace: &str) -> Api<DynamicObject> {
@@ -250,10 +272,6 @@ fn fault(fault: Fault, subject: &str) -> ApiError {
             ApiError::of(&kube::Error::Api(Box::new(status)), &subject)
         }
     }
-}
-
-fn written(object: DynamicObject) -> Written {
-    Written { uid: object.metadata.uid.unwrap_or_default(), version: object.metadata.resource_version.unwrap_or_default() }
 }
 
 /// The labels that say whose an object is.

@@ -113,7 +113,7 @@ fn s1_no_orphan(scene: &Scene<'_>) -> Vec<String> {
         let Some(service) = name.strip_suffix("-credentials") else { continue };
         let label = secret.labels().get(labels::SERVICE).cloned().unwrap_or_default();
         let holds = |volume: &SimVolume| volume.owner.as_ref().is_some_and(|owner| owner.service == label);
-        if !services.contains(service) && !scene.world.volumes().values().any(holds) {
+        if !services.contains(service) && !scene.world.with_volumes(|volumes| volumes.values().any(holds)) {
             found.push(format!("S-1: Secret {name} has neither a service nor a volume"));
         }
     }
@@ -134,20 +134,23 @@ fn s3_only_ours(scene: &Scene<'_>, step: &Step) -> Option<String> {
 }
 
 fn s3_strangers_stand(scene: &Scene<'_>) -> Option<String> {
-    let volume = scene.world.volumes().contains_key(FOREIGN);
-    let network = scene.world.networks().values().any(|network| network.name == FOREIGN && network.owner.is_none());
+    let volume = scene.world.with_volumes(|volumes| volumes.contains_key(FOREIGN));
+    let network =
+        scene.world.with_networks(|networks| networks.values().any(|network| network.name == FOREIGN && network.owner.is_none()));
     (!volume || !network).then(|| "S-3: something of somebody else is gone".to_owned())
 }
 
 fn s4_one_running(scene: &Scene<'_>) -> Option<String> {
-    let mut running: BTreeMap<(String, u32), u32> = BTreeMap::new();
-    for workload in scene.world.workloads().values().filter(|workload| workload.state == WorkloadState::Running) {
-        let Some(owner) = &workload.owner else { continue };
-        let place = format!("{:?}/{}", owner.stack, owner.service);
-        *running.entry((place, workload.spec.replica)).or_default() += 1;
-    }
-    let twice = running.into_iter().find(|(_, count)| *count > 1)?;
-    Some(format!("S-4: {twice:?} run at once"))
+    scene.world.with_workloads(|workloads| {
+        let mut running: BTreeSet<(Option<&str>, &str, u32)> = BTreeSet::new();
+        let mut all = workloads.values().filter(|workload| workload.state == WorkloadState::Running);
+        let twice = all.find_map(|workload| {
+            let owner = workload.owner.as_ref()?;
+            let place = (owner.stack.as_deref(), owner.service.as_str(), workload.spec.replica);
+            (!running.insert(place)).then_some(place)
+        })?;
+        Some(format!("S-4: {twice:?} run at once"))
+    })
 }
 
 /// A verdict that says Ready names a workload that passed a probe since its start.
@@ -199,8 +202,9 @@ fn s7_finalizer_last(scene: &Scene<'_>, write: &ApiWrite) -> Option<String> {
     let goes = write.verb == ApiVerb::Patch && !list.iter().any(|name| name == labels::FINALIZER);
     let uid = write.body.pointer("/metadata/uid").and_then(Value::as_str)?;
     let owned = |owner: &Option<Owner>| owner.as_ref().is_some_and(|owner| owner.uid.0 == uid);
-    let left = scene.world.workloads().values().any(|workload| owned(&workload.owner))
-        || (write.kind == ApiKind::DevStack && scene.world.networks().values().any(|network| owned(&network.owner)));
+    let left = scene.world.with_workloads(|workloads| workloads.values().any(|workload| owned(&workload.owner)))
+        || (write.kind == ApiKind::DevStack
+            && scene.world.with_networks(|networks| networks.values().any(|network| owned(&network.owner))));
     (goes && left).then(|| format!("S-7: {} {} goes before what it owns", write.kind.as_str(), write.name))
 }
 
@@ -232,13 +236,15 @@ fn s9_made_once(scene: &Scene<'_>, write: &ApiWrite) -> Option<String> {
     let service = write.body.pointer("/metadata/labels").and_then(|all| all.get(labels::SERVICE)).and_then(Value::as_str)?;
     let stored = scene.home.every_secret().iter().any(|secret| secret.name_any() == write.name);
     let holds = |volume: &SimVolume| volume.owner.as_ref().is_some_and(|owner| owner.service == service);
-    let data = scene.world.volumes().values().any(holds);
+    let data = scene.world.with_volumes(|volumes| volumes.values().any(holds));
     (!stored && data).then(|| format!("S-9: {} is made anew while its data exist", write.name))
 }
 
 fn s10_gate(scene: &Scene<'_>, step: &Step) -> Option<String> {
     let StepAction::Start(object) = &step.action else { return None };
-    let first = scene.world.workloads().values().any(|workload| workload.name == object.name && workload.starts == 0);
+    let first = scene
+        .world
+        .with_workloads(|workloads| workloads.values().any(|workload| workload.name == object.name && workload.starts == 0));
     let services = scene.home.every_service();
     let service = services.iter().find(|service| service.uid().as_deref() == Some(&object.owner.uid.0)).filter(|_| first)?;
     let closed = service.spec.service.depends_on.iter().flatten().find(|gate| {

@@ -239,11 +239,12 @@ impl Machine {
                     let ready = status.conditions.iter().any(|found| found.type_ == "Ready" && found.status == "True");
                     ready && status.observed_generation == service.metadata.generation
                 };
-                let runs = self.world.workloads().values().filter(|found| found.state == WorkloadState::Running).count();
+                let running = |found: &&SimWorkload| found.state == WorkloadState::Running;
+                let runs = self.world.with_workloads(|workloads| workloads.values().filter(running).count());
                 current && says("Ready", "True") && runs == 5 && self.home.every_service().iter().all(|service| ready(service))
             }
             Goal::Gone => stack.is_none() && self.home.every_service().is_empty(),
-            Goal::Workloads(count) => self.world.workloads().len() >= count,
+            Goal::Workloads(count) => self.world.with_workloads(BTreeMap::len) >= count,
             Goal::Blocked => {
                 let blocked = |service: &ServiceSpec| {
                     let status = service.status.clone().unwrap_or_default();
@@ -261,7 +262,9 @@ impl Machine {
             Goal::Suspended => {
                 let stopped = |found: &SimWorkload| found.state == WorkloadState::Exited;
                 let because = |found: &Condition| found.type_ == "Ready" && found.reason == Reason::Suspended.as_str();
-                current && status.conditions.iter().any(because) && self.world.workloads().values().all(stopped)
+                current
+                    && status.conditions.iter().any(because)
+                    && self.world.with_workloads(|workloads| workloads.values().all(stopped))
             }
             Goal::Says(reason) => {
                 let because = |found: &Condition| found.reason == reason.as_str();

@@ -86,7 +86,8 @@ impl koan_controller::Host for SimHost {
     fn port_is_free(&self, address: SocketAddr) -> bool {
         let publishes = |port: &koan_core::workload::PortEntry| port.host == Some(address.port());
         let running = |workload: &&koan_engines::sim::SimWorkload| workload.state == WorkloadState::Running;
-        !self.0.workloads().values().filter(running).any(|workload| workload.spec.ports.iter().any(publishes))
+        let taken = |workload: &koan_engines::sim::SimWorkload| workload.spec.ports.iter().any(publishes);
+        self.0.with_workloads(|workloads| !workloads.values().filter(running).any(taken))
     }
 
     fn program(&self, _: &str, _: &[&str]) -> Option<String> {

@@ -130,6 +130,6 @@ impl ScriptedProber {
         let Address::Tcp { port, .. } = address else { return false };
         let published =
             |workload: &koan_engines::sim::SimWorkload| workload.spec.ports.iter().any(|entry| entry.host == Some(*port));
-        self.world.workloads().values().any(published)
+        self.world.with_workloads(|workloads| workloads.values().any(published))
     }
 }

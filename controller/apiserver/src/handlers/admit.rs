@@ -8,7 +8,7 @@ use super::call::{Call, stored_as};
 use super::meta;
 use super::options::WriteOptions;
 use crate::kinds::{self, Compiled, Draft, Resource, encode};
-use crate::schema::{ProblemKind, Schema};
+use crate::schema::{Judgement, ProblemKind, Schema, SchemaId};
 use crate::ssa::{self, ResetFields, Types, UpdateOptions};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
@@ -79,13 +79,17 @@ impl Call<'_> {
         }
     }
 
-    /// All violations of `new` at once.
+    /// All violations of `new` at once; `old` is the version that it replaces, and its tree. The schema whose rules
+    /// `new` keeps, all of them.
     ///
     /// # Errors
     /// 422 with one cause for each.
-    pub(super) fn validate(&self, new: &Value, old: Option<&Value>) -> Result<(), Failure> {
+    pub(super) fn validate(&self, new: &Value, old: Option<(&Object, &Value)>) -> Result<Option<SchemaId>, Failure> {
+        let schema = self.schema()?;
+        let proven = old.is_some_and(|(old, _)| old.proven == Some(schema.id()));
+        let old = old.map(|(_, tree)| tree);
         let mut causes = meta::validate(self.resource(), new, old);
-        let problems = self.schema()?.validate(new, old);
+        let Judgement { problems, forgiven } = schema.judge(new, old, proven);
         if !self.resource().is_custom()
             && let Some(wrong) = problems.iter().find(|problem| problem.kind == ProblemKind::TypeInvalid)
         {
@@ -95,7 +99,7 @@ impl Call<'_> {
         causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
         causes.extend(kinds::validate(self.resource(), new, old));
         if causes.is_empty() {
-            return Ok(());
+            return Ok((!forgiven).then(|| schema.id()));
         }
         let name = new["metadata"]["name"].as_str().unwrap_or_default();
         Err(Failure::invalid(&self.resource().group, &self.resource().kind, name, causes))

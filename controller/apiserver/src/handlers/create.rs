@@ -82,7 +82,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
     if manage {
         call.own(kinds::blank(call.resource()).as_ref(), &mut value, options)?;
     }
-    call.validate(&value, None)?;
+    let proven = call.validate(&value, None)?;
     let key = call.key(&name);
     let draft = call.encode(value);
     if options.dry_run {
@@ -91,7 +91,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
         }
         return Object::parse(draft.unversioned(), 0).map(Arc::new).map_err(|error| Failure::internal(error.to_string()));
     }
-    let write = Write { key, expected: Expected::Absent, draft, delete: false };
+    let write = Write { key, expected: Expected::Absent, draft, delete: false, proven };
     call.core.store.commit(write).await.map_err(|error| call.refused(&name, error))
 }
 

@@ -45,8 +45,8 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
     let resource = call.resource();
     let (version, kind) = (resource.api_version(), resource.kind.clone());
     let custom = resource.is_custom();
-    let text = value.to_string();
-    let Some(map) = value.as_object_mut() else {
+    let Value::Object(map) = value else {
+        let text = value.to_string();
         return Err(Failure::bad_request(format!("the body of the request is not an object: {}", shortened(&text))));
     };
     for (field, expected) in [("kind", &kind), ("apiVersion", &version)] {
@@ -54,6 +54,7 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
         if found.is_empty() && !custom {
             map.insert(field.to_owned(), Value::String(expected.clone()));
         } else if found.is_empty() && field == "kind" {
+            let text = Value::Object(map.clone()).to_string();
             return Err(Failure::bad_request(format!("Object 'Kind' is missing in '{}'", shortened(&text))));
         } else if found != *expected && field == "kind" {
             return Err(wrong_kind(resource, map, &found));

@@ -159,7 +159,8 @@ pub(crate) async fn remove(call: &Call<'_>, name: &str, options: &DeleteOptions)
             let object = call.unstored(&draft, old.revision)?;
             return Ok(if held { Removed::Waiting(object) } else { Removed::Gone(object) });
         }
-        let write = Write { key: call.key(name), expected: Expected::Revision(old.revision), draft, delete: !held };
+        let write =
+            Write { key: call.key(name), expected: Expected::Revision(old.revision), draft, delete: !held, proven: old.proven };
         match call.core.store.commit(write).await {
             Ok(object) if held => return Ok(Removed::Waiting(object)),
             Ok(object) => return Ok(Removed::Gone(object)),

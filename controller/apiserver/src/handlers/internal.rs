@@ -108,6 +108,7 @@ impl Internal {
                 expected: Expected::Revision(old.revision),
                 draft: call.encode(next),
                 delete,
+                proven: None,
             };
             match call.core.store.commit(write).await {
                 Ok(_) => return Ok(()),

@@ -13,6 +13,7 @@ use super::meta;
 use super::options::WriteOptions;
 use crate::http::Body;
 use crate::kinds::{self, CoreKind};
+use crate::schema::identical;
 use crate::status::Failure;
 use crate::store::{CommitError, Expected, Object, Write};
 
@@ -123,13 +124,14 @@ pub(super) async fn finish(
     if same(&before, &new) {
         return Ok(Attempt::Done(Arc::clone(old)));
     }
-    call.validate(&new, Some(&before))?;
+    let proven = call.validate(&new, Some((old, &before)))?;
     let gone = !before["metadata"]["deletionTimestamp"].is_null() && unheld(call, &new);
     let draft = call.encode(new);
     if options.dry_run {
         return call.unstored(&draft, old.revision).map(Attempt::Done);
     }
-    let write = Write { key: call.key(call.name()), expected: Expected::Revision(old.revision), draft, delete: gone };
+    let expected = Expected::Revision(old.revision);
+    let write = Write { key: call.key(call.name()), expected, draft, delete: gone, proven };
     match call.core.store.commit(write).await {
         Ok(object) => Ok(Attempt::Done(object)),
         Err(CommitError::Stale) => Ok(Attempt::Outrun),
@@ -197,10 +199,13 @@ fn count_generation(call: &Call<'_>, before: &Value, new: &mut Value) {
 
 /// Whether two objects agree in the fields that count.
 fn same_fields(left: &Value, right: &Value, counts: impl Fn(&str) -> bool) -> bool {
-    let (Some(left), Some(right)) = (left.as_object(), right.as_object()) else { return left == right };
+    let (Some(left), Some(right)) = (left.as_object(), right.as_object()) else { return identical(left, right) };
     let size = |map: &serde_json::Map<String, Value>| map.keys().filter(|field| counts(field)).count();
     size(left) == size(right)
-        && left.iter().filter(|(field, _)| counts(field)).all(|(field, value)| right.get(field) == Some(value))
+        && left
+            .iter()
+            .filter(|(field, _)| counts(field))
+            .all(|(field, value)| right.get(field).is_some_and(|found| identical(found, value)))
 }
 
 /// Whether nothing changed but the times at which managers last wrote.

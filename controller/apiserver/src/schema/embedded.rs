@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::node::Node;
 use super::problem::Problem;
-use super::prune::push_key;
+use super::prune::{push_index, push_key};
 
 const OBJECT_META: [&str; 15] = [
     "name",
@@ -42,9 +42,9 @@ fn walk(value: &mut Value, node: Option<&Node>, resource: bool, path: &mut Strin
                 prune_fields(metadata, path, unknown);
                 path.truncate(length);
             }
-            let Some(node) = node else { return };
+            let Some(node) = node.filter(|node| node.has_embedded) else { return };
             for (key, child) in fields.iter_mut() {
-                if let Some(schema) = node.child(key) {
+                if let Some(schema) = node.child(key).filter(|schema| schema.has_embedded) {
                     push_key(path, key);
                     walk(child, Some(schema), schema.embedded, path, unknown);
                     path.truncate(length);
@@ -52,11 +52,11 @@ fn walk(value: &mut Value, node: Option<&Node>, resource: bool, path: &mut Strin
             }
         }
         Value::Array(items) => {
-            let Some(schema) = node.and_then(|node| node.items.as_deref()) else {
+            let Some(schema) = node.and_then(|node| node.items.as_deref()).filter(|node| node.has_embedded) else {
                 return;
             };
             for (index, item) in items.iter_mut().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                push_index(path, index);
                 walk(item, Some(schema), schema.embedded, path, unknown);
                 path.truncate(length);
             }
@@ -91,6 +91,9 @@ fn retain(fields: &mut Map<String, Value>, known: &[&str], path: &str, unknown: 
 
 /// Checks `apiVersion` and `kind` of every embedded resource.
 pub(super) fn validate(value: &Value, node: &Node, path: &str, problems: &mut Vec<Problem>) {
+    if !node.has_embedded {
+        return;
+    }
     match value {
         Value::Object(fields) => {
             if node.embedded {

@@ -16,6 +16,9 @@ pub(super) fn duplicates(node: &Node, value: &Value) -> Vec<Problem> {
 }
 
 fn walk(node: &Node, value: &Value, path: &mut String, problems: &mut Vec<Problem>) {
+    if !node.has_unique {
+        return;
+    }
     let length = path.len();
     match value {
         Value::Object(fields) => {
@@ -37,13 +40,14 @@ fn walk(node: &Node, value: &Value, path: &mut String, problems: &mut Vec<Proble
         }
         Value::Array(items) => {
             match &node.list {
+                Some(ListKind::Set) if are_distinct(items, Value::as_str) => {}
                 Some(ListKind::Set) => repeated(items, path, Clone::clone, problems),
                 Some(ListKind::Map(keys)) => map_list(items, keys, path, problems),
                 Some(ListKind::Atomic) | None => {}
             }
             let Some(schema) = &node.items else { return };
             for (index, item) in items.iter().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                super::prune::push_index(path, index);
                 walk(schema, item, path, problems);
                 path.truncate(length);
             }
@@ -58,11 +62,23 @@ fn map_list(items: &[Value], keys: &[String], path: &str, problems: &mut Vec<Pro
         problems.push(Problem::invalid(&format!("{path}[{index}]"), item.clone(), detail));
         return;
     }
+    if let [key] = keys
+        && are_distinct(items, |item| item.get(key)?.as_str())
+    {
+        return;
+    }
     let key_of = |item: &Value| {
         let present = keys.iter().filter_map(|key| item.get(key).map(|value| (key.clone(), value.clone())));
         Value::Object(present.collect::<Map<String, Value>>())
     };
     repeated(items, path, key_of, problems);
+}
+
+/// Whether every entry has a text, and no two the same one: the common case, without a problem to tell.
+fn are_distinct<'a>(items: &'a [Value], text_of: impl Fn(&'a Value) -> Option<&'a str>) -> bool {
+    let Some(mut texts) = items.iter().map(text_of).collect::<Option<Vec<&str>>>() else { return false };
+    texts.sort_unstable();
+    texts.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 fn repeated(items: &[Value], path: &str, key_of: impl Fn(&Value) -> Value, problems: &mut Vec<Problem>) {

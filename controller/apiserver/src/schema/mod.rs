@@ -7,6 +7,7 @@
 mod cel;
 mod defaulting;
 mod embedded;
+mod equality;
 mod formats;
 mod lists;
 mod node;
@@ -21,7 +22,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use equality::{identical, same_members};
+pub(crate) use node::SchemaId;
 pub use node::{Bounds, Extra, ListKind, Node, Rule, Schema, Type};
 pub use problem::{Problem, ProblemKind};
 pub(crate) use render::go_value;
 pub use render::{canonical_json, go_quote};
+pub(crate) use validate::Judgement;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::Regex;
 use serde_json::Value;
@@ -12,9 +13,29 @@ use super::cel::CompiledRules;
 #[derive(Debug)]
 pub struct Schema {
     pub(crate) root: Node,
+    id: SchemaId,
+}
+
+/// Tells a parsed schema from every other one of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SchemaId(u64);
+
+impl SchemaId {
+    fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl Schema {
+    pub(super) fn of(root: Node) -> Self {
+        Self { root, id: SchemaId::fresh() }
+    }
+
+    pub(crate) fn id(&self) -> SchemaId {
+        self.id
+    }
+
     /// The root node of the schema.
     pub fn root(&self) -> &Node {
         &self.root
@@ -141,6 +162,13 @@ pub struct Rule {
     pub optional_old_self: bool,
 }
 
+impl Rule {
+    /// Whether the rule or its message may look at `oldSelf`; a string that spells it counts too.
+    pub(crate) fn may_read_old(&self) -> bool {
+        self.rule.contains("oldSelf") || self.message_expression.contains("oldSelf")
+    }
+}
+
 /// One schema node.
 #[derive(Debug, Default)]
 pub struct Node {
@@ -164,6 +192,12 @@ pub struct Node {
     pub(crate) compiled: OnceLock<CompiledRules>,
     /// Whether this node or one below it has rules: walks skip all others.
     pub(crate) has_rules: bool,
+    /// Whether one of them may read the old value.
+    pub(crate) has_transitions: bool,
+    /// Whether this node or one below it is a whole resource.
+    pub(crate) has_embedded: bool,
+    /// Whether this node or one below it is a list of unique entries.
+    pub(crate) has_unique: bool,
 }
 
 impl Node {
@@ -173,6 +207,13 @@ impl Node {
             Some(Extra::Schema(node)) => Some(node),
             Some(Extra::Any) | None => None,
         })
+    }
+
+    /// Whether something holds here, or of a node directly below.
+    pub(super) fn any_below(&self, here: bool, holds: impl Fn(&Node) -> bool) -> bool {
+        here || self.properties.values().chain(&self.all_of).any(&holds)
+            || self.items.as_deref().is_some_and(&holds)
+            || self.extra_schema().is_some_and(&holds)
     }
 
     /// The schema of the values of undeclared keys.

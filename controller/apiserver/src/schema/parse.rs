@@ -23,7 +23,7 @@ impl Schema {
         if problems.is_empty() {
             structural::check(&root, ROOT, &mut problems);
         }
-        if problems.is_empty() { Ok(Self { root }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self::of(root)) } else { Err(problems) }
     }
 
     /// What a written CRD must pass beyond its structure: list keys exist, every pattern and rule compiles.
@@ -64,10 +64,11 @@ impl Reader {
         };
         self.children(&mut node, map, path, depth);
         self.junctors(&mut node, map, path, depth);
-        node.has_rules = !node.rules.is_empty()
-            || node.properties.values().chain(&node.all_of).any(|child| child.has_rules)
-            || node.items.as_ref().is_some_and(|child| child.has_rules)
-            || node.extra_schema().is_some_and(|child| child.has_rules);
+        node.has_rules = node.any_below(!node.rules.is_empty(), |child| child.has_rules);
+        node.has_transitions = node.any_below(node.rules.iter().any(Rule::may_read_old), |child| child.has_transitions);
+        node.has_embedded = node.any_below(node.embedded, |child| child.has_embedded);
+        let unique = matches!(node.list, Some(ListKind::Set | ListKind::Map(_)));
+        node.has_unique = node.any_below(unique, |child| child.has_unique);
         node
     }
 

@@ -1,5 +1,7 @@
 //! Removal of what the schema does not declare.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use super::embedded;
@@ -51,7 +53,7 @@ fn prune_node(value: &mut Value, node: Option<&Node>, embedded: bool, path: &mut
                 return;
             }
             for (index, item) in items.iter_mut().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                push_index(path, index);
                 let embedded = schema.is_some_and(|schema| schema.embedded);
                 prune_node(item, schema, embedded, path, unknown);
                 path.truncate(length);
@@ -89,6 +91,11 @@ fn remove_undeclared(
         }
         declared
     });
+}
+
+pub(super) fn push_index(path: &mut String, index: usize) {
+    // Writing to a string cannot fail.
+    let _ = write!(path, "[{index}]");
 }
 
 pub(super) fn push_key(path: &mut String, key: &str) {

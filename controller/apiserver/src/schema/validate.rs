@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::equality::identical;
 use super::node::{ListKind, Node, Schema, Type};
 use super::problem::Problem;
 use super::{cel, embedded, formats, lists, values};
@@ -14,6 +15,12 @@ impl Schema {
     ///
     /// With `old` it is an update: a value that the update did not change is not refused, and transition rules run.
     pub fn validate(&self, new: &Value, old: Option<&Value>) -> Vec<Problem> {
+        self.judge(new, old, false).problems
+    }
+
+    /// [`Self::validate`], which leaves out the rules of unchanged values where `old` is `proven`: it keeps every rule of this
+    /// very schema.
+    pub(crate) fn judge(&self, new: &Value, old: Option<&Value>, proven: bool) -> Judgement {
         let mut walk = Walk { path: String::new(), problems: Vec::new() };
         walk.node(&self.root, new, old);
         let mut problems = walk.problems;
@@ -21,15 +28,25 @@ impl Schema {
         if old.is_none_or(|old| lists::duplicates(&self.root, old).is_empty()) {
             problems.append(&mut lists::duplicates(&self.root, new));
         }
+        let mut forgiven = false;
         if self.root.has_rules {
             if problems.iter().any(|problem| problem.kind.blocks_rules()) {
                 problems.push(Problem::invalid("", Value::Null, RULES_SKIPPED));
             } else {
-                cel::run(&self.root, new, old, &mut problems);
+                forgiven = cel::run(&self.root, (new, old, proven), &mut problems);
             }
         }
-        problems
+        Judgement { problems, forgiven }
     }
+}
+
+/// What validation found.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    /// Every problem.
+    pub(crate) problems: Vec<Problem>,
+    /// Whether a rule is broken that the update did not break.
+    pub(crate) forgiven: bool,
 }
 
 pub(super) struct Walk {
@@ -40,7 +57,7 @@ pub(super) struct Walk {
 impl Walk {
     /// What the update did not change is forgiven, so it is not looked at.
     fn node(&mut self, node: &Node, value: &Value, old: Option<&Value>) {
-        if old != Some(value) {
+        if !old.is_some_and(|old| identical(old, value)) {
             self.check(node, value, old);
         }
     }
@@ -72,7 +89,7 @@ impl Walk {
             let old = old.and_then(Value::as_array);
             let length = self.path.len();
             for (index, item) in items.iter().enumerate() {
-                self.path.push_str(&format!("[{index}]"));
+                super::prune::push_index(&mut self.path, index);
                 self.node(schema, item, old.and_then(|old| correlate(node, item, old)));
                 self.path.truncate(length);
             }
@@ -199,12 +216,11 @@ pub(super) fn correlate<'a>(node: &Node, item: &Value, old: &'a [Value]) -> Opti
     match &node.list {
         Some(ListKind::Map(keys)) => {
             let item_schema = node.items.as_deref();
-            let key = |value: &Value, key: &String| {
-                let default =
-                    || item_schema.and_then(|schema| schema.properties.get(key)).and_then(|child| child.default.clone());
-                value.get(key).cloned().or_else(default)
+            let default = |name: &String| item_schema.and_then(|schema| schema.properties.get(name)?.default.as_ref());
+            let same = |candidate: &Value, name: &String| {
+                candidate.get(name).or_else(|| default(name)) == item.get(name).or_else(|| default(name))
             };
-            old.iter().find(|candidate| keys.iter().all(|name| key(candidate, name) == key(item, name)))
+            old.iter().find(|candidate| keys.iter().all(|name| same(candidate, name)))
         }
         Some(ListKind::Atomic | ListKind::Set) | None => None,
     }

@@ -176,7 +176,7 @@ impl Managed {
     /// Takes the fields that every object has out of `key`'s set.
     pub(super) fn strip(&mut self, key: &str) {
         let Some(owned) = self.owners.get_mut(key) else { return };
-        owned.set = owned.set.difference(&STRIPPED);
+        owned.set.subtract(&STRIPPED);
         if owned.set.is_empty() {
             self.owners.remove(key);
         }
@@ -239,6 +239,20 @@ pub(super) fn is_reset(object: &Value) -> bool {
         Some([entry]) => entry.as_object().is_some_and(Map::is_empty),
         Some(_) | None => false,
     }
+}
+
+/// A copy of an object without the list.
+pub(super) fn bare(object: &Value) -> Value {
+    let Some(fields) = object.as_object() else { return object.clone() };
+    let metadata = |metadata: &Map<String, Value>| {
+        let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
+        Value::Object(kept.map(|(name, field)| (name.clone(), field.clone())).collect())
+    };
+    let field = |(name, field): (&String, &Value)| match field {
+        Value::Object(found) if name == "metadata" => (name.clone(), metadata(found)),
+        other => (name.clone(), other.clone()),
+    };
+    Value::Object(fields.iter().map(field).collect())
 }
 
 /// Takes the list out of an object.

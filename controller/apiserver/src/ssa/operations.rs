@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::errors::{ApplyError, Conflict};
-use super::managed::{Identity, Managed, ResetFields, is_reset, put_into, remove_from, shown};
+use super::managed::{Identity, Managed, ResetFields, bare, is_reset, put_into, remove_from, shown};
 use super::typed::{Fault, faults_text, validate};
 use super::types::{Type, Types};
 use super::updater::{Context, Stop};
@@ -70,21 +70,18 @@ pub fn apply(
     }
     conform(ty, applied, false, "patch")?;
     let empty = empty_of(applied);
-    let mut base = live.unwrap_or(&empty).clone();
-    let before = Managed::of(&base).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
-    remove_from(&mut base);
+    let before = Managed::of(live.unwrap_or(&empty)).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
+    let mut base = bare(live.unwrap_or(&empty));
     if let (Some(fields), Some(version)) = (base.as_object_mut(), applied.get("apiVersion")) {
         fields.insert("apiVersion".to_owned(), version.clone());
     }
     conform(ty, &base, true, "live")?;
     let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
-    let mut managed = before.clone();
-    if managed.owners.is_empty() {
-        managed = first_owner(&context, &empty, &base, options)?;
-    }
+    let first = if before.owners.is_empty() { Some(first_owner(&context, &empty, &base, options)?) } else { None };
+    let known = first.as_ref().unwrap_or(&before);
     let key = Identity { manager: options.manager, applied: true, api_version: "", subresource: options.subresource }.key();
-    let (new, owners) = run(&context, &base, applied, (&managed, &key), options)?;
-    managed.owners = owners;
+    let (new, owners) = run(&context, &base, applied, (known, &key), options)?;
+    let mut managed = Managed { owners, times: known.times.clone() };
     managed.strip(&key);
     if new.is_some() {
         managed.times.insert(key, options.now);
@@ -103,8 +100,7 @@ pub fn update(types: &Types, old: Option<&Value>, new: &mut Value, options: Upda
         return;
     }
     let Some(ty) = types.get(options.api_version) else { return };
-    let mut old = old.cloned().unwrap_or_else(|| empty_of(new));
-    remove_from(&mut old);
+    let old = old.map_or_else(|| empty_of(new), bare);
     if !validate(ty, &old, true).is_empty() || !validate(ty, new, true).is_empty() {
         return;
     }

@@ -164,35 +164,75 @@ impl Set {
     /// Paths of this set that are not in `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        let mut out = Self { members: self.members_without(other), children: Vec::new() };
-        zip(
-            &self.children,
-            &other.children,
-            |child| &child.0,
-            |pair| match pair {
-                Pair::Left(child) => out.children.push(child.clone()),
-                Pair::Both(left, right) => out.push_child(&left.0, left.1.difference(&right.1)),
-                Pair::Right(_) => {}
-            },
-        );
+        let mut out = self.clone();
+        out.subtract(other);
         out
     }
 
     /// Paths of this set that neither are in `other` nor lie below one that is.
     #[must_use]
     pub fn recursive_difference(&self, other: &Self) -> Self {
-        let mut out = Self { members: self.members_without(other), children: Vec::new() };
-        for (element, child) in self.children.iter().filter(|(element, _)| !other.has_member(element)) {
-            match other.child(element) {
-                Some(removed) => out.push_child(element, child.recursive_difference(removed)),
-                None => out.children.push((element.clone(), child.clone())),
-            }
-        }
+        let mut out = self.clone();
+        out.subtract_recursively(other);
         out
     }
 
-    fn members_without(&self, other: &Self) -> Vec<Element> {
-        self.members.iter().filter(|element| !other.has_member(element)).cloned().collect()
+    /// Whether every path of this set is in `other` too.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.members.iter().all(|element| other.has_member(element))
+            && self
+                .children
+                .iter()
+                .all(|(element, child)| other.child(element).map_or_else(|| child.is_empty(), |found| child.is_within(found)))
+    }
+
+    /// Takes the paths of `other` out of this set: [`Self::difference`] in place.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        if !other.members.is_empty() {
+            self.members.retain(|element| !other.has_member(element));
+        }
+        if !other.children.is_empty() {
+            self.children.retain_mut(|(element, child)| {
+                let Some(removed) = other.child(element) else { return true };
+                child.subtract(removed);
+                !child.is_empty()
+            });
+        }
+    }
+
+    /// Takes the paths of `other` and all below them out of this set: [`Self::recursive_difference`] in place.
+    pub(crate) fn subtract_recursively(&mut self, other: &Self) {
+        if !other.members.is_empty() {
+            self.members.retain(|element| !other.has_member(element));
+        }
+        self.children.retain_mut(|(element, child)| {
+            if other.has_member(element) {
+                return false;
+            }
+            let Some(removed) = other.child(element) else { return true };
+            child.subtract_recursively(removed);
+            !child.is_empty()
+        });
+    }
+
+    /// Appends one step with what lies below it; [`Self::sort`] has to follow. A step without a member is left out.
+    pub(crate) fn push(&mut self, element: Element, is_member: bool, below: Set) {
+        let has_children = !(below.members.is_empty() && below.children.is_empty());
+        match (is_member, has_children) {
+            (true, true) => {
+                self.members.push(element.clone());
+                self.children.push((element, below));
+            }
+            (true, false) => self.members.push(element),
+            (false, true) => self.children.push((element, below)),
+            (false, false) => {}
+        }
+    }
+
+    /// Puts what was appended in order.
+    pub(crate) fn sort(&mut self) {
+        self.members.sort_unstable();
+        self.children.sort_unstable_by(|left, right| left.0.cmp(&right.0));
     }
 
     fn push_child(&mut self, element: &Element, child: Set) {

@@ -45,9 +45,10 @@ impl Context<'_> {
             Err(Stop::Faults(faults)) => return Err(faults),
             Err(Stop::Conflicts(_)) => return Ok(managers),
         };
-        let before = managers.get(manager).map(|owned| owned.set.clone()).unwrap_or_default();
-        let set = before.difference(&comparison.removed).union(&comparison.modified).union(&comparison.added);
-        let set = set.recursive_difference(self.reset);
+        let mut set = managers.get(manager).map(|owned| owned.set.clone()).unwrap_or_default();
+        set.subtract(&comparison.removed);
+        let mut set = set.union(&comparison.modified).union(&comparison.added);
+        set.subtract_recursively(self.reset);
         if set.is_empty() {
             managers.remove(manager);
         } else {
@@ -66,9 +67,10 @@ impl Context<'_> {
     ) -> Result<(Option<Value>, Managers), Stop> {
         let mut managers = self.reconciled(live, managers).map_err(Stop::Faults)?;
         let merged = merge(self.ty, live, config).map_err(Stop::Faults)?;
-        let set = to_set(self.ty, config).recursive_difference(self.reset);
+        let mut set = to_set(self.ty, config);
+        set.subtract_recursively(self.reset);
         // Where everything of the last time is applied again, there is nothing to prune.
-        let again = |last: &Owned| last.api_version == self.api_version && last.set.difference(&set).is_empty();
+        let again = |last: &Owned| last.api_version == self.api_version && last.set.is_within(&set);
         let shrinks = managers.get(manager).is_some_and(|last| !again(last));
         let owned = Owned { set, api_version: self.api_version.to_owned(), applied: true };
         let last = managers.insert(manager.to_owned(), owned);
@@ -135,10 +137,10 @@ impl Context<'_> {
         }
         for (name, owned) in managers.iter_mut().filter(|(name, _)| *name != manager) {
             if let Some(taken) = conflicts.get(name) {
-                owned.set = owned.set.difference(taken);
+                owned.set.subtract(taken);
             }
             if let Some(changed) = versions.get(&owned.api_version) {
-                owned.set = owned.set.difference(&changed.removed);
+                owned.set.subtract(&changed.removed);
             }
         }
         managers.retain(|_, owned| !owned.set.is_empty());

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Number, Value};
 
-use crate::schema::go_quote;
+use crate::schema::{go_quote, same_members};
 
 /// Equality that ignores key order and the form of a number.
 pub(crate) fn equal(left: &Value, right: &Value) -> bool {
@@ -13,9 +13,7 @@ pub(crate) fn equal(left: &Value, right: &Value) -> bool {
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
         }
-        (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len() && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| equal(left, right)))
-        }
+        (Value::Object(left), Value::Object(right)) => same_members(left, right, equal),
         _ => left == right,
     }
 }

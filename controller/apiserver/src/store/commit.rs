@@ -18,6 +18,7 @@ use super::{Key, Object};
 use crate::journal::{Change, Journal, Loaded, Row};
 use crate::kinds::{Draft, NAMESPACES};
 use crate::ports::Clock;
+use crate::schema::SchemaId;
 
 /// Writes that may wait for the journal; beyond it the server asks clients to come again.
 const QUEUE_LENGTH: usize = 4096;
@@ -41,6 +42,8 @@ pub(crate) struct Write {
     /// The new version, or the last state of an object that goes.
     pub(crate) draft: Draft,
     pub(crate) delete: bool,
+    /// The compiled schema whose rules the new version keeps.
+    pub(crate) proven: Option<SchemaId>,
 }
 
 /// Why a write was not made.
@@ -258,6 +261,7 @@ impl Store {
         let revision = writer.last + 1;
         let object = Object::parse(write.draft.finish(revision), revision)
             .map_err(|error| CommitError::Journal(format!("unreadable object: {error}")))?;
+        let object = Object { proven: write.proven, ..object };
         let entry = Numbered { key: write.key.clone(), object: Arc::new(object), delete: write.delete };
         let (reply, receiver) = oneshot::channel();
         match &self.backend {

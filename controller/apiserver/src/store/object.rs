@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::schema::SchemaId;
+
 /// Where an object lives: its resource's storage key and `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
@@ -75,6 +77,8 @@ pub(crate) struct Object {
     pub(crate) meta: Meta,
     pub(crate) revision: u64,
     pub(crate) bytes: Bytes,
+    /// The compiled schema whose rules every value in it is known to keep.
+    pub(crate) proven: Option<SchemaId>,
 }
 
 impl Object {
@@ -86,7 +90,7 @@ impl Object {
             metadata: Meta,
         }
         let head: Head = serde_json::from_slice(&bytes)?;
-        Ok(Self { meta: head.metadata, revision, bytes })
+        Ok(Self { meta: head.metadata, revision, bytes, proven: None })
     }
 
     /// The object as a tree. The bytes were written by this server, so a failure is a bug; it shows as `null`.

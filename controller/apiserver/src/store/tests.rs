@@ -29,7 +29,7 @@ fn write(name: &str, expected: Expected, delete: bool) -> Write {
     let registry = Registry::new(Vec::new());
     let resource = registry.find("", "v1", "namespaces").unwrap();
     let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "uid": format!("uid-{name}")}});
-    Write { key: Key::new(&resource.storage, "", name), expected, draft: encode(resource, &value), delete }
+    Write { key: Key::new(&resource.storage, "", name), expected, draft: encode(resource, &value), delete, proven: None }
 }
 
 fn version(bytes: &Bytes) -> Value {

@@ -102,6 +102,21 @@ impl SimWorld {
         self.settled().volumes.clone()
     }
 
+    /// Looks at the workloads as [`Self::workloads`] gives them, without a copy. The world stands still meanwhile.
+    pub fn with_workloads<T>(&self, look: impl FnOnce(&BTreeMap<ObjectId, SimWorkload>) -> T) -> T {
+        look(&self.settled().workloads)
+    }
+
+    /// Looks at the networks as [`Self::networks`] gives them, without a copy.
+    pub fn with_networks<T>(&self, look: impl FnOnce(&BTreeMap<ObjectId, SimNetwork>) -> T) -> T {
+        look(&self.settled().networks)
+    }
+
+    /// Looks at the volumes as [`Self::volumes`] gives them, without a copy.
+    pub fn with_volumes<T>(&self, look: impl FnOnce(&BTreeMap<String, SimVolume>) -> T) -> T {
+        look(&self.settled().volumes)
+    }
+
     /// What a client meets at an address now: a published port of loopback, or a workload's own address.
     pub fn answer(&self, address: &Address) -> Answer {
         match address {

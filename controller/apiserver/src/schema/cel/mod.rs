@@ -15,6 +15,7 @@ use serde_json::Value;
 pub(super) use compile::{CompiledRules, verify};
 
 use self::compile::CompiledRule;
+use super::equality::identical;
 use super::node::{Node, Rule, Type};
 use super::problem::Problem;
 use super::validate::correlate;
@@ -27,13 +28,15 @@ thread_local! {
     static FUNCTIONS: OnceCell<Context<'static>> = const { OnceCell::new() };
 }
 
-/// Runs every rule below `root`; appends the failures.
-pub(super) fn run(root: &Node, new: &Value, old: Option<&Value>, problems: &mut Vec<Problem>) {
+/// Runs every rule below `root`; appends the failures. Values that a `proven` old object has too keep their rules, but for those
+/// that read the old value. Says whether a failure was forgiven.
+pub(super) fn run(root: &Node, (new, old, proven): (&Value, Option<&Value>, bool), problems: &mut Vec<Problem>) -> bool {
     FUNCTIONS.with(|cell| {
         let context = cell.get_or_init(|| Context::default().with_all());
-        let mut runner = Runner { context, path: String::new(), problems };
+        let mut runner = Runner { context, path: String::new(), problems, proven, forgiven: false };
         runner.node(Site { node: root, value: new, old, twin: old, root: true });
-    });
+        runner.forgiven
+    })
 }
 
 /// One value at its node.
@@ -65,12 +68,17 @@ struct Runner<'a> {
     context: &'a Context<'static>,
     path: String,
     problems: &'a mut Vec<Problem>,
+    proven: bool,
+    forgiven: bool,
 }
 
 impl Runner<'_> {
     fn node(&mut self, site: Site<'_>) {
         let Site { node, value, .. } = site;
         if !node.has_rules || value.is_null() {
+            return;
+        }
+        if self.proven && !node.has_transitions && site.twin.is_some_and(|twin| identical(twin, value)) {
             return;
         }
         if !node.rules.is_empty() {
@@ -101,7 +109,7 @@ impl Runner<'_> {
             Value::Array(items) => {
                 let Some(schema) = node.items.as_ref().filter(|schema| schema.has_rules) else { return };
                 for (index, item) in items.iter().enumerate() {
-                    self.path.push_str(&format!("[{index}]"));
+                    super::prune::push_index(&mut self.path, index);
                     self.node(site.entry(schema, item));
                     self.path.truncate(length);
                 }
@@ -142,6 +150,7 @@ impl Runner<'_> {
             }
             Ok(_) => {
                 if !compiled.reads_old && site.twin == Some(site.value) {
+                    self.forgiven = true;
                     return;
                 }
                 let detail = message(rule, compiled, scope);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Fault, Form, Shape, below, check_scalar, entry_element, fault};
-use crate::ssa::element::{Element, Path};
+use crate::ssa::element::Element;
 use crate::ssa::set::Set;
 use crate::ssa::types::{Atom, ListType, MapType, Relation, Type};
 use crate::ssa::value::equal;
@@ -32,7 +32,7 @@ impl Comparison {
     }
 }
 
-/// Compares `left` with `right`.
+/// Compares `left` with `right`, which both conform to the type but for repeated entries.
 pub(in crate::ssa) fn compare(ty: &Type, left: &Value, right: &Value) -> Result<Comparison, Vec<Fault>> {
     let mut walk = Walk { path: Vec::new(), comparison: Comparison::default() };
     let faults = walk.node(ty, Some(left), Some(right));
@@ -42,13 +42,34 @@ pub(in crate::ssa) fn compare(ty: &Type, left: &Value, right: &Value) -> Result<
 /// The values of both sides; at most one is absent.
 type Sides<'a> = (Option<&'a Value>, Option<&'a Value>);
 
-struct Walk {
-    path: Path,
+/// A step to where the walk stands: a path is made of them only where something differs.
+#[derive(Clone)]
+enum Step<'a> {
+    Field(&'a str),
+    Entry(Element),
+}
+
+impl Step<'_> {
+    fn element(&self) -> Element {
+        match self {
+            Self::Field(name) => Element::Field((*name).to_owned()),
+            Self::Entry(element) => element.clone(),
+        }
+    }
+}
+
+struct Walk<'a> {
+    path: Vec<Step<'a>>,
     comparison: Comparison,
 }
 
-impl Walk {
-    fn node(&mut self, ty: &Type, left: Option<&Value>, right: Option<&Value>) -> Vec<Fault> {
+fn insert(set: &mut Set, path: &[Step<'_>]) {
+    let path: Vec<Element> = path.iter().map(Step::element).collect();
+    set.insert(&path);
+}
+
+impl<'a> Walk<'a> {
+    fn node(&mut self, ty: &Type, left: Option<&'a Value>, right: Option<&'a Value>) -> Vec<Fault> {
         let atom = ty.resolve();
         let (left_shape, right_shape) = (Shape::deduce(atom, left), Shape::deduce(atom, right));
         let mut faults = Vec::new();
@@ -63,18 +84,18 @@ impl Walk {
         }
         if !leaf {
             if left.is_none() {
-                self.comparison.added.insert(&self.path);
+                insert(&mut self.comparison.added, &self.path);
             } else if right.is_none() {
-                self.comparison.removed.insert(&self.path);
+                insert(&mut self.comparison.removed, &self.path);
             }
         }
         faults
     }
 
     /// Walks one form; true where it was a leaf.
-    fn form(&mut self, atom: &Atom, shape: Shape, (left, right): Sides<'_>, faults: &mut Vec<Fault>) -> bool {
+    fn form(&mut self, atom: &Atom, shape: Shape, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
         match (shape.form(), &atom.map, atom.scalar, &atom.list) {
-            (Ok(Form::Map), Some(map), _, _) => self.map(map, left, right, faults),
+            (Ok(Form::Map), Some(map), _, _) => self.map(map, (left, right), faults),
             (Ok(Form::Scalar), _, Some(scalar), _) => {
                 let wrong = (check_scalar(scalar, left, "lhs: "), check_scalar(scalar, right, "rhs: "));
                 if let (Some(left), Some(right)) = wrong {
@@ -84,7 +105,7 @@ impl Walk {
                 self.leaf(left, right);
                 true
             }
-            (Ok(Form::List), _, _, Some(list)) => self.list(list, left, right, faults),
+            (Ok(Form::List), _, _, Some(list)) => self.list(list, (left, right), faults),
             (Err(fault), _, _, _) => {
                 faults.push(fault);
                 false
@@ -95,14 +116,14 @@ impl Walk {
 
     fn leaf(&mut self, left: Option<&Value>, right: Option<&Value>) {
         match (left, right) {
-            (None, _) => self.comparison.added.insert(&self.path),
-            (Some(_), None) => self.comparison.removed.insert(&self.path),
-            (Some(left), Some(right)) if !equal(left, right) => self.comparison.modified.insert(&self.path),
+            (None, _) => insert(&mut self.comparison.added, &self.path),
+            (Some(_), None) => insert(&mut self.comparison.removed, &self.path),
+            (Some(left), Some(right)) if !equal(left, right) => insert(&mut self.comparison.modified, &self.path),
             (Some(_), Some(_)) => {}
         }
     }
 
-    fn map(&mut self, map: &MapType, left: Option<&Value>, right: Option<&Value>, faults: &mut Vec<Fault>) -> bool {
+    fn map(&mut self, map: &MapType, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
         let (left_map, right_map) = (left.and_then(Value::as_object), right.and_then(Value::as_object));
         let empty = left_map.is_none_or(serde_json::Map::is_empty) && right_map.is_none_or(serde_json::Map::is_empty);
         if map.atomic || empty {
@@ -114,23 +135,28 @@ impl Walk {
         for key in keys {
             let left = left_map.and_then(|map| map.get(key));
             let right = right_map.and_then(|map| map.get(key));
+            // Both sides conform to the type, so what is equal holds neither a change nor a fault.
+            if let (Some(left), Some(right)) = (left, right)
+                && equal(left, right)
+            {
+                continue;
+            }
             let ty = map.member(key).unwrap_or(Type::none());
-            let element = Element::Field(key.clone());
-            faults.extend(self.child(element, ty, left, right));
+            faults.extend(self.child(Step::Field(key), ty, left, right));
         }
         false
     }
 
-    fn child(&mut self, element: Element, ty: &Type, left: Option<&Value>, right: Option<&Value>) -> Vec<Fault> {
-        self.path.push(element);
+    fn child(&mut self, step: Step<'a>, ty: &Type, left: Option<&'a Value>, right: Option<&'a Value>) -> Vec<Fault> {
+        self.path.push(step);
         let faults = self.node(ty, left, right);
         match self.path.pop() {
-            Some(element) if !faults.is_empty() => below(&element, faults),
+            Some(step) if !faults.is_empty() => below(&step.element(), faults),
             Some(_) | None => faults,
         }
     }
 
-    fn list(&mut self, list: &ListType, left: Option<&Value>, right: Option<&Value>, faults: &mut Vec<Fault>) -> bool {
+    fn list(&mut self, list: &ListType, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
         let (left_list, right_list) = (left.and_then(Value::as_array), right.and_then(Value::as_array));
         let empty = left_list.is_none_or(Vec::is_empty) && right_list.is_none_or(Vec::is_empty);
         if list.relation == Relation::Atomic || empty {
@@ -149,30 +175,41 @@ impl Walk {
         false
     }
 
+    fn insert_below(&mut self, step: Step<'a>, which: impl Fn(&mut Comparison) -> &mut Set) {
+        self.path.push(step);
+        insert(which(&mut self.comparison), &self.path);
+        self.path.pop();
+    }
+
     /// Compares the entries of one address; repeated ones count as one atomic value.
-    fn entries(&mut self, list: &ListType, element: Element, (left, right): (&[&Value], &[&Value]), faults: &mut Vec<Fault>) {
-        let mut path = self.path.clone();
-        path.push(element.clone());
+    fn entries(
+        &mut self,
+        list: &ListType,
+        element: Element,
+        (left, right): (&[&'a Value], &[&'a Value]),
+        faults: &mut Vec<Fault>,
+    ) {
+        let step = Step::Entry(element);
         match (left, right) {
             ([] | [_], [] | [_]) => {
-                faults.extend(self.child(element, &list.element, left.first().copied(), right.first().copied()));
+                faults.extend(self.child(step, &list.element, left.first().copied(), right.first().copied()));
             }
             ([_, _, ..], [_, _, ..]) => {
                 if left.len() != right.len() || !left.iter().zip(right).all(|(left, right)| equal(left, right)) {
-                    self.comparison.modified.insert(&path);
+                    self.insert_below(step, |comparison| &mut comparison.modified);
                 }
             }
             ([_, _, ..], [] | [_]) => {
                 if let Some(right) = right.first() {
-                    faults.extend(self.child(element, &list.element, None, Some(right)));
+                    faults.extend(self.child(step.clone(), &list.element, None, Some(right)));
                 }
-                self.comparison.removed.insert(&path);
+                self.insert_below(step, |comparison| &mut comparison.removed);
             }
             ([] | [_], [_, _, ..]) => {
                 if let Some(left) = left.first() {
-                    faults.extend(self.child(element, &list.element, Some(left), None));
+                    faults.extend(self.child(step.clone(), &list.element, Some(left), None));
                 }
-                self.comparison.added.insert(&path);
+                self.insert_below(step, |comparison| &mut comparison.added);
             }
         }
     }

@@ -96,17 +96,23 @@ impl Shape {
 
 pub(super) fn check_scalar(scalar: Scalar, value: Option<&Value>, prefix: &str) -> Option<Fault> {
     let value = value.filter(|value| !value.is_null())?;
-    let (fits, detail) = match scalar {
-        Scalar::Numeric => (value.is_number(), format!("expected numeric (int or float), got {}", go_type(value))),
-        Scalar::String => {
-            (value.is_string(), format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(value)))
-        }
-        Scalar::Boolean => (value.is_boolean(), format!("expected boolean, got &{{{}}}", go_value(value))),
-        Scalar::Untyped => {
-            (!value.is_array() && !value.is_object(), format!("expected any scalar, got &{{{}}}", go_value(value)))
-        }
+    let fits = match scalar {
+        Scalar::Numeric => value.is_number(),
+        Scalar::String => value.is_string(),
+        Scalar::Boolean => value.is_boolean(),
+        Scalar::Untyped => !value.is_array() && !value.is_object(),
     };
-    if fits { None } else { Some(fault(format!("{prefix}{detail}"))) }
+    if fits { None } else { Some(fault(format!("{prefix}{}", misfit(scalar, value)))) }
+}
+
+/// Why a value is no such scalar.
+fn misfit(scalar: Scalar, value: &Value) -> String {
+    match scalar {
+        Scalar::Numeric => format!("expected numeric (int or float), got {}", go_type(value)),
+        Scalar::String => format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(value)),
+        Scalar::Boolean => format!("expected boolean, got &{{{}}}", go_value(value)),
+        Scalar::Untyped => format!("expected any scalar, got &{{{}}}", go_value(value)),
+    }
 }
 
 fn go_type(value: &Value) -> &'static str {

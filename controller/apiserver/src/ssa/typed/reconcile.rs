@@ -1,6 +1,6 @@
 //! Sets written under an older schema, fitted to the present one: what became atomic is owned as a whole.
 
-use crate::ssa::element::{Element, Path};
+use crate::ssa::element::Element;
 use crate::ssa::set::Set;
 use crate::ssa::types::{ListType, MapType, Relation, Scalar, Type};
 
@@ -11,7 +11,15 @@ pub(in crate::ssa) fn reconcile(ty: &Type, fields: &Set) -> Option<Set> {
     if roots.is_empty() { None } else { Some(fields.recursive_difference(&roots).union(&roots)) }
 }
 
-fn walk(ty: &Type, fields: Option<&Set>, atomic_member: bool, path: &mut Path, roots: &mut Set) {
+/// The steps to where a walk stands.
+type Steps<'a> = Vec<&'a Element>;
+
+fn insert(roots: &mut Set, path: &Steps<'_>) {
+    let path: Vec<Element> = path.iter().map(|element| (*element).clone()).collect();
+    roots.insert(&path);
+}
+
+fn walk<'a>(ty: &Type, fields: Option<&'a Set>, atomic_member: bool, path: &mut Steps<'a>, roots: &mut Set) {
     let atom = ty.resolve();
     if let Some(map) = &atom.map {
         if is_free(map) {
@@ -19,7 +27,7 @@ fn walk(ty: &Type, fields: Option<&Set>, atomic_member: bool, path: &mut Path, r
         }
         if !atomic_member && map.atomic {
             if fields.is_some_and(|fields| !fields.is_empty()) {
-                roots.insert(path);
+                insert(roots, path);
             }
             return;
         }
@@ -29,7 +37,7 @@ fn walk(ty: &Type, fields: Option<&Set>, atomic_member: bool, path: &mut Path, r
         });
     } else if let (None, Some(list)) = (atom.scalar, &atom.list) {
         if !atomic_member && list.relation == Relation::Atomic {
-            roots.insert(path);
+            insert(roots, path);
             return;
         }
         let ListType { element, .. } = list;
@@ -37,14 +45,14 @@ fn walk(ty: &Type, fields: Option<&Set>, atomic_member: bool, path: &mut Path, r
     }
 }
 
-fn children<'t>(fields: Option<&Set>, path: &mut Path, roots: &mut Set, ty: impl Fn(&Element) -> Option<&'t Type>) {
+fn children<'a, 't>(fields: Option<&'a Set>, path: &mut Steps<'a>, roots: &mut Set, ty: impl Fn(&Element) -> Option<&'t Type>) {
     let Some(fields) = fields else { return };
     let below = fields.children.iter().map(|(element, _)| (element, false)).filter(|(element, _)| !fields.has_member(element));
     let members = fields.members.iter().map(|element| (element, true));
     for (element, is_member) in below.chain(members) {
         let Some(ty) = ty(element) else { continue };
         let child = fields.child(element);
-        path.push(element.clone());
+        path.push(element);
         walk(ty, child, is_member && child.is_none(), path, roots);
         path.pop();
     }

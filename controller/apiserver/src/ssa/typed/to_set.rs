@@ -5,60 +5,76 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Form, Shape, entry_element};
-use crate::ssa::element::{Element, Path};
+use crate::ssa::element::Element;
 use crate::ssa::set::Set;
 use crate::ssa::types::{ListType, MapType, Relation, Type};
 
 /// Every leaf, every list entry and every undeclared member of `value`.
 pub(in crate::ssa) fn to_set(ty: &Type, value: &Value) -> Set {
-    let mut set = Set::default();
-    walk(ty, value, &mut Vec::new(), &mut set);
-    set
+    walk(ty, value).below
 }
 
-fn walk(ty: &Type, value: &Value, path: &mut Path, set: &mut Set) {
+/// What one value adds to the set.
+#[derive(Default)]
+struct Mentioned {
+    /// The value's own path is a member.
+    itself: bool,
+    below: Set,
+}
+
+impl Mentioned {
+    fn itself() -> Self {
+        Self { itself: true, below: Set::default() }
+    }
+}
+
+fn walk(ty: &Type, value: &Value) -> Mentioned {
     let atom = ty.resolve();
     match (Shape::deduce(atom, Some(value)).form(), &atom.map, &atom.list) {
-        (Ok(Form::Map), Some(map), _) => members(map, value, path, set),
-        (Ok(Form::List), _, Some(list)) => entries(list, value, path, set),
-        (Ok(Form::Scalar), _, _) => set.insert(path),
-        (Ok(Form::Map | Form::List) | Err(_), _, _) => {}
+        (Ok(Form::Map), Some(map), _) => members(map, value),
+        (Ok(Form::List), _, Some(list)) => entries(list, value),
+        (Ok(Form::Scalar), _, _) => Mentioned::itself(),
+        (Ok(Form::Map | Form::List) | Err(_), _, _) => Mentioned::default(),
     }
 }
 
-fn members(map: &MapType, value: &Value, path: &mut Path, set: &mut Set) {
+fn members(map: &MapType, value: &Value) -> Mentioned {
     if map.atomic {
-        set.insert(path);
-        return;
+        return Mentioned::itself();
     }
-    let Some(fields) = value.as_object() else { return };
+    let Some(fields) = value.as_object() else { return Mentioned::default() };
+    let mut set = Set::default();
     for (key, child) in fields {
-        path.push(Element::Field(key.clone()));
-        walk(map.member(key).unwrap_or(Type::none()), child, path, set);
+        let (ty, declared) = match map.fields.get(key) {
+            Some(field) => (&field.ty, true),
+            None => (map.element.as_ref().unwrap_or(Type::none()), false),
+        };
+        let found = walk(ty, child);
         let empty = child.is_null() || child.as_object().is_some_and(serde_json::Map::is_empty);
-        if empty || !map.fields.contains_key(key) {
-            set.insert(path);
-        }
-        path.pop();
+        set.push(Element::Field(key.clone()), found.itself || empty || !declared, found.below);
     }
+    set.sort();
+    Mentioned { itself: false, below: set }
 }
 
-fn entries(list: &ListType, value: &Value, path: &mut Path, set: &mut Set) {
+fn entries(list: &ListType, value: &Value) -> Mentioned {
     if list.relation == Relation::Atomic {
-        set.insert(path);
-        return;
+        return Mentioned::itself();
     }
-    let Some(items) = value.as_array() else { return };
+    let Some(items) = value.as_array() else { return Mentioned::default() };
     let elements: Vec<Option<Element>> = items.iter().map(|item| entry_element(list, item).ok()).collect();
     let mut seen = BTreeSet::new();
     let repeated: BTreeSet<&Element> = elements.iter().flatten().filter(|element| !seen.insert(*element)).collect();
+    let mut told = BTreeSet::new();
+    let mut set = Set::default();
     for (item, element) in items.iter().zip(&elements) {
         let Some(element) = element else { continue };
-        path.push(element.clone());
         if !repeated.contains(element) {
-            walk(&list.element, item, path, set);
+            set.push(element.clone(), true, walk(&list.element, item).below);
+        } else if told.insert(element) {
+            set.push(element.clone(), true, Set::default());
         }
-        set.insert(path);
-        path.pop();
     }
+    set.sort();
+    Mentioned { itself: false, below: set }
 }

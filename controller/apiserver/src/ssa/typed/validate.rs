@@ -25,12 +25,15 @@ fn members(map: &MapType, value: &Value, allow_duplicates: bool) -> Vec<Fault> {
     };
     let mut faults = Vec::new();
     for (key, child) in fields {
-        let element = Element::Field(key.clone());
+        let at = |found| below(&Element::Field(key.clone()), found);
         let Some(ty) = map.member(key) else {
-            faults.extend(below(&element, vec![fault("field not declared in schema".to_owned())]));
+            faults.extend(at(vec![fault("field not declared in schema".to_owned())]));
             break;
         };
-        faults.extend(below(&element, validate(ty, child, allow_duplicates)));
+        let found = validate(ty, child, allow_duplicates);
+        if !found.is_empty() {
+            faults.extend(at(found));
+        }
     }
     faults
 }
@@ -55,10 +58,16 @@ fn entries(list: &ListType, value: &Value, allow_duplicates: bool) -> Vec<Fault>
                 }
             }
         };
-        if list.relation != Relation::Atomic && !seen.insert(element.clone()) && !allow_duplicates {
+        let found = validate(&list.element, item, allow_duplicates);
+        if !allow_duplicates && list.relation != Relation::Atomic && seen.contains(&element) {
             faults.push(fault(format!("duplicate entries for key {element}")));
         }
-        faults.extend(below(&element, validate(&list.element, item, allow_duplicates)));
+        if !found.is_empty() {
+            faults.extend(below(&element, found));
+        }
+        if !allow_duplicates && list.relation != Relation::Atomic {
+            seen.insert(element);
+        }
     }
     faults
 }
