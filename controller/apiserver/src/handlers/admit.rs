@@ -113,7 +113,7 @@ impl Call<'_> {
 
     /// An object that is answered but not stored.
     pub(super) fn unstored(&self, draft: &Draft, revision: u64) -> Result<Arc<Object>, Failure> {
-        Object::parse(draft.finish(revision), revision).map(Arc::new).map_err(|error| Failure::internal(error.to_string()))
+        draft.object(revision).map(Arc::new).map_err(|error| Failure::internal(error.to_string()))
     }
 }
 

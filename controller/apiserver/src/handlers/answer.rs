@@ -36,18 +36,12 @@ pub(super) fn bytes<'a>(call: &Call<'_>, object: &'a Object) -> Cow<'a, [u8]> {
 
 /// Only the metadata of `object`.
 fn metadata(call: &Call<'_>, object: &Object, version: &str) -> Bytes {
-    /// The rest is passed over.
-    #[derive(serde::Deserialize, Default)]
-    struct Head {
-        #[serde(default)]
-        metadata: Value,
+    if kinds::is_stored_shape(&call.target.resource)
+        && let Some(bytes) = kinds::partial(&object.bytes, version)
+    {
+        return bytes;
     }
-    let metadata = if kinds::is_stored_shape(&call.target.resource) {
-        // This server wrote the bytes; a failure shows as no metadata.
-        serde_json::from_slice::<Head>(&object.bytes).unwrap_or_default().metadata
-    } else {
-        call.current(object)["metadata"].take()
-    };
+    let metadata = call.current(object)["metadata"].take();
     let partial = json!({"kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata});
     let layout = call.core.registry().find("", "v1", "configmaps").cloned();
     let layout = layout.unwrap_or_else(|| stored_as(call.core, &call.target.resource));

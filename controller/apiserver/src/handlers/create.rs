@@ -38,13 +38,14 @@ pub(super) async fn insert(
     manage: bool,
 ) -> Result<Arc<Object>, Failure> {
     place(&call, &mut value)?;
-    let generated = meta::of(&mut value)?.get("name").and_then(Value::as_str).unwrap_or_default().is_empty();
+    if !meta::of(&mut value)?.get("name").and_then(Value::as_str).unwrap_or_default().is_empty() {
+        return store(call, value, options, manage).await;
+    }
     let mut tries = 0;
     loop {
         tries += 1;
-        let attempt = store(call, value.clone(), options, manage).await;
-        match attempt {
-            Err(failure) if generated && failure.reason == "AlreadyExists" && tries < NAME_TRIES => {}
+        match store(call, value.clone(), options, manage).await {
+            Err(failure) if failure.reason == "AlreadyExists" && tries < NAME_TRIES => {}
             other => return other,
         }
     }

@@ -31,11 +31,11 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
     for _ in 0..ATTEMPTS {
         let old = call.core.store.get(&call.key(call.name())).ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
         let before = call.current(&old);
-        let patched = patched(&call, kind, &before, &document.value)?;
-        let mut draft = Draft { value: patched, duplicates: document.duplicates.clone() };
-        let text = canonical_json(&draft.value);
-        let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&text, &failure))?;
-        meta::of(&mut draft.value).map_err(|failure| strict(&text, &failure))?;
+        let value = patched(&call, kind, &before, &document.value)?;
+        let mut draft = Draft { value, duplicates: document.duplicates.clone() };
+        let text = || patched(&call, kind, &before, &document.value).map(|value| canonical_json(&value)).unwrap_or_default();
+        let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&text(), &failure))?;
+        meta::of(&mut draft.value).map_err(|failure| strict(&text(), &failure))?;
         decode::check_type(&call, &mut draft.value)?;
         let named = based_on(&before, &draft.value);
         check_uid(&call, &draft.value, &old)?;

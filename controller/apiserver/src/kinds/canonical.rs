@@ -1,19 +1,37 @@
 //! The bytes of an object version: alphabetical for custom kinds, in the reference's field order for built-in ones,
 //! with one gap where the store puts the resourceVersion.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::resource::{CoreKind, Resource};
+use crate::store::{Meta, Object};
 
 /// An encoded object that still lacks its resourceVersion.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     bytes: Vec<u8>,
     gap: usize,
+    meta: Option<Meta>,
 }
 
 impl Draft {
+    /// The object as the version `revision`.
+    ///
+    /// # Errors
+    /// Its metadata cannot be read.
+    pub(crate) fn object(&self, revision: u64) -> Result<Object, serde_json::Error> {
+        let bytes = self.finish(revision);
+        match &self.meta {
+            Some(meta) => Ok(Object { meta: meta.clone(), revision, bytes, proven: None }),
+            None => Object::parse(bytes, revision),
+        }
+    }
+
     /// The bytes of the version `revision`.
     pub(crate) fn finish(&self, revision: u64) -> Bytes {
         let digits = revision.to_string();
@@ -111,7 +129,64 @@ enum Place {
 pub(crate) fn encode(resource: &Resource, value: &Value) -> Draft {
     let mut writer = Writer { out: Vec::with_capacity(1024), gap: 0, core: resource.core() };
     writer.object_or(value, "", Place::Top);
-    Draft { bytes: writer.out, gap: writer.gap }
+    let meta = value.get("metadata").and_then(|metadata| Meta::deserialize(metadata).ok());
+    Draft { bytes: writer.out, gap: writer.gap, meta }
+}
+
+/// A `PartialObjectMetadata` of an encoded object: its metadata as they stand, in the reference's order of fields. `None` for
+/// bytes that hold none.
+pub(crate) fn partial(object: &[u8], version: &str) -> Option<Bytes> {
+    /// The rest is passed over.
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow)]
+        metadata: Fields<'a>,
+    }
+    let head: Head<'_> = serde_json::from_slice(object).ok()?;
+    let mut out = Vec::with_capacity(object.len());
+    out.extend_from_slice(b"{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/");
+    out.extend_from_slice(version.as_bytes());
+    out.extend_from_slice(b"\",\"metadata\":");
+    copy(&mut out, &head.metadata, METADATA)?;
+    out.push(b'}');
+    Some(Bytes::from(out))
+}
+
+/// Fields whose values are passed on as they stand.
+type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
+
+/// Writes fields in this order, the others alphabetically behind them.
+fn copy(out: &mut Vec<u8>, fields: &Fields<'_>, order: Order) -> Option<()> {
+    let listed = order.iter().filter_map(|name| fields.get_key_value(name));
+    let others = fields.iter().filter(|(name, _)| !order.contains(name));
+    out.push(b'{');
+    for (index, (name, value)) in listed.chain(others).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, name).ok()?;
+        out.push(b':');
+        match *name {
+            "ownerReferences" => copy_all(out, value, OWNER)?,
+            "managedFields" => copy_all(out, value, MANAGED)?,
+            _ => out.extend_from_slice(value.get().as_bytes()),
+        }
+    }
+    out.push(b'}');
+    Some(())
+}
+
+fn copy_all(out: &mut Vec<u8>, list: &RawValue, order: Order) -> Option<()> {
+    let entries: Vec<Fields<'_>> = serde_json::from_str(list.get()).ok()?;
+    out.push(b'[');
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        copy(out, entry, order)?;
+    }
+    out.push(b']');
+    Some(())
 }
 
 struct Writer {

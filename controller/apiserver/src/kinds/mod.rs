@@ -11,7 +11,7 @@ mod registry;
 mod resource;
 
 pub(crate) use builtin::{CRDS, NAMESPACES};
-pub(crate) use canonical::{Draft, encode};
+pub(crate) use canonical::{Draft, encode, partial};
 pub(crate) use core_rules::{blank, prepare, validate};
 pub(crate) use definition::resources_of;
 pub(crate) use event::{from_storage, is_stored_shape, to_storage};

@@ -259,8 +259,7 @@ impl Store {
             return Ok(None);
         }
         let revision = writer.last + 1;
-        let object = Object::parse(write.draft.finish(revision), revision)
-            .map_err(|error| CommitError::Journal(format!("unreadable object: {error}")))?;
+        let object = write.draft.object(revision).map_err(|error| CommitError::Journal(format!("unreadable object: {error}")))?;
         let object = Object { proven: write.proven, ..object };
         let entry = Numbered { key: write.key.clone(), object: Arc::new(object), delete: write.delete };
         let (reply, receiver) = oneshot::channel();
