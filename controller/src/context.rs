@@ -17,6 +17,7 @@ use crate::ports::{Clock, Host, Random};
 use crate::reader::Reader;
 use crate::relay::Relays;
 use crate::runtime::{Interests, Wake};
+use crate::stack::Told;
 
 /// The rooms of the controllers, wired. Nothing in it is needed to be right: a new one is rebuilt from statuses and labels.
 pub(crate) struct Context {
@@ -35,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) board: Board,
     pub(crate) relays: Relays,
     pub(crate) restarts: Restarts,
+    pub(crate) told: Told,
     pub(crate) asks: Asks,
     pub(crate) events: Recorder,
     pub(crate) collector: Collector,

@@ -26,6 +26,7 @@ use crate::reader::{ApiReader, Reader};
 use crate::relay::Relays;
 use crate::report::{self, PlanError, PlanReport};
 use crate::runtime::{ApiSource, Change, Interests, Key, Kind, RunError, Runner, Source, Target, Wake, WatchedKind};
+use crate::stack::Told;
 
 /// A stack looks at its services' changes together (PERF-93).
 const COALESCE: Duration = Duration::from_millis(10);
@@ -218,6 +219,7 @@ impl Builder {
             board: Board::default(),
             relays: Relays::default(),
             restarts: Restarts::default(),
+            told: Told::default(),
             asks: Asks::default(),
             events,
             collector: Collector::default(),

@@ -67,14 +67,15 @@ fn boots(children: &Children) -> BTreeMap<String, Duration> {
 }
 
 /// Applies each child that differs from what the manifest says, those before whom most lies first (PERF-84); one that is being
-/// deleted is made anew once it is gone.
-pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Children, which: Which) -> Result<(), ApiError> {
+/// deleted is made anew once it is gone. How many were applied.
+pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Children, which: Which) -> Result<usize, ApiError> {
     let key = Key::stack(&stack.namespace, &stack.name);
     let order = order::of_stack(stack, &boots(children));
     context.interests.rank(order.iter().map(|name| Key::service(&stack.namespace, name)));
     let rendered = render(stack);
     let mut wanted: Vec<_> = rendered.iter().zip(&children.objects).collect();
     wanted.sort_by_key(|(child, _)| order.iter().position(|name| *name == child.name_any()));
+    let mut count = 0;
     for (child, (_, object)) in wanted {
         let body = body(child)?;
         let applied = match object {
@@ -85,8 +86,9 @@ pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Chil
             continue;
         }
         context.gateway.apply(ApiKind::ServiceSpec, labels::MANAGER_STACK, body, Some(key.clone())).await?;
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// The object to apply, with the hash of what was rendered, so that a field that went from the manifest is noticed.

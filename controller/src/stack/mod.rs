@@ -8,6 +8,7 @@ mod drift;
 mod env;
 mod stages;
 mod teardown;
+mod told;
 mod visit;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 use crate::context::Context;
 use crate::runtime::{Key, Next};
 use crate::service::VisitError;
+pub(crate) use told::Told;
 use visit::Visit;
 
 /// One visit.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_core::conclude::{Deletion, StackInput, Verdict, conclude_stack, expires_at};
@@ -21,6 +22,9 @@ use crate::gather;
 use crate::publish::next;
 use crate::runtime::Next;
 use crate::service::VisitError;
+
+/// Children that were applied answer within this time, or the stack concludes without them.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// What a visit worked out.
 struct Course {
@@ -46,7 +50,9 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     if let Some(violations) = duplicate(visit, &children).await? {
         return refuse(visit, &violations).await;
     }
-    let plan_failure = children::apply(visit.context, &stack, &children, Which::All).await.err();
+    let applied = children::apply(visit.context, &stack, &children, Which::All).await;
+    let asked = applied.as_ref().is_ok_and(|count| *count > 0);
+    let plan_failure = applied.err();
     children::prune(visit.context, &object, &stack).await?;
     let env_written = write_beside(visit, &stack, &children).await?;
     let course = Course {
@@ -56,6 +62,12 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
         plan_failure: plan_failure.as_ref().map(ToString::to_string),
     };
     let verdict = conclude(visit, Ok(&stack), &course, None, None);
+    if asked && visit.status.observed_generation.is_some() {
+        // What the children say now is about what they were: the status waits for their answer, which ends the delay.
+        let verdict = verdict.without_status(visit.status.clone());
+        visit.publish(verdict).await?;
+        return Ok(Next::After(ANSWER));
+    }
     let requeue = verdict.requeue;
     visit.publish(verdict).await?;
     match plan_failure {
@@ -66,7 +78,8 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
 
 /// Logs that a new generation is planned and brought up.
 async fn tell_start(visit: &Visit<'_>) {
-    if visit.status.observed_generation == visit.object.metadata.generation {
+    let generation = visit.object.metadata.generation;
+    if visit.status.observed_generation == generation || !visit.context.told.first(&visit.identity.uid, generation) {
         return;
     }
     for (event, message) in [(Event::PlanBuildStart, "Planning the stack"), (Event::UpStart, "Bringing the stack up")] {
@@ -232,6 +245,7 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     if left.is_empty() {
         visit.release().await?;
         context.arbiter.release_engine(&visit.identity.uid);
+        context.told.forget(&visit.identity.uid);
         context.events.emit(Event::DownOk, false, &visit.about(), "The stack was taken down").await;
         return Ok(Next::Rest);
     }

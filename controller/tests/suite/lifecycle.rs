@@ -126,8 +126,7 @@ async fn first_up_makes_exactly_the_budgeted_writes() {
     assert!(tally.events <= 2 * services + 3, "{} events", tally.events);
 }
 
-/// PERF-27: one env value of one leaf costs 4 engine writes; the others are untouched. The 5 API writes of PERF-70 are
-/// missed by one status write, which must not become two.
+/// PERF-27, PERF-70: one env value of one leaf costs 4 engine writes and 5 API writes; the others are untouched.
 #[tokio::test(start_paused = true)]
 async fn one_changed_value_replaces_one_container() {
     let instance = scripted().await;
@@ -148,7 +147,7 @@ async fn one_changed_value_replaces_one_container() {
     let kept = instance.world.workloads().into_keys().filter(|id| workloads.contains_key(id)).count();
     assert_eq!(kept, 2);
     assert_eq!(tally.engine_writes() - tally.engine.get("EnsureImage").copied().unwrap_or_default(), 4, "{tally:#?}");
-    assert!(tally.api_writes() <= 6, "{:#?}", instance.trace.words());
+    assert_eq!(tally.api_writes(), 5, "{:#?}", instance.trace.words());
 }
 
 /// B-6, L-3, PERF-70: labels and annotations of others cost no write, nor does an hour at rest, nor the hundredth reconcile. The
