@@ -12,8 +12,8 @@ use koan_crds::v1alpha1::{EngineName, KeyReference, ServiceSpec};
 use kube::ResourceExt;
 
 use crate::context::Context;
-use crate::injection::{CREDENTIAL_KEYS, peer};
-use crate::reader::ReadError;
+use crate::injection::{CREDENTIAL_KEYS, part_of, peer};
+use crate::reader::{ReadError, value_of};
 use crate::runtime::{Key, Target, WatchedKind};
 
 type Versions = BTreeMap<ValueRef, String>;
@@ -56,7 +56,7 @@ pub(super) async fn read(
             reading.config_key(&format!("{path}.configMapKeyRef"), reference).await?;
         }
     }
-    reading.credentials(service).await?;
+    reading.credentials(object, service).await?;
     for gate in &service.gates {
         reading.targets.insert(Target::new(WatchedKind::Service, &service.key.namespace, &gate.object));
     }
@@ -130,7 +130,7 @@ impl Reading<'_> {
     }
 
     /// The Secret of the service's own credential, named or generated.
-    async fn credentials(&mut self, service: &ValidService) -> Result<(), ReadError> {
+    async fn credentials(&mut self, object: &ServiceSpec, service: &ValidService) -> Result<(), ReadError> {
         let generated = names::credentials_secret(&service.key.name);
         let named = service.credentials.secret.clone();
         for name in named.iter().chain([&generated]) {
@@ -143,8 +143,14 @@ impl Reading<'_> {
                 continue;
             };
             let version = version(secret.as_ref());
+            let own = Some(name) == named.as_ref();
+            let get = |key: &str| value_of(&secret, key);
+            let has = |key: &str| get(key).is_some() || (own && part_of(self.context, object, key, get).is_some());
+            if own && !has("password") && !has("token") && matches!(service.workload, Workload::Recipe { .. }) {
+                self.miss("spec.credentials.secretRef", "Secret", name, Some(&"password".to_owned()));
+            }
             for key in CREDENTIAL_KEYS {
-                if secret.data.as_ref().is_some_and(|data| data.contains_key(key)) {
+                if has(key) {
                     self.versions.insert(ValueRef::SecretKey { name: name.clone(), key: key.to_owned() }, version.clone());
                 }
             }

@@ -16,6 +16,8 @@ use crate::reader::{ReadError, value_of};
 
 /// Keys of a Secret with a credential (DET-19); `uri` is read as `url`.
 pub(crate) const CREDENTIAL_KEYS: [&str; 5] = ["username", "password", "token", "url", "uri"];
+/// Those of them that hold a whole URL, in the order in which they are read.
+const URL_KEYS: [&str; 2] = ["url", "uri"];
 
 /// The login behind a credential's name; `None` where it is not there (any more).
 pub(crate) async fn login_of(
@@ -30,9 +32,34 @@ pub(crate) async fn login_of(
         CredentialRef::Default(index) => Ok(default_login(context, service, *index)),
         CredentialRef::Generated => secret_login(context, service, &names::credentials_secret(&service.key.name)).await,
         CredentialRef::Manifest => match &service.credentials.secret {
-            Some(secret) => secret_login(context, service, secret).await,
-            None => Ok(literal_login(object)),
+            Some(secret) => {
+                let login = secret_login(context, service, secret).await?;
+                Ok(login.map(|login| with_user(context, service.adapter.as_deref(), login)))
+            }
+            None => Ok(literal_login(object).map(|login| with_user(context, service.adapter.as_deref(), login))),
         },
+    }
+}
+
+/// A password without a user is the password of the user that the product's image makes by itself, as with that image alone.
+fn with_user(context: &Context, adapter: Option<&str>, login: Login) -> Login {
+    let recipe = adapter.and_then(|id| context.recipes.recipe(id));
+    let usual = recipe.and_then(|recipe| recipe.generated_user).filter(|_| login.password.is_some());
+    Login { username: login.username.or_else(|| usual.map(str::to_owned)), ..login }
+}
+
+/// A part of the manifest's credential that has no key of its own: from the URL, or the product's usual user.
+pub(crate) fn part_of(
+    context: &Context,
+    object: &ServiceSpec,
+    key: &str,
+    get: impl Fn(&str) -> Option<Secret<String>>,
+) -> Option<Secret<String>> {
+    let login = with_user(context, object.spec.service.adapter.as_deref(), login_of_keys(get)?);
+    match key {
+        "username" => login.username.map(Secret::new),
+        "password" => login.password,
+        _other => None,
     }
 }
 
@@ -107,7 +134,7 @@ pub(crate) fn login_of_keys(get: impl Fn(&str) -> Option<Secret<String>>) -> Opt
     if found.is_empty() {
         return None;
     }
-    let url = found.get("url").or_else(|| found.get("uri"));
+    let url = URL_KEYS.into_iter().find_map(|key| found.get(key));
     let inside =
         url.and_then(|url| candidate::parse(url.expose(), Some(1)).ok()).and_then(|parsed| parsed.login).unwrap_or_default();
     Some(Login {

@@ -6,6 +6,6 @@ mod login;
 mod peer;
 mod values;
 
-pub(crate) use login::{CREDENTIAL_KEYS, login_at, login_of, login_of_keys};
+pub(crate) use login::{CREDENTIAL_KEYS, login_at, login_of, login_of_keys, part_of};
 pub(crate) use peer::{main_port, peer};
 pub(crate) use values::{of_workload, resolve, vantage};

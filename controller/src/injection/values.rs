@@ -9,6 +9,7 @@ use koan_core::text::{ValueRef, Values};
 use koan_core::workload::{Run, WorkloadSpec};
 use koan_crds::v1alpha1::ServiceSpec;
 
+use super::login::part_of;
 use super::peer::peer;
 use crate::context::Context;
 use crate::reader::{ReadError, value_of};
@@ -41,19 +42,27 @@ pub(crate) async fn resolve(
     vantage: Vantage,
 ) -> Result<Values, ReadError> {
     let namespace = object.metadata.namespace.clone().unwrap_or_default();
+    let credentials = object.spec.service.credentials.as_ref();
     let mut values = Values::default();
     for reference in references {
         let value = match &reference {
             ValueRef::SecretKey { name, key } => {
-                context.reader.secret(&namespace, name).await?.and_then(|secret| value_of(&secret, key))
+                let secret = context.reader.secret(&namespace, name).await?;
+                secret.and_then(|secret| {
+                    let own = credentials.and_then(|credentials| credentials.secret_ref.as_ref());
+                    let own = own.is_some_and(|own| own.name == *name);
+                    let get = |key: &str| value_of(&secret, key);
+                    get(key).or_else(|| own.then(|| part_of(context, object, key, get)).flatten())
+                })
             }
             ValueRef::ConfigKey { name, key } => {
                 let map = context.reader.config_map(&namespace, name).await?;
                 map.and_then(|map| map.data.as_ref()?.get(key).cloned()).map(Secret::new)
             }
             ValueRef::Literal { key } => {
-                let literals = object.spec.service.credentials.as_ref().and_then(|credentials| credentials.literals.as_ref());
-                literals.and_then(|literals| literals.get(key).cloned()).map(Secret::new)
+                let literals = credentials.and_then(|credentials| credentials.literals.as_ref());
+                let get = |key: &str| literals?.get(key).cloned().map(Secret::new);
+                get(key).or_else(|| part_of(context, object, key, get))
             }
             ValueRef::Output { service, output } => {
                 let key = ServiceKey { namespace: namespace.clone(), name: service.clone() };

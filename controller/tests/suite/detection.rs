@@ -195,3 +195,54 @@ async fn verified_tls_reaches_the_consumers() {
     assert_eq!((value("PGHOST").as_str(), value("PGSSLMODE").as_str()), ("localhost", "verify-full"));
     assert_eq!(value("PGSSLROOTCERT"), "/own/ca.pem");
 }
+
+/// DET-19, DET-22: a credential without a user is the one of the user that the product's image makes by itself; the parts of a URL
+/// stand in for keys that are absent. The workload comes up with it, and consumers are given it.
+#[tokio::test(start_paused = true)]
+async fn a_credential_without_a_user_means_the_products_own() {
+    for (data, own, user) in [
+        (json!({"password": "s3cret"}), json!({"secretRef": {"name": "mine"}}), "postgres"),
+        (json!({"url": "postgres://shop:s3cret@127.0.0.1:1/x"}), json!({"secretRef": {"name": "mine"}}), "shop"),
+        (json!({}), json!({"literals": {"password": "s3cret"}}), "postgres"),
+    ] {
+        let instance = scripted().await;
+        instance.world.script(&image_of("postgres"), koan_engines::sim::Program::boots_in(Duration::from_millis(100)));
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine", "namespace": "default"}, "stringData": data,
+        });
+        instance.api::<Secret>().create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+        let mut stack = stack("Always");
+        stack["spec"]["services"][0]["credentials"] = own;
+        instance.apply::<DevStack>(&stack).await;
+        instance.ready("shop").await;
+        let written = instance.wait::<Secret>("shop-env", |found| found.is_some()).await.unwrap();
+        let url = String::from_utf8(written.data.unwrap()["DATABASE_URL"].0.clone()).unwrap();
+        assert!(url.starts_with(&format!("postgres://{user}:s3cret@127.0.0.1:")), "{url}");
+    }
+}
+
+/// DET-19, DET-22: a Secret without a password is refused at its path with the missing key, and judged again when it is there.
+#[tokio::test(start_paused = true)]
+async fn a_credential_without_a_password_is_refused_until_it_has_one() {
+    let instance = scripted().await;
+    instance.world.script(&image_of("postgres"), koan_engines::sim::Program::boots_in(Duration::from_millis(100)));
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine", "namespace": "default"},
+        "stringData": {"username": "shop"},
+    });
+    instance.api::<Secret>().create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    let mut stack = stack("Always");
+    stack["spec"]["services"][0]["credentials"] = json!({"secretRef": {"name": "mine"}});
+    instance.apply::<DevStack>(&stack).await;
+    let refused = |found: Option<&ServiceSpec>| {
+        let conditions = found.and_then(|found| found.status.clone()).map(|status| status.conditions).unwrap_or_default();
+        let accepted = conditions.into_iter().find(|condition| condition.type_ == "Accepted");
+        accepted.is_some_and(|accepted| {
+            let whole = "spec.credentials.secretRef: Secret default/mine has no key `password`";
+            accepted.reason == "Invalid" && accepted.message.contains(whole)
+        })
+    };
+    instance.wait::<ServiceSpec>("shop-db", refused).await;
+    instance.merge::<Secret>("mine", &json!({"stringData": {"password": "s3cret"}})).await;
+    instance.ready("shop").await;
+}

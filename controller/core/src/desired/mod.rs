@@ -13,7 +13,7 @@ use crate::workload::{ImageSpec, WorkloadSpec};
 
 pub use hash::changed_fields;
 pub use identity::{Ownership, object_name, own_volumes, volume_name};
-pub use spec::{desired, engine_need, exec_check, references};
+pub use spec::{desired, engine_need, references};
 
 /// What one service needs of an engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

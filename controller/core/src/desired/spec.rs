@@ -238,12 +238,13 @@ fn filled(service: &ValidService, credential: Option<&CredentialRef>, text: &Tex
     Text(text.0.iter().map(replace).collect())
 }
 
-/// The value that a recipe's reference stands for: a literal of the manifest where it names one, else a key of a Secret.
+/// The value that a recipe's reference stands for: a literal of the manifest where it has any, else a key of a
+/// Secret. Which parts a login without them has is known where values are resolved.
 fn own_value(service: &ValidService, credential: Option<&CredentialRef>, reference: &ValueRef) -> ValueRef {
     match reference {
         ValueRef::SecretKey { name, key } if name == Recipe::CREDENTIALS => {
             let policy = &service.credentials;
-            if policy.secret.is_none() && policy.literals.iter().any(|own| own == key) {
+            if policy.secret.is_none() && !policy.literals.is_empty() {
                 return ValueRef::Literal { key: key.clone() };
             }
             let own = policy.secret.clone().filter(|_| credential == Some(&CredentialRef::Manifest));
@@ -253,11 +254,6 @@ fn own_value(service: &ValidService, credential: Option<&CredentialRef>, referen
             reference.clone()
         }
     }
-}
-
-/// The recipe's check inside the workload, with its placeholders replaced; empty where it has none.
-pub fn exec_check(service: &ValidService, decision: &Decision, recipe: &Recipe) -> Vec<Text> {
-    recipe.exec_check.iter().map(|text| filled(service, decision.credential.as_ref(), text)).collect()
 }
 
 /// Every value that a workload refers to.
