@@ -2,9 +2,10 @@
 //! a simulation can supply its own.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use jiff::Timestamp;
+use koan_crds::v1alpha1::DetectionMethod;
 
 /// Wall-clock time; delays use the runtime's own timer, which a simulation pauses.
 pub trait Clock: Send + Sync + 'static {
@@ -29,8 +30,9 @@ pub trait Host: Send + Sync + 'static {
     /// The installed program of this name in one of these folders or on `PATH` (ENG-17): its absolute path.
     fn program(&self, name: &str, folders: &[&str]) -> Option<String>;
 
-    /// The default gateway and host aliases to try as slots 3 and 4 (DET-9); empty unless Koan itself runs in a container.
-    fn gateways(&self) -> Vec<String>;
+    /// The machine's own names and the default gateway, with their slots 3 and 4 (DET-9); empty unless Koan itself runs in a
+    /// container that is no pod (decision 0007).
+    fn gateways(&self) -> Vec<(DetectionMethod, String)>;
 }
 
 /// The clock of this machine.
@@ -72,10 +74,28 @@ impl Host for SystemHost {
             .map(|found| found.to_string_lossy().into_owned())
     }
 
-    fn gateways(&self) -> Vec<String> {
+    fn gateways(&self) -> Vec<(DetectionMethod, String)> {
         let contained = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| std::path::Path::new(mark).exists());
-        if contained { vec!["host.docker.internal".to_owned(), "host.containers.internal".to_owned()] } else { Vec::new() }
+        // A pod's gateway is a node, which is nobody's own machine.
+        if !contained || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+            return Vec::new();
+        }
+        let names = ["host.docker.internal", "host.containers.internal"];
+        let names = names.map(|name| (DetectionMethod::HostGateway, name.to_owned()));
+        let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+        let gateway = default_gateway(&routes).map(|address| (DetectionMethod::ContainerLoopback, address.to_string()));
+        names.into_iter().chain(gateway).collect()
     }
+}
+
+/// Gateway of the default route in the kernel's table: hexadecimal words in this machine's byte order.
+fn default_gateway(routes: &str) -> Option<Ipv4Addr> {
+    routes.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (destination, gateway) = (fields.next()?, fields.next()?);
+        let gateway = u32::from_str_radix(gateway, 16).ok().filter(|gateway| *gateway != 0)?;
+        (destination == "00000000").then(|| Ipv4Addr::from(gateway.to_ne_bytes()))
+    })
 }
 
 /// Folders that a pattern with at most one `*` segment names, the greatest version first.
@@ -93,4 +113,22 @@ fn expand(pattern: &str) -> Vec<std::path::PathBuf> {
 fn version_of(name: &str) -> (Vec<u64>, String) {
     let numbers = name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
     (numbers, name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DET-9 (decision 0007): slot 4 is the gateway of the default route, and there is none without such a route.
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn the_default_gateway_is_read() {
+        let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n";
+        let near = "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n";
+        let far = "eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\n";
+        assert_eq!(default_gateway(&format!("{head}{near}{far}")), Some(Ipv4Addr::new(172, 17, 0, 1)));
+        for none in ["", head, &format!("{head}{near}"), "x\ny\tz\n"] {
+            assert_eq!(default_gateway(none), None, "{none}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Bounded connections: every connect, read and answer has a deadline and a limit, and a fault names what was seen.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -37,6 +37,17 @@ impl Target {
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// An address that no network routes beyond its own site.
+    pub(crate) fn is_private(&self) -> bool {
+        match self {
+            Self::Tcp(address) => match address.ip().to_canonical() {
+                IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+                IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+            },
             Self::Unix(_) => true,
         }
     }

@@ -21,15 +21,21 @@ pub(super) async fn candidates(context: &Context, service: &ValidService) -> Res
         })
         .collect();
     let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
-    let Some(port) = recipe.and_then(|recipe| recipe.ports.first()).map(|port| port.port) else { return Ok(found) };
-    found.extend(context.host.gateways().into_iter().map(|host| Candidate {
-        method: DetectionMethod::HostGateway,
-        source: None,
-        address: Address::Tcp { host, port },
-        named_by_manifest: false,
-        tls: None,
-        database: None,
-    }));
+    let main = recipe.and_then(|recipe| recipe.ports.first()).map(|port| port.port);
+    let ports: Vec<u16> = match service.detection.ports.as_slice() {
+        [] => main.into_iter().collect(),
+        declared => declared.to_vec(),
+    };
+    for (method, host) in context.host.gateways() {
+        found.extend(ports.iter().map(|port| Candidate {
+            method,
+            source: None,
+            address: Address::Tcp { host: host.clone(), port: *port },
+            named_by_manifest: false,
+            tls: None,
+            database: None,
+        }));
+    }
     Ok(found)
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use koan_core::inventory::WorkloadState;
+use koan_crds::v1alpha1::DetectionMethod;
 use koan_engines::sim::SimWorld;
 use tokio::time::Instant;
 
@@ -94,7 +95,7 @@ impl koan_controller::Host for SimHost {
         None
     }
 
-    fn gateways(&self) -> Vec<String> {
+    fn gateways(&self) -> Vec<(DetectionMethod, String)> {
         Vec::new()
     }
 }

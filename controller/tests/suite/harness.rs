@@ -20,7 +20,7 @@ use koan_controller::{
 };
 use koan_core::probe::{Access, Check, CheckReport, Probe, ProbeReport};
 use koan_core::validate::StackOptions;
-use koan_crds::v1alpha1::{DevStack, EngineName, Evidence, EvidenceCode, EvidenceStep, ServiceSpec};
+use koan_crds::v1alpha1::{DetectionMethod, DevStack, EngineName, Evidence, EvidenceCode, EvidenceStep, ServiceSpec};
 use koan_engines::sim::{Answer, SimWorld};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Client, Resource as KubeResource, ResourceExt};
@@ -104,7 +104,7 @@ impl Host for TestHost {
         None
     }
 
-    fn gateways(&self) -> Vec<String> {
+    fn gateways(&self) -> Vec<(DetectionMethod, String)> {
         Vec::new()
     }
 }

@@ -2,7 +2,7 @@
 
 use koan_core::inventory::LivePort;
 use koan_core::probe::{Address, Candidate, CandidateVerdict, Tls};
-use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
+use koan_crds::v1alpha1::{DetectionMethod, Evidence, EvidenceCode, EvidenceStep};
 use tokio::time::Instant;
 
 use super::resolve::{literal, resolve};
@@ -58,7 +58,7 @@ async fn steps(
         Err(fault) => return absent(evidence, EvidenceStep::Locate, &asked, fault),
     };
     let endpoint = literal(&target).to_string();
-    if !target.is_local() && !candidate.named_by_manifest {
+    if !may_ask(candidate, &target) {
         let fault = Fault::absent(EvidenceCode::RemoteNotAllowed, "beyond loopback only what the manifest names is asked");
         return absent(evidence, EvidenceStep::Locate, &endpoint, fault);
     }
@@ -91,6 +91,16 @@ async fn steps(
         evidence.push(line(EvidenceStep::Own, code, &endpoint, owner));
     }
     if class == Class::KoanOwned { Next::Done(CandidateVerdict::KoanOwned) } else { verdict }
+}
+
+/// Beyond loopback only what the manifest names is asked, and the machine whose container this is: its addresses lead to nobody but
+/// that machine, so they are never public ones (DET-10, decision 0007).
+fn may_ask(candidate: &Candidate, target: &Target) -> bool {
+    let host_of_this_container = match candidate.method {
+        DetectionMethod::HostGateway | DetectionMethod::ContainerLoopback => true,
+        DetectionMethod::Explicit | DetectionMethod::Environment | DetectionMethod::Automatic => false,
+    };
+    candidate.named_by_manifest || target.is_local() || (host_of_this_container && target.is_private())
 }
 
 /// A server and what its TLS has to prove.
@@ -140,4 +150,30 @@ fn words(listener: &Listener) -> String {
 pub(super) fn line(step: EvidenceStep, code: EvidenceCode, endpoint: &str, detail: impl Into<String>) -> Evidence {
     let detail = detail.into();
     Evidence { step, code, endpoint: Some(endpoint.to_owned()), detail: (!detail.is_empty()).then_some(detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::candidate;
+
+    /// DET-9, DET-10 (decision 0007): the machine whose container this is may be asked at private addresses only; what a shell says
+    /// beyond loopback never, what the manifest names always.
+    #[test]
+    fn beyond_loopback_only_the_own_machine_and_named_candidates_are_asked() {
+        let asked = |method, named_by_manifest, address: &str| {
+            let candidate = Candidate { method, named_by_manifest, ..candidate(1) };
+            may_ask(&candidate, &Target::Tcp(address.parse().unwrap()))
+        };
+        for method in [DetectionMethod::HostGateway, DetectionMethod::ContainerLoopback] {
+            for own in ["172.17.0.1:1", "192.168.65.254:1", "10.0.2.2:1", "169.254.1.2:1", "[fd00::1]:1", "127.0.0.1:1"] {
+                assert!(asked(method, false, own), "{method:?} {own}");
+            }
+            assert!(!asked(method, false, "203.0.113.7:1") && !asked(method, false, "[2001:db8::1]:1"));
+        }
+        for method in [DetectionMethod::Environment, DetectionMethod::Automatic] {
+            assert!(!asked(method, false, "172.17.0.1:1"), "{method:?}");
+        }
+        assert!(asked(DetectionMethod::Environment, true, "203.0.113.7:1"));
+    }
 }

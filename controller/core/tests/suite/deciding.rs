@@ -117,13 +117,18 @@ fn questions_are_asked_only_where_an_answer_matters() {
     assert!(!asks(&only("- name: db\n  adapter: ledger\n  external: {url: \"ledger://h/x\"}")));
 }
 
-/// DET-9, DET-10, DET-11: slot 0, then the environment, then loopback on the adapter's port; no address twice; logins stay with their URL.
+/// DET-9, DET-10, DET-11 (decision 0007): slot 0, the environment, loopback on the adapter's port, the own machine's names, its gateway; no address twice; logins stay with their URL.
 #[test]
 fn candidates_come_in_their_order() {
     let service = only("- name: db\n  adapter: ledger\n  detection: {candidates: [\"ledger://u:p@h:1\"]}");
     let hit = candidate::parse("ledger://127.0.0.1/x", Some(5432)).unwrap();
-    let facts =
-        Facts { environment: vec![hit.question(DetectionMethod::Environment, Some("LEDGER_URL".into()), false)], ..facts() };
+    let beyond = |method, host: &str| candidate::parse(&format!("{host}:5432"), None).unwrap().question(method, None, false);
+    let environment = vec![
+        beyond(DetectionMethod::ContainerLoopback, "172.17.0.1"),
+        beyond(DetectionMethod::HostGateway, "host.docker.internal"),
+        hit.question(DetectionMethod::Environment, Some("LEDGER_URL".into()), false),
+    ];
+    let facts = Facts { environment, ..facts() };
     let probe = questions(&service, &facts, &Catalogue::new()).expect("a question");
     let found: Vec<(DetectionMethod, String)> =
         probe.candidates.iter().map(|candidate| (candidate.method, candidate.address.to_string())).collect();
@@ -133,6 +138,8 @@ fn candidates_come_in_their_order() {
             (DetectionMethod::Explicit, "h:1".to_owned()),
             (DetectionMethod::Environment, "127.0.0.1:5432".to_owned()),
             (DetectionMethod::Automatic, "[::1]:5432".to_owned()),
+            (DetectionMethod::HostGateway, "host.docker.internal:5432".to_owned()),
+            (DetectionMethod::ContainerLoopback, "172.17.0.1:5432".to_owned()),
         ]
     );
     assert_eq!(
