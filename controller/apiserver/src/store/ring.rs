@@ -1,7 +1,7 @@
 //! The recent past of one resource, in order, for watches, page snapshots and resumption.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -41,21 +41,21 @@ pub(crate) struct Event {
     pub(crate) object: Arc<Object>,
     pub(crate) previous: Option<Arc<Object>>,
     pub(crate) at: Timestamp,
-    line: OnceLock<Bytes>,
 }
 
 impl Event {
     pub(crate) fn new(kind: EventKind, object: Arc<Object>, previous: Option<Arc<Object>>, at: Timestamp) -> Self {
-        Self { kind, path: object.path(), object, previous, at, line: OnceLock::new() }
+        Self { kind, path: object.path(), object, previous, at }
     }
 
     pub(crate) fn revision(&self) -> u64 {
         self.object.revision
     }
 
-    /// The watch line of this event as it is, made once for all watchers.
+    /// The watch line of this event as it is: a copy of the object's bytes, which lives no longer than the frame that it
+    /// travels in. Kept with the event it would double what a ring holds.
     pub(crate) fn line(&self) -> Bytes {
-        self.line.get_or_init(|| watch_line(self.kind.word(), &self.object.bytes)).clone()
+        watch_line(self.kind.word(), &self.object.bytes)
     }
 
     fn weight(&self) -> usize {

@@ -36,7 +36,7 @@ pub struct Moby {
     pub(crate) transport: Transport,
     pub(crate) images: Images,
     pub(crate) templates: FileTemplates,
-    pub(crate) details: Details,
+    pub(crate) details: Arc<Details>,
     /// Network ids by name, as this process made or saw them; a hint for `Create`, never for a deletion.
     pub(crate) networks: Mutex<HashMap<String, super::network::KnownNetwork>>,
     pub(crate) starts: StartWidth,
@@ -58,7 +58,7 @@ impl Moby {
         Ok(Self {
             transport,
             images: Images::default(),
-            details: Details::default(),
+            details: Arc::default(),
             templates: FileTemplates::new(options.secrets_dir.clone()),
             networks: Mutex::default(),
             starts: StartWidth::new(options.cores),

@@ -48,6 +48,11 @@ impl Details {
         }
         map.insert(id.to_owned(), (mark, found));
     }
+
+    /// Something happened to a container: what it was is read again.
+    pub(crate) fn forget(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
 }
 
 impl Moby {
@@ -170,7 +175,7 @@ fn mark_of(summary: &Listed) -> Option<String> {
 
 fn record_of(owner: Owner, summary: &Listed, details: &Inspected) -> WorkloadRecord {
     let state = &details.state;
-    let workload_state = summary.state.known;
+    let workload_state = latest(summary.state.known, state.status.known);
     let runs = matches!(workload_state, WorkloadState::Running | WorkloadState::Paused);
     let ended = matches!(workload_state, WorkloadState::Exited | WorkloadState::Dead | WorkloadState::Restarting);
     let hash = summary.labels.get(labels::SPEC_HASH).cloned().unwrap_or_default();
@@ -196,6 +201,15 @@ fn record_of(owner: Owner, summary: &Listed, details: &Inspected) -> WorkloadRec
         pid: state.pid.filter(|pid| runs && *pid > 0),
         volumes,
         owner,
+    }
+}
+
+/// Docker lists a container that ended as running until its network is taken down, some 90 ms later; its details, which are
+/// read after the list, wait for that and know better.
+fn latest(listed: WorkloadState, detailed: WorkloadState) -> WorkloadState {
+    match (listed, detailed) {
+        (WorkloadState::Running | WorkloadState::Paused, WorkloadState::Exited | WorkloadState::Dead) => detailed,
+        _ => listed,
     }
 }
 
@@ -326,5 +340,16 @@ mod tests {
         let record = record_of(owner, &Listed::default(), &Inspected::default());
         assert_eq!((record.state, record.exit_code, record.started_at), (WorkloadState::Created, None, None));
         assert_eq!(instant("0001-01-01T00:00:00Z"), None);
+    }
+
+    /// REL-5, PERF-32: a program that ended counts as ended although the list still calls its container running; nothing else
+    /// of a list is overruled, since details may be older than it.
+    #[test]
+    fn an_end_is_believed_before_the_list_tells_it() {
+        use WorkloadState::{Created, Dead, Exited, Running};
+        assert_eq!(latest(Running, Exited), Exited);
+        assert_eq!(latest(Running, Dead), Dead);
+        assert_eq!(latest(Exited, Running), Exited);
+        assert_eq!(latest(Running, Created), Running);
     }
 }

@@ -1,6 +1,7 @@
 //! `watch()`: events are hints. The stream ends when the connection ends; the caller subscribes again and lists (REL-5).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -48,13 +49,17 @@ impl Moby {
     pub(crate) fn hints(&self, scope: &Scope) -> Hints {
         let path = events_path(self.options.dialect.event_filters, &scope.instance.0);
         let (transport, instance) = (self.transport.clone(), scope.instance.0.clone());
+        let details = Arc::clone(&self.details);
         Box::pin(futures::stream::once(open(transport, path)).flat_map(move |lines| {
-            let instance = instance.clone();
+            let (instance, details) = (instance.clone(), Arc::clone(&details));
             match lines {
                 None => futures::stream::empty().boxed(),
                 Some(lines) => futures::stream::once(async { Hint::Relist })
                     .chain(lines.filter_map(move |line| {
                         let hint = hint_of(&line, &instance);
+                        if let Some(Hint::Object(id)) = &hint {
+                            details.forget(&id.0);
+                        }
                         async move { hint }
                     }))
                     .boxed(),
