@@ -14,7 +14,10 @@ pub mod vocabulary;
 
 mod schema;
 
+use std::sync::LazyLock;
+
 use kube::CustomResourceExt;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// API group of every Koan kind.
@@ -25,7 +28,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const API_VERSION: &str = "koan.dev/v1alpha1";
 
 /// A CRD as it is committed, applied and seeded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct GeneratedCrd {
     /// File name below `crds/`.
     pub file_name: String,
@@ -33,7 +37,19 @@ pub struct GeneratedCrd {
     pub document: Value,
 }
 
-/// Every CRD of Koan, polished, sorted by file name.
+/// What [`generated`] gives, as `cargo xtask crds` wrote it down: one array in one line.
+const WRITTEN: &str = include_str!("definitions.json");
+
+/// Every CRD of Koan, sorted by file name; read once per process.
+///
+/// Deriving them anew takes a hundred times as long as reading them, and programs do it at each start (PERF-96).
+pub fn definitions() -> &'static [GeneratedCrd] {
+    // That the file reads, and equals the types, is proved by a test and by `cargo xtask crds --check`.
+    static READ: LazyLock<Vec<GeneratedCrd>> = LazyLock::new(|| serde_json::from_str(WRITTEN).unwrap_or_default());
+    &READ
+}
+
+/// Derives every CRD of Koan from the types, polished, sorted by file name; [`definitions`] are the same, written down.
 ///
 /// # Errors
 /// A derived CRD that does not serialise, which no input can cause.

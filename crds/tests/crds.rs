@@ -4,12 +4,18 @@
 
 use koan_crds::v1alpha1::{DevStack, GoDuration};
 use koan_crds::vocabulary::{ConditionType, ExitCode, Reason};
-use koan_crds::{GeneratedCrd, events::Event, generated, names, secret_like};
+use koan_crds::{GeneratedCrd, definitions, events::Event, generated, names, secret_like};
 use proptest::prelude::*;
 use serde_json::Value;
 
 fn crds() -> Vec<GeneratedCrd> {
     generated().expect("derived CRDs serialise")
+}
+
+/// K-1: what programs read of the definitions is what the types say.
+#[test]
+fn written_definitions_equal_the_types() {
+    assert_eq!(definitions(), crds());
 }
 
 fn schema(crd: &GeneratedCrd) -> &Value {

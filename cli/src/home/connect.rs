@@ -81,7 +81,7 @@ async fn client_of(home: &Home) -> Result<Client, Failure> {
     config.proxy_url = None;
     config.connect_timeout = Some(REQUEST_TIMEOUT);
     tracing::debug!(url = %config.cluster_url, "the target is this home's server");
-    wire::client(config).map_err(|error| api("connect to", "the home's server", error))
+    wire::home_client(config).map_err(|error| api("connect to", "the home's server", error))
 }
 
 /// Starts the server of a home in the background, with more words for `koan serve`, and waits until it serves.

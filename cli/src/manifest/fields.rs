@@ -18,9 +18,7 @@ pub(crate) struct FieldProblem {
 
 /// The problems of an object of Koan's kinds; none where the kind itself is unknown.
 pub(crate) fn check_fields(kind: &str, object: &Value) -> Vec<FieldProblem> {
-    // The definitions are constants of this program: that they serialise is proved where they are written.
-    let definitions = koan_crds::generated().unwrap_or_default();
-    let definition = definitions.iter().map(|crd| &crd.document).find(|crd| crd["spec"]["names"]["kind"] == kind);
+    let definition = koan_crds::definitions().iter().map(|crd| &crd.document).find(|crd| crd["spec"]["names"]["kind"] == kind);
     let Some(definition) = definition else { return Vec::new() };
     let mut walk = Walk::default();
     if let Some(fields) = object.as_object() {

@@ -78,13 +78,13 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
 async fn start(home: &Home) -> Result<(Server, bool), Failure> {
     let root = home.root.clone();
     let journal = spawn_blocking(move || Sqlite::open(&root));
-    let crds = koan_crds::generated().map_err(|error| Failure::Bug { message: error.to_string() })?;
+    let crds = koan_crds::definitions().iter().map(|crd| crd.document.clone()).collect();
     let journal = ended_well(journal.await)?.map_err(|error| refused(&error.into()))?;
     // Whoever held the lock before us takes its record away when it ends; one that is still there was left by a server that could not.
     let unclean = home.record().exists();
     let root = home.root.clone();
     let prepared = spawn_blocking(move || prepare(&root));
-    let builder = Server::builder().crds(crds.into_iter().map(|crd| crd.document).collect()).journal(journal);
+    let builder = Server::builder().crds(crds).journal(journal);
     let server = builder.start().await.map_err(|error| refused(&error))?;
     ended_well(prepared.await)?.map_err(|error| refused(&error))?;
     Ok((server, unclean))
