@@ -2,6 +2,8 @@
 
 mod contract;
 mod environment;
+#[cfg(test)]
+mod matrix;
 mod ownership;
 mod postgres;
 mod prober;
