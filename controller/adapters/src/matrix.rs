@@ -134,7 +134,11 @@ async fn absent(adapter: &str, mode: ProvisioningMode) {
         assert_eq!(course.codes(), [Refused]);
     }
     if course.decision.provisions() {
-        assert_eq!(course.host_port(), Some((port, PortSource::Declared)), "the port is free and stays the one that was asked for");
+        assert_eq!(
+            course.host_port(),
+            Some((port, PortSource::Declared)),
+            "the port is free and stays the one that was asked for"
+        );
     }
 }
 

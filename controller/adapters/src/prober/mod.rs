@@ -8,4 +8,6 @@ mod resolve;
 pub use live::LiveProber;
 
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod tests;
