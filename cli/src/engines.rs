@@ -11,6 +11,7 @@ use koan_engines::Engine;
 use koan_engines::moby::{Dialect, Endpoint, HostFacts, Moby, MobyOptions, default_endpoints};
 use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
 
+use crate::docker_context;
 use crate::failure::Failure;
 use crate::home::{Home, instance_of};
 use crate::settings::Settings;
@@ -60,13 +61,18 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Address of an engine: its variable, else the first default place whose socket exists, else the first.
+/// Address of an engine: its variable, for Docker its context, else the first default place whose socket exists, else the first.
 fn endpoint(settings: &Settings, engine: EngineName, variable: &str) -> Result<Endpoint, Failure> {
     let environment = &settings.environment;
-    if let Some(address) = environment.get(variable)? {
-        return Endpoint::parse(address).map_err(|error| Failure::Usage {
-            message: format!("{variable}: {error}"),
-            hint: format!("unset {variable} or name a unix:// socket"),
+    let named = match environment.get(variable)? {
+        Some(address) => Some((address.to_owned(), variable.to_owned())),
+        None if engine == EngineName::Docker => docker_context::address(environment)?,
+        None => None,
+    };
+    if let Some((address, source)) = named {
+        return Endpoint::parse(&address).map_err(|error| Failure::Usage {
+            message: format!("{source}: {error}"),
+            hint: format!("set {variable} to a unix:// socket"),
         });
     }
     let facts = HostFacts {

@@ -16,6 +16,7 @@ use crate::disk;
 use crate::failure::Failure;
 use crate::home::{Session, api};
 use crate::output::{ServiceView, StackStatus, evidence};
+use crate::redact::redact;
 
 /// One watch lasts at most this long before it is opened again, in seconds.
 const WATCH_SECONDS: u32 = 60;
@@ -90,10 +91,11 @@ fn terminal(name: &str, condition: &Condition, spec: Option<&ServiceSpec>) -> Op
         let failure = spec.and_then(|s| s.status.as_ref()?.last_failure.as_ref());
         let decision = spec.and_then(|s| s.status.as_ref()?.decision.as_ref());
         let proof = decision.into_iter().flat_map(|d| &d.evidence).map(evidence);
-        let log = failure.into_iter().flat_map(|f| f.log_tail.iter().take(LOG_LINES)).map(|line| format!("| {line}"));
+        let log = failure.into_iter().flat_map(|f| f.log_tail.iter().take(LOG_LINES)).map(|line| format!("| {}", redact(line)));
         let service = spec.map(|_| format!("koan why {name}"));
         let hints = service.into_iter().map(|command| format!("`{command}` shows the chain of causes")).collect();
-        let details = proof.chain(failure.map(|f| f.message.clone())).chain(log).collect();
+        let said = failure.map(|f| redact(&f.message)).filter(|message| !condition.message.contains(message.as_str()));
+        let details = proof.chain(said).chain(log).collect();
         (reason, Failure::Condition { reason, message: format!("`{name}`: {}", condition.message), details, hints, event: None })
     })
 }

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod dialects;
 mod disk;
+mod docker_context;
 mod doctor;
 mod engines;
 mod exits;

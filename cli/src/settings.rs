@@ -49,6 +49,9 @@ pub(crate) const VARIABLES: [Variable; 11] = [
     variable("KOAN_LOG", "How much is logged where no flag says it: error, info, verbose, debug, trace."),
 ];
 
+/// Names that Koan sets for the programs that it starts, and never reads (CLI-37).
+pub(crate) const SET_BY_KOAN: [&str; 5] = ["KOAN_SEED", "KOAN_RUN_ID", "KOAN_MODE", "KOAN_STEP", "KOAN_DEADLINE"];
+
 impl Environment {
     /// The variables of this process that are valid Unicode.
     pub(crate) fn of_process() -> Self {

@@ -18,6 +18,9 @@ use crate::output::say;
 /// Apply manifests: everything is validated before the first write
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
+    /// Let the server merge; the default, and the only way
+    #[arg(long = "server-side")]
+    _server_side: bool,
     /// Delete stacks of this project that the manifest no longer holds
     #[arg(long)]
     prune: bool,
@@ -43,7 +46,8 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     let redetection = if arguments.redetect { Some(Redetection::ask(&session, &namespaces).await?) } else { None };
     apply_all(run, &session, documents, redetection.as_ref()).await?;
     if arguments.prune {
-        prune(run, &session, documents, &prepared.found.project.display().to_string()).await?;
+        let owner = prepare::owner(&run.settings, &prepared.found.project.display().to_string());
+        prune(run, &session, documents, &owner).await?;
     }
     if arguments.wait {
         let before = up::Before::redetected(redetection);

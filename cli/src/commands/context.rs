@@ -10,7 +10,7 @@ use kube::config::Kubeconfig;
 use super::{Run, apply};
 use crate::failure::Failure;
 use crate::home::{Home, Start};
-use crate::output::{say, write_out};
+use crate::output::{Format, say, write_out};
 
 /// The home as a context of kubectl
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     let entry = entry(&home, &arguments.name)?;
     let file = file(run, arguments)?;
     match arguments.action.unwrap_or(Action::Print) {
-        Action::Print => write_out(&entry.print()),
+        Action::Print => print(run, &entry),
         Action::Merge { set_current } => {
             file.update(|text| entry.merge(text, set_current)).map_err(|error| refused(&error))?;
             say(
@@ -70,7 +70,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
         }
         Action::Viewer => {
             let name = format!("{}-viewer", entry.name);
-            write_out(&ContextEntry { name, token_file: home.root.join(VIEWER_TOKEN_FILE), ..entry }.print());
+            print(run, &ContextEntry { name, token_file: home.root.join(VIEWER_TOKEN_FILE), ..entry });
         }
         Action::Remove => {
             file.update(|text| entry.remove(text)).map_err(|error| refused(&error))?;
@@ -78,6 +78,13 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
         }
     }
     Ok(0)
+}
+
+/// A kubeconfig is YAML; its readers take JSON as well.
+fn print(run: &Run, entry: &ContextEntry) {
+    let text = entry.print();
+    let json = (run.globals.format() == Format::Json).then(|| serde_saphyr::from_str::<serde_json::Value>(&text).ok()).flatten();
+    write_out(&json.map_or(text, |value| format!("{value:#}\n")));
 }
 
 fn file(run: &Run, arguments: &Arguments) -> Result<KubeconfigFile, Failure> {

@@ -12,7 +12,7 @@ use crate::output::{InitReport, emit, say};
 /// Write a commented koan.yaml; nothing is overwritten
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Folder of the project
+    /// Folder of the project; made where it is not there
     #[arg(default_value = ".")]
     folder: PathBuf,
     /// Adapter to start with; may be repeated
@@ -36,6 +36,7 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     }
     let name = arguments.name.clone().unwrap_or_else(|| name_of(&arguments.folder));
     let manifest = arguments.folder.join("koan.yaml");
+    std::fs::create_dir_all(&arguments.folder).map_err(|source| Failure::WriteFile { path: arguments.folder.clone(), source })?;
     write_new(&manifest, &manifest_text(&name, &arguments.adapters, &recipes.ids()))?;
     let state = arguments.folder.join(".koan");
     std::fs::create_dir_all(&state).map_err(|source| Failure::WriteFile { path: state.clone(), source })?;

@@ -26,7 +26,7 @@ pub(crate) mod foreground;
 mod held;
 pub(crate) mod known;
 pub(crate) mod plan;
-mod planning;
+pub(crate) mod planning;
 pub(crate) mod prepare;
 mod progress;
 mod promised;

@@ -35,7 +35,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     let mut steps = 0;
     let mut failure = None;
     for stack in prepared.stacks() {
-        let outlook = planning::plan(run, session.as_ref(), &prepared, stack, manner).await?;
+        let outlook = planning::plan(run, session.as_ref(), &prepared.found.documents, stack, manner).await?;
         steps += outlook.report.steps.len();
         emit(&outlook.report, run.globals.format());
         failure = failure.or(outlook.failure);

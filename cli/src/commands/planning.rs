@@ -16,7 +16,7 @@ use kube::ResourceExt;
 use super::changes::changes;
 use super::promised::Fate;
 use super::shelf::{Shelf, nobody};
-use super::{Run, environment, prepare::Prepared};
+use super::{Run, environment};
 use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::home::Session;
@@ -44,14 +44,14 @@ pub(crate) struct Outlook {
     pub(crate) failure: Option<Failure>,
 }
 
-/// Plans one stack of a manifest. Without a session nothing is stored yet, and no server is started for it.
+/// Plans one stack; `documents` are those that an apply would store beside it. Without a session nothing is stored yet, and no server is started for it.
 ///
 /// # Errors
 /// [`Failure::Condition`] where the manifest is refused; [`Failure::Usage`] for a cluster.
 pub(crate) async fn plan(
     run: &Run,
     session: Option<&Session>,
-    prepared: &Prepared,
+    documents: &[Manifest],
     manifest: &Manifest,
     manner: Manner,
 ) -> Result<Outlook, Failure> {
@@ -67,7 +67,7 @@ pub(crate) async fn plan(
     };
     let client = session.map_or_else(nobody, |session| session.client.clone());
     let stored: Option<Arc<dyn Reader>> = session.map(|session| Arc::new(ApiReader::new(session.client.clone())) as _);
-    let shelf = Shelf::new(stored, &prepared.found.documents, environment::secret_of(run, manifest));
+    let shelf = Shelf::new(stored, documents, environment::secret_of(run, manifest));
     let before = shelf.stack(&namespace(manifest), manifest.name()).await.map_err(|error| refused(&PlanError::Read(error)))?;
     let stack = standing(manifest, before.as_deref(), manner.redetect)?;
     let engines = Engines::of_home(&home, &run.settings)?;
@@ -108,7 +108,7 @@ fn report(stack: &DevStack, before: Option<&DevStack>, planned: &Planned, manner
     let spec = |stack: &DevStack| serde_json::to_value(&stack.spec).unwrap_or_default();
     let changes = before.map(|before| changes(&spec(before), &spec(stack), "spec")).unwrap_or_default();
     let steps: Vec<StepView> = planned.plan.steps.iter().map(step).collect();
-    let idle = planned.services.iter().filter(|service| service.plan.steps.is_empty());
+    let idle = planned.services.iter().filter(|service| service.plan.steps.is_empty() && in_the_way(service).is_none());
     let obstacles = if manner.offline { Vec::new() } else { obstacles(planned) };
     let summary = match steps.len() {
         _ if manner.offline => "no engine was asked: decisions without steps".to_owned(),

@@ -135,6 +135,14 @@ fn validate(run: &Run, mut found: Found, amend: impl Fn(&mut Value) -> Result<()
     if problems.is_empty() { Ok(Prepared { found, warnings }) } else { Err(Failure::Violations { problems }) }
 }
 
+/// What stands for a project folder in the annotation of its stacks: its real path at home, in a cluster only a part of its hash.
+pub(crate) fn owner(settings: &Settings, project: &str) -> String {
+    let away = settings.context.is_some();
+    if away { names::hex(&Sha256::digest(project.as_bytes())).chars().take(PROJECT_DIGITS).collect() } else { project.to_owned() }
+}
+
+/// Hex digits of a project folder's hash in a cluster.
+const PROJECT_DIGITS: usize = 12;
 /// Hex digits of the hash that names a project's own namespace.
 const ISOLATED_DIGITS: usize = 12;
 
@@ -157,7 +165,7 @@ fn amend_document(
         settle(&run.settings, &mut document.value);
         amend(&mut document.value)?;
     }
-    document.value["metadata"]["annotations"][labels::PROJECT] = json!(project);
+    document.value["metadata"]["annotations"][labels::PROJECT] = json!(owner(&run.settings, project));
     place(run, project, document);
     Ok(())
 }

@@ -6,7 +6,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::Run;
-use super::prepare::isolated_namespace;
+use super::prepare::{isolated_namespace, owner};
 use crate::failure::{Failure, suggest};
 use crate::home::{Session, Start, api, connect};
 use crate::manifest::find;
@@ -26,9 +26,9 @@ pub(crate) async fn session(run: &Run) -> Result<Option<Session>, Failure> {
     let Some(mut session) = connect(&run.settings, Start::Never).await? else { return Ok(None) };
     if !run.settings.namespace_named {
         let project = project(run);
-        let own = isolated_namespace(&project);
+        let (own, owner) = (isolated_namespace(&project), owner(&run.settings, &project));
         if run.settings.is_isolated()
-            || lives(&session, &own, &project).await? && !lives(&session, &session.namespace, &project).await?
+            || lives(&session, &own, &owner).await? && !lives(&session, &session.namespace, &owner).await?
         {
             session.namespace = own;
         }

@@ -112,7 +112,7 @@ async fn stand(
 async fn explain(run: &Run, session: &Session, prepared: &Prepared, stack: &Document) -> Result<Shown, Failure> {
     let before = promised::workloads(session, &namespace(stack), stack.name()).await?;
     let manner = Manner { explained: true, ..Manner::default() };
-    let outlook = planning::plan(run, Some(session), prepared, stack, manner).await?;
+    let outlook = planning::plan(run, Some(session), &prepared.found.documents, stack, manner).await?;
     say(run.globals.quiet, outlook.report.human(false).trim_end());
     Ok(Shown { report: outlook.report, fates: outlook.fates, before })
 }
@@ -126,7 +126,7 @@ async fn dry_run(run: &Run, arguments: &Arguments, prepared: &Prepared, stack: &
         apply::check_all(session, &prepared.found.documents).await?;
     }
     let manner = Manner { explained: arguments.explain, diff: true, redetect: false, offline: place == DryRun::Client };
-    let outlook = planning::plan(run, session.as_ref(), prepared, stack, manner).await?;
+    let outlook = planning::plan(run, session.as_ref(), &prepared.found.documents, stack, manner).await?;
     emit(&outlook.report, run.globals.format());
     outlook.failure.map_or(Ok(0), Err)
 }

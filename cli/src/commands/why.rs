@@ -7,6 +7,7 @@ use super::{Run, target};
 use crate::failure::{Failure, suggest};
 use crate::follow;
 use crate::output::{Document, Header, ServiceView, emit, evidence};
+use crate::redact::redact;
 
 /// Explain a service: the chain from not Ready to its cause, or the proof of the decision
 #[derive(Debug, Args)]
@@ -25,6 +26,7 @@ pub(crate) struct WhyReport {
     #[serde(flatten)]
     header: Header,
     stack: String,
+    /// Empty where the stack has no service.
     service: String,
     ready: bool,
     /// From the service to its cause, one sentence each.
@@ -79,7 +81,7 @@ fn explain(stack: &DevStack, specs: &[ServiceSpec], name: &str, wanted: Option<&
             Some(0)
         }) {
             Some(position) => position,
-            None => return Err(stack_only(stack, name)),
+            None => return Ok(stack_only(stack, name)),
         },
     };
     let (chain, last) = chain(&views, specs, position);
@@ -94,18 +96,31 @@ fn explain(stack: &DevStack, specs: &[ServiceSpec], name: &str, wanted: Option<&
         ready,
         chain,
         evidence: proof.collect(),
-        log: if ready { Vec::new() } else { status.last_failure.map(|f| f.log_tail).unwrap_or_default() },
+        log: if ready {
+            Vec::new()
+        } else {
+            status.last_failure.iter().flat_map(|failure| &failure.log_tail).map(|line| redact(line)).collect()
+        },
         next: next(&views[last], name),
     })
 }
 
 /// A stack without a service of its own: its conditions are the answer.
-fn stack_only(stack: &DevStack, name: &str) -> Failure {
-    let conditions = stack.status.iter().flat_map(|s| &s.conditions).filter(|c| c.status != "True");
-    let details = conditions.map(|c| format!("{}: {} {}", c.type_, c.reason, c.message)).collect::<Vec<_>>().join("; ");
-    Failure::Usage {
-        message: format!("stack `{name}` has no service to explain: {details}"),
-        hint: format!("`koan status {name}` shows the stack"),
+fn stack_only(stack: &DevStack, name: &str) -> WhyReport {
+    let conditions = || stack.status.iter().flat_map(|status| &status.conditions);
+    let ready = conditions().any(|c| c.type_ == "Ready" && c.status == "True");
+    let open = conditions().filter(|c| c.status != "True");
+    let open = open.map(|c| format!("{} is {}/{}: {}", c.type_, c.status, c.reason, c.message));
+    let next = if ready { "name a service in the manifest, then koan up" } else { "koan status" };
+    WhyReport {
+        header: Header::of("WhyReport"),
+        stack: name.to_owned(),
+        service: String::new(),
+        ready,
+        chain: std::iter::once(format!("stack `{name}` has no service")).chain(open).collect(),
+        evidence: Vec::new(),
+        log: Vec::new(),
+        next: next.to_owned(),
     }
 }
 
@@ -150,5 +165,42 @@ fn next(view: &ServiceView, stack: &str) -> String {
         _ if view.is_ready() => "nothing to do".to_owned(),
         "Suspended" => format!("koan up {stack} --set spec.suspend=false"),
         _ => format!("koan logs {stack} {}", view.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::follow::{Verdict, judge};
+
+    /// CLI-34, CLI-18: the log lines that an error and `why` quote are redacted like those of `logs`.
+    #[test]
+    fn quoted_log_lines_hide_secrets() {
+        let condition = |kind: &str, reason: &str| {
+            json!({"type": kind, "status": "False", "reason": reason, "message": "it ends again and again",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let spec: ServiceSpec = serde_json::from_value(json!({
+            "apiVersion": "koan.dev/v1alpha1", "kind": "ServiceSpec",
+            "metadata": {"name": "shop-web", "generation": 1, "labels": {"koan.dev/service": "web"}},
+            "spec": {"process": {"command": ["web"]}},
+            "status": {
+                "observedGeneration": 1,
+                "lastFailure": {"probe": "workload", "class": "Transient", "message": "password=hunter2", "logTail": ["token=s3cr3t-x up"]},
+                "conditions": [condition("Healthy", "CrashLooping"), condition("Ready", "NotReady")],
+            },
+        }))
+        .expect("a ServiceSpec");
+        let stack: DevStack = serde_json::from_value(json!({
+            "apiVersion": "koan.dev/v1alpha1", "kind": "DevStack", "metadata": {"name": "shop"},
+            "spec": {"services": [{"name": "web", "process": {"command": ["web"]}}]},
+        }))
+        .expect("a DevStack");
+        let report = explain(&stack, std::slice::from_ref(&spec), "shop", None).expect("a report");
+        assert_eq!(report.log, ["token=*** up"]);
+        let Verdict::Failed(failure) = judge(&stack, &[spec]) else { panic!("it failed for good") };
+        assert_eq!(failure.details(), ["password=***", "| token=*** up"]);
     }
 }

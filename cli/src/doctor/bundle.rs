@@ -12,11 +12,13 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::DoctorReport;
+use crate::commands::planning::{self, Manner};
 use crate::commands::{Run, known};
 use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::follow;
 use crate::home::{Home, Session, Start, api, connect};
+use crate::manifest::Document;
 use crate::output::{ServiceView, StackStatus};
 use crate::redact;
 
@@ -39,14 +41,16 @@ pub(crate) async fn collect(run: &Run, report: &DoctorReport) -> Result<Vec<Entr
     let mut entries = Vec::new();
     let session = connect(&run.settings, Start::Never).await?;
     let mut logs = Vec::new();
-    let mut stacks = json!([]);
+    let (mut stacks, mut plans) = (json!([]), json!([]));
     if let Some(session) = &session {
+        plans = self::plans(run, session).await?;
         (stacks, logs) = state(run, session).await?;
     }
     let version = json!({"version": env!("CARGO_PKG_VERSION"), "os": std::env::consts::OS, "arch": std::env::consts::ARCH});
     entries.push(document("version.json", &version));
     entries.push(document("doctor.json", &serde_json::to_value(report).unwrap_or_default()));
     entries.push(document("stacks.json", &stacks));
+    entries.push(document("plans.json", &plans));
     entries.push(lines("server.log", crate::home::tail(&home.log(), LINES).iter().map(String::as_str)));
     entries.extend(logs);
     Ok(entries)
@@ -59,6 +63,23 @@ fn learn_tokens(home: &Home) {
             redact::learn(text.trim());
         }
     }
+}
+
+/// What each stored stack still lacks by its plan; one that cannot be planned says why.
+async fn plans(run: &Run, session: &Session) -> Result<Value, Failure> {
+    let stacks: Api<DevStack> = Api::all(session.client.clone());
+    let list = stacks.list(&ListParams::default()).await.map_err(|e| api("list", "devstacks", e))?;
+    let mut plans = Vec::new();
+    for stack in &list.items {
+        known::learn_of_namespace(session, &stack.namespace().unwrap_or_default()).await;
+        let stored = Document::stored(serde_json::to_value(stack).unwrap_or_default());
+        let manner = Manner { explained: true, ..Manner::default() };
+        plans.push(match planning::plan(run, Some(session), &[], &stored, manner).await {
+            Ok(outlook) => serde_json::to_value(outlook.report).unwrap_or_default(),
+            Err(failure) => json!({"stack": stack.name_any(), "error": failure.to_string()}),
+        });
+    }
+    Ok(Value::Array(plans))
 }
 
 /// Statuses of every stack, and the last lines of every service.

@@ -8,13 +8,17 @@ use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::home::prepare;
 
+/// Ids of the checks of this file.
+const IDS: [&str; 4] = ["engine.docker", "engine.podman", "engine.process", "engine.order"];
+
 /// All engines at once, and the order in which `Auto` would take them.
 pub(super) async fn checks(run: &Run) -> Vec<Check> {
     let engines = match open(run) {
         Ok(engines) => engines,
         Err(failure) => {
             let remedy = failure.hints().join("; ");
-            return vec![Check::not_ok("engine.order", "order of engines", Verdict::Fail, failure.to_string(), remedy)];
+            let refuse = |id| Check::not_ok(id, "engines can be asked", Verdict::Fail, failure.to_string(), remedy.clone());
+            return IDS.map(refuse).to_vec();
         }
     };
     let infos = join_all(engines.all().iter().map(|engine| engine.info())).await;

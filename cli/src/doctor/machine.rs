@@ -1,21 +1,22 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use koan_adapters::catalogue;
+use koan_core::validate::ValidPortPolicy;
 
 use super::report::{Check, Verdict};
 use crate::commands::{Run, prepare::prepare};
 use crate::failure::Failure;
 use crate::home::{self, ServerRecord};
-use crate::settings::VARIABLES;
+use crate::settings::{SET_BY_KOAN, VARIABLES};
 
 /// Free space below which the home is at risk, in bytes.
 const LEAST_DISK: u64 = 1 << 30;
-/// A `KOAN_*` name that Koan sets and never reads.
-const SET_BY_KOAN: &str = "KOAN_SEED";
+/// Where Linux says which ports it gives to outgoing connections.
+const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// Checks that ask no engine.
 pub(super) fn checks(run: &Run) -> Vec<Check> {
-    vec![directory(run), lock(run), disk(run), ports(), loopback(), proxy(run), manifest(run), unknown(run)]
+    vec![directory(run), lock(run), disk(run), range(), ports(), loopback(), proxy(run), manifest(run), unknown(run)]
 }
 
 fn directory(run: &Run) -> Check {
@@ -57,6 +58,27 @@ fn disk(run: &Run) -> Check {
         Err(error) => {
             Check::not_ok("home.disk", title, Verdict::Warn, error.to_string(), "check that KOAN_HOME is on a mounted disk")
         }
+    }
+}
+
+/// Ports that Koan chooses from: how many are free, and whether the system gives them away as well.
+fn range() -> Check {
+    let title = "range of chosen ports";
+    let ValidPortPolicy { low, high, .. } = ValidPortPolicy::default();
+    let free = (low..=high).filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).count();
+    let given = std::fs::read_to_string(EPHEMERAL).unwrap_or_default();
+    let mut given = given.split_whitespace().filter_map(|text| text.parse::<u16>().ok());
+    let overlap = match (given.next(), given.next()) {
+        (Some(first), Some(last)) if first <= high && last >= low => {
+            format!("; the system gives {first} to {last} to outgoing connections, a port that is lost to one is picked again")
+        }
+        _ => String::new(),
+    };
+    let detail = format!("{free} of {} free from {low} to {high}{overlap}", usize::from(high - low) + 1);
+    if free > 0 {
+        Check::ok("ports.range", title, detail)
+    } else {
+        Check::not_ok("ports.range", title, Verdict::Fail, detail, "end what holds them, or set spec.ports.range to another one")
     }
 }
 
@@ -102,14 +124,21 @@ fn proxy(run: &Run) -> Check {
 fn manifest(run: &Run) -> Check {
     let title = "manifest";
     match prepare(run) {
-        Ok(prepared) => Check::ok("manifest.valid", title, format!("{} object(s), valid", prepared.found.documents.len())),
+        Ok(prepared) => Check::ok(
+            "manifest.valid",
+            title,
+            match prepared.found.documents.len() {
+                1 => "1 object, valid".to_owned(),
+                count => format!("{count} objects, valid"),
+            },
+        ),
         Err(Failure::NoManifest { .. }) => Check::not_ok("manifest.valid", title, Verdict::Skip, "none here", "koan init"),
         Err(failure) => failed("manifest.valid", title, &failure),
     }
 }
 
 fn known(name: &str) -> bool {
-    name == SET_BY_KOAN || VARIABLES.iter().any(|variable| variable.name == name)
+    SET_BY_KOAN.contains(&name) || VARIABLES.iter().any(|variable| variable.name == name)
 }
 
 /// `KOAN_*` names that nobody reads or sets; what `koan env` exported is known by its shape.

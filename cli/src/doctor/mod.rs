@@ -19,6 +19,7 @@ pub(crate) const CHECKS: &[&str] = &[
     "home.dir",
     "home.lock",
     "home.disk",
+    "ports.range",
     "ports.known",
     "net.loopback",
     "net.proxy",

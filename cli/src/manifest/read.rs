@@ -36,6 +36,13 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// A stored object as a document; its fields stand nowhere in particular.
+    pub(crate) fn stored(value: Value) -> Self {
+        let word = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (api_version, kind) = (word("apiVersion"), word("kind"));
+        Self { files: Vec::new(), api_version, kind, node: Node::from_json(&value), value }
+    }
+
     /// The place of a field path inside this document.
     pub(crate) fn location(&self, path: &str) -> Location {
         let Position { file, line, column } = self.node.locate(path);

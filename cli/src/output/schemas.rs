@@ -27,7 +27,7 @@ fn check<T: JsonSchema>(kind: &str) {
     assert_eq!(committed, schema, "{} differs: run the test with {WRITE}=1", path.display());
 }
 
-/// K-9, CLI-2: each document has a schema, and the committed one is that of the code.
+/// K-9 (decision 0009), CLI-2: each document has a schema, and the committed one is that of the code.
 #[test]
 fn the_committed_schemas_are_those_of_the_documents() {
     check::<StackStatus>("StackStatus");

@@ -155,6 +155,24 @@ fn a_namespace_holds_for_every_object() {
     assert_eq!(koan.run(&["list", "-A", "-o", "name"]).code(0).stdout.lines().count(), 2);
 }
 
+/// CLI-10: in a cluster a stack says whose it is by a part of its folder's hash, and no path of this machine leaves it.
+#[test]
+fn no_path_leaves_this_machine() {
+    let koan = Koan::with(SHOP);
+    koan.run(&["serve", "--background", "--no-controller"]).code(0);
+    let kubeconfig = koan.write("kubeconfig", &koan.run(&["context", "print"]).code(0).stdout);
+    let away = |words: &[&str]| {
+        let output = koan.command(&[words, &["--context", "koan"]].concat()).env("KUBECONFIG", &kubeconfig).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    assert_eq!(away(&["apply"]).0, Some(0), "{}", away(&["apply"]).1);
+    let stack = koan.objects("default", "devstacks").remove(0);
+    let owner = stack["metadata"]["annotations"]["koan.dev/project"].as_str().unwrap().to_owned();
+    assert!(owner.len() == 12 && owner.chars().all(|c| c.is_ascii_hexdigit()), "{owner}");
+    assert_eq!(away(&["apply"]).0, Some(0), "the same folder owns it still");
+    assert!(koan.run(&["apply"]).code(2).stderr.contains("belongs to"), "at home it is another project's");
+}
+
 /// CLI-10: a manifest under another name belongs to its folder, by `-f` from anywhere.
 #[test]
 fn a_manifest_may_have_another_name() {
@@ -172,7 +190,7 @@ fn apply_prunes_what_the_manifest_lost() {
     let koan = Koan::with(&format!("{SHOP}---\n{}", SHOP.replace("name: shop", "name: depot")));
     koan.run(&["apply", "--wait", "--redetect", "--timeout", "60s"]).code(0);
     koan.write("koan.yaml", SHOP);
-    let output = koan.run(&["apply", "--prune", "-f", "koan.yaml"]).code(0);
+    let output = koan.run(&["apply", "--server-side", "--prune", "-f", "koan.yaml"]).code(0);
     assert!(output.stderr.contains("devstack/depot pruned") && output.stderr.contains("devstack/shop configured"), "{output:?}");
     until("depot is gone", || (koan.run(&["list", "-o", "name"]).stdout == "devstack.koan.dev/shop\n").then_some(()));
 }

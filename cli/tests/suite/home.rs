@@ -102,7 +102,7 @@ fn a_bundle_holds_no_secret() {
     let koan = Koan::with(SHOP);
     koan.up(&[]).code(0);
     let output = koan.run(&["doctor", "--bundle", "bundle.tar"]);
-    for name in ["doctor.json", "stacks.json", "server.log", "logs/shop/api.log"] {
+    for name in ["doctor.json", "stacks.json", "plans.json", "server.log", "logs/shop/api.log"] {
         assert!(output.stderr.contains(name), "{name}: {output:?}");
     }
     let bytes = std::fs::read(koan.project().join("bundle.tar")).unwrap();
@@ -133,6 +133,31 @@ fn the_doctor_has_a_remedy_for_everything() {
     let unknown = checks.iter().find(|check| check["id"] == "env.unknown").unwrap();
     assert!(unknown["detail"].as_str().unwrap().contains("KOAN_ENGIN"), "{unknown}");
     assert!(koan.run(&["doctor", "--check", "env.unkn"]).code(2).stderr.contains("env.unknown"));
+}
+
+/// CLI-37: a Docker context is honoured: the one that a variable names, else the one that was chosen; `DOCKER_HOST` beats both.
+#[test]
+fn a_docker_context_is_honoured() {
+    let koan = Koan::new();
+    let meta = |digest: &str, host: &str| {
+        let path = koan.person().join(".docker/contexts/meta").join(digest);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("meta.json"), format!(r#"{{"Endpoints": {{"docker": {{"Host": "{host}"}}}}}}"#)).unwrap();
+    };
+    // SHA-256 of `lab`.
+    meta("a51146d38077ff992eba84cf1d5e9b249073503eb74868699016153b031a38f7", "unix:///nonexistent/lab.sock");
+    let seen = |variables: &[(&str, &str)]| {
+        let mut command = koan.command(&["doctor", "--check", "engine.docker"]);
+        let output = command.env_remove("DOCKER_HOST").envs(variables.iter().copied()).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert!(seen(&[("DOCKER_CONTEXT", "lab")]).contains("/nonexistent/lab.sock"), "{}", seen(&[("DOCKER_CONTEXT", "lab")]));
+    assert!(seen(&[("DOCKER_CONTEXT", "labb")]).contains("no Docker context `labb`"));
+    assert!(!seen(&[]).contains("lab.sock"));
+    std::fs::write(koan.person().join(".docker/config.json"), r#"{"currentContext": "lab"}"#).unwrap();
+    assert!(seen(&[]).contains("/nonexistent/lab.sock"));
+    assert!(!seen(&[("DOCKER_CONTEXT", "default")]).contains("lab.sock"));
+    assert!(seen(&[("DOCKER_HOST", "unix:///nonexistent/host.sock")]).contains("host.sock"));
 }
 
 /// CLI-8: the home's server listens where it is told, serves without controllers, and ends when it is told.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness: its failure is the failure of a test")]
 
 mod bad_input;
+mod cold;
+mod documented;
 mod flags;
 mod foreground;
 mod home;
@@ -10,3 +12,5 @@ mod logging;
 mod overrides;
 mod program;
 mod reading;
+mod snapshots;
+mod table;

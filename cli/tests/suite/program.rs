@@ -41,6 +41,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     /// The same, if the exit code is this one.
     #[track_caller]
     pub(crate) fn code(self, code: i32) -> Self {
@@ -117,9 +124,7 @@ impl Koan {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let output = self.command(arguments).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Output { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Output::of(&mut self.command(arguments))
     }
 
     /// Brings the manifest's stack up.

@@ -2,8 +2,6 @@
 
 mod contract;
 mod environment;
-#[cfg(test)]
-mod matrix;
 mod ownership;
 mod postgres;
 mod prober;

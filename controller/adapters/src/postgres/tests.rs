@@ -140,20 +140,3 @@ async fn a_cache_is_no_database() {
     let report = LiveProber::new().probe(&question("postgres", server.port, &ALL), &right()).await;
     assert_eq!(only(&report).verdict, CandidateVerdict::Impostor);
 }
-
-/// DET-5, DET-21: a login that works and may not connect to the database is `NotAuthorised`, and the database is not used.
-#[tokio::test]
-async fn a_login_without_the_right_to_connect_is_not_authorised() {
-    let Some(server) = guarded(NOBODY).await else { return };
-    let mut config = tokio_postgres::Config::new();
-    config.host("127.0.0.1").port(server.port).user("shop user").password("right p\"ass").dbname("shop");
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-    let connection = tokio::spawn(connection);
-    client.batch_execute("REVOKE CONNECT ON DATABASE shop FROM PUBLIC; CREATE ROLE guest LOGIN PASSWORD 'guest'").await.unwrap();
-    drop(client);
-    connection.await.unwrap().unwrap();
-    let question = question("postgres", server.port, &[CredentialRef::Manifest]);
-    let report = LiveProber::as_user(server.uid).probe(&question, &manifest(login(Some("guest"), "guest"))).await;
-    assert_eq!(codes(only(&report)).last(), Some(&EvidenceCode::NotAuthorised), "{report:?}");
-    assert_eq!(only(&report).verdict, CandidateVerdict::Rejected);
-}

@@ -8,6 +8,4 @@ mod resolve;
 pub use live::LiveProber;
 
 #[cfg(test)]
-mod codes;
-#[cfg(test)]
 mod tests;

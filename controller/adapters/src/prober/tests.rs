@@ -59,7 +59,7 @@ async fn a_closed_port_is_absent() {
     }
 }
 
-/// DET-5, DET-10: beyond loopback nothing is dialled that the manifest does not name.
+/// DET-10: beyond loopback nothing is dialled that the manifest does not name.
 #[tokio::test]
 async fn a_remote_candidate_of_the_environment_is_not_dialled() {
     let mut question = question("postgres", 5432, &CREDENTIALS);
@@ -122,7 +122,7 @@ impl Product for Hangs {
     }
 }
 
-/// DET-5, P17, DET-12: an adapter that hangs ends with the budget, and the budget is evidence.
+/// P17, DET-12: an adapter that hangs ends with the budget, and the budget is evidence.
 #[tokio::test(start_paused = true)]
 async fn p17_an_adapter_that_hangs_ends_with_its_budget() {
     let recipe = catalogue().recipe("redis").unwrap();

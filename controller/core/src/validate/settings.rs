@@ -75,7 +75,7 @@ fn export_only(profile: Profile, findings: &mut Findings) {
             Reason::ProfileExportOnly,
             "profile",
             format!("profile `{}` can only be exported, never run here", word(profile)),
-            Some("use profile local or ci here, or `koan export`".to_owned()),
+            Some("use profile local or ci here".to_owned()),
         ),
     }
 }
