@@ -121,11 +121,8 @@ impl Collector {
 }
 
 async fn inventory(context: &Context, engine: EngineName) -> Option<Arc<Inventory>> {
-    if let Some(known) = context.pool.known(engine) {
-        return Some(known);
-    }
-    let available = context.pool.info(engine).await.is_some_and(|info| info.available);
-    if !available {
+    let known = context.pool.known(engine).is_some();
+    if !known && !context.pool.info(engine).await.is_some_and(|info| info.available) {
         return None;
     }
     context.pool.inventory(engine).await.ok().flatten()

@@ -32,11 +32,18 @@ struct Slot {
     epoch: u64,
     /// Objects of the last steps, each with its count.
     stepped: VecDeque<(u64, String)>,
-    /// The reply to a step was lost: what the cache says of its object may be wrong.
-    doubted: bool,
+    /// Counts the replies that were lost: what the cache says of their objects may be wrong until a list that began later.
+    doubts: u64,
+    /// The doubts that a list settled.
+    settled: u64,
 }
 
 impl Slot {
+    /// The inventory, unless a reply was lost since it was listed.
+    fn certain(&self) -> Option<Arc<Inventory>> {
+        self.inventory.clone().filter(|_| self.settled == self.doubts)
+    }
+
     /// Objects of the steps since a count; `None` where they are no longer remembered.
     fn stepped_since(&self, before: u64) -> Option<BTreeSet<&str>> {
         let steps = self.stepped.iter().filter(|(epoch, _)| *epoch > before).map(|(_, object)| object.as_str());
@@ -117,7 +124,8 @@ impl Pool {
         asked.into_iter().flatten().collect()
     }
 
-    /// The inventory of an engine; listed once, then kept up to date.
+    /// The inventory of an engine; listed once, then kept up to date, and listed anew where the reply to a step of ours was lost:
+    /// whoever acts on it would act on what may be wrong.
     ///
     /// # Errors
     /// The engine does not answer.
@@ -125,7 +133,7 @@ impl Pool {
         if self.engine(name).is_none() {
             return Ok(None);
         }
-        if let Some(known) = self.known(name) {
+        if let Some(known) = self.with(name, |slot| slot.certain()) {
             return Ok(Some(known));
         }
         self.used.send_if_modified(|used| used.insert(name));
@@ -145,7 +153,7 @@ impl Pool {
         let _ = used.wait_for(|used| used.contains(&name)).await;
     }
 
-    /// The inventory of an engine as it was last seen, without asking.
+    /// The inventory of an engine as it was last seen, without asking: for what decides nothing.
     pub(crate) fn known(&self, name: EngineName) -> Option<Arc<Inventory>> {
         self.with(name, |slot| slot.inventory.clone())
     }
@@ -155,27 +163,13 @@ impl Pool {
         self.with(name, |slot| slot.inventory.clone().or_else(|| slot.last.clone()))
     }
 
-    /// Makes sure that the inventory of an engine is there, and lists anew where the reply to a step of ours was lost.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub(crate) async fn certain(&self, name: EngineName) -> Result<(), EngineError> {
-        if self.with(name, |slot| slot.doubted && slot.inventory.is_some()) {
-            self.relist(name).await?;
-        }
-        self.inventory(name).await.map(drop)
-    }
-
     /// Lists an engine anew and says whose objects changed.
     ///
     /// # Errors
     /// The engine does not answer; what was known of it is forgotten.
     pub(crate) async fn relist(&self, name: EngineName) -> Result<Difference, EngineError> {
         let Some(engine) = self.engine(name) else { return Ok(Difference::default()) };
-        let before = self.with(name, |slot| {
-            slot.doubted = false;
-            slot.epoch
-        });
+        let (before, doubts) = self.with(name, |slot| (slot.epoch, slot.doubts));
         match engine.inventory(&self.scope).await {
             Ok(listed) => Ok(self.with(name, |slot| {
                 // A step that ended meanwhile may be missing in this list: its object stays as the reply told it.
@@ -192,13 +186,13 @@ impl Pool {
                 let known = slot.inventory.as_deref().map(|old| overlay::difference(old, &next)).unwrap_or_default();
                 let difference = Difference { overtaken, ..known };
                 slot.inventory = Some(Arc::new(next));
+                slot.settled = slot.settled.max(doubts);
                 difference
             })),
             Err(error) => {
                 self.with(name, |slot| {
                     slot.last = slot.inventory.take().or_else(|| slot.last.take());
                     slot.info = None;
-                    slot.doubted = true;
                 });
                 Err(error)
             }
@@ -211,7 +205,7 @@ impl Pool {
             Outcome::Done(done) => done,
             // The step may have been done all the same, and only its reply was lost.
             Outcome::Failed(failure) if failure.class == FailureClass::Transient => {
-                self.with(name, |slot| slot.doubted = true);
+                self.with(name, |slot| slot.doubts += 1);
                 return;
             }
             Outcome::Failed(_) | Outcome::Waiting { .. } => return,

@@ -1,11 +1,16 @@
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use koan_core::identity::Owner;
 use koan_core::inventory::{Inventory, LivePort, WorkloadRecord, WorkloadState};
-use koan_crds::v1alpha1::{EngineName, Protocol};
+use koan_core::outcome::{Failure, Outcome};
+use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepAction, StepId};
+use koan_crds::v1alpha1::{EngineName, FailureClass, Protocol};
+use koan_crds::vocabulary::Reason;
+use koan_engines::sim::SimWorld;
 
-use super::Ahead;
 use super::overlay::{difference, merge};
+use super::{Ahead, Pool};
 use crate::runtime::{Key, Wake};
 
 fn record(id: &str, uid: &str, state: WorkloadState) -> WorkloadRecord {
@@ -90,4 +95,43 @@ fn an_overtaken_list_tells_of_all_others() {
     let merged = merge(&old, listed, &["shop-a"].into());
     let states: Vec<WorkloadState> = merged.workloads.iter().map(|record| record.state).collect();
     assert_eq!(states, [WorkloadState::Running, WorkloadState::Exited]);
+}
+
+fn start(record: &WorkloadRecord) -> Step {
+    let object = ObjectRef { name: record.name.clone(), id: Some(record.id.clone()), owner: record.owner.clone() };
+    Step {
+        id: StepId(0),
+        object: record.name.clone(),
+        cause: "it does not run".to_owned(),
+        evidence: Vec::new(),
+        repair: false,
+        downtime: Downtime::None,
+        data_effect: DataEffect::None,
+        depends_on: Vec::new(),
+        action: StepAction::Start(object),
+    }
+}
+
+/// REL-32, S-9, DET-35: after a lost reply whoever asks for the inventory gets a new list, once; a refusal that the engine told
+/// leaves no doubt.
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_is_settled_by_the_next_list() {
+    let world = SimWorld::new(EngineName::Docker);
+    let pool = Pool::new(vec![Arc::new(world.engine())], "i".into());
+    let step = start(&record("a", "1", WorkloadState::Created));
+    let failed = |class| {
+        let (reason, message) = (Reason::ProvisionFailed, "no reply".to_owned());
+        Outcome::Failed(Failure { class, reason, message, remedy: None })
+    };
+    let mut reads = Vec::new();
+    for class in [None, Some(FailureClass::Transient), Some(FailureClass::Denied)] {
+        if let Some(class) = class {
+            pool.stepped(EngineName::Docker, &step, &failed(class), jiff::Timestamp::UNIX_EPOCH);
+        }
+        for _reader in 0..2 {
+            assert!(pool.inventory(EngineName::Docker).await.unwrap().is_some());
+        }
+        reads.push(world.reads());
+    }
+    assert_eq!(reads, [reads[0], reads[0] + 1, reads[0] + 1]);
 }

@@ -118,7 +118,7 @@ async fn is_running(visit: &Visit<'_>, service: &ValidService) -> bool {
         _ => None,
     };
     if let Some(engine) = held(visit).or(chosen)
-        && let Err(error) = visit.context.pool.certain(engine).await
+        && let Err(error) = visit.context.pool.inventory(engine).await
     {
         // What cannot be seen may run: its ports stay its own (L-1).
         tracing::debug!(key = %visit.key, "no inventory: {error}");
