@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use koan_crds::v1alpha1::EngineName;
@@ -46,10 +47,10 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_enum, value_name = "ENGINE")]
     pub(crate) engine: Option<EngineWord>,
     /// Namespace
-    #[arg(short = 'n', long, global = true, value_name = "NAMESPACE")]
+    #[arg(short = 'n', long, global = true, value_name = "NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) namespace: Option<String>,
     /// Context of a kubeconfig: work on that cluster instead of this machine
-    #[arg(long, global = true, value_name = "CONTEXT")]
+    #[arg(long, global = true, value_name = "CONTEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) context: Option<String>,
     /// State directory
     #[arg(long, global = true, value_name = "DIR")]

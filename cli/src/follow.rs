@@ -192,10 +192,12 @@ fn timeout_message(name: &str, last: Option<&StackStatus>) -> String {
         .filter(|s| !s.is_ready())
         .map(|s| format!("{} ({})", s.name, s.state))
         .collect();
-    format!(
-        "stack `{name}` is not ready in time: {}",
-        if waiting.is_empty() { "not judged yet".to_owned() } else { waiting.join(", ") }
-    )
+    let what = match (waiting.as_slice(), last) {
+        ([], None) => "not judged yet".to_owned(),
+        ([], Some(_)) => "its services have not answered this request yet".to_owned(),
+        (names, _) => names.join(", "),
+    };
+    format!("stack `{name}` is not ready in time: {what}")
 }
 
 /// Runs a wait with an optional limit and the signals of a terminal; `None` is the limit.

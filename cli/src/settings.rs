@@ -205,11 +205,12 @@ impl Settings {
         let isolated = look.parsed(look.text(None, "KOAN_ISOLATED", "isolated")?, switch)?;
         let timeout = look.parsed(look.text(flag("--timeout", &globals.timeout), "KOAN_TIMEOUT", "timeout")?, duration)?;
         let namespace = look.text(flag("--namespace", &globals.namespace), "KOAN_NAMESPACE", "namespace")?;
+        let namespace = look.parsed(namespace, named_namespace)?;
         let origins = files.user.get("allowedOrigins").map(|value| value.text.clone()).unwrap_or_default();
         Ok(Self {
             home: std::path::absolute(&home).unwrap_or(home),
             namespace_named: namespace.is_some(),
-            namespace: namespace.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |text| text.value),
+            namespace: namespace.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |sourced| sourced.value),
             context: globals.context.clone().or(environment.get("KOAN_CONTEXT")?.map(str::to_owned)),
             profile,
             engine,
@@ -316,6 +317,21 @@ fn preferred(text: &str, from: &str) -> Result<Vec<EngineName>, Failure> {
 
 /// Most ports after a busy one that are tried; the manifest's bound.
 const MAX_PROBES: u32 = 20_000;
+
+/// Longest name of a namespace.
+const MAX_NAMESPACE: usize = 63;
+
+fn named_namespace(text: &str, from: &str) -> Result<String, Failure> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = |c: char| c == '-';
+    if (1..=MAX_NAMESPACE).contains(&text.len()) && text.chars().all(inner) && !text.starts_with(ends) && !text.ends_with(ends) {
+        return Ok(text.to_owned());
+    }
+    Err(Failure::Usage {
+        message: format!("{from}: `{text}` is no name of a namespace"),
+        hint: format!("1 to {MAX_NAMESPACE} of a-z, 0-9 and -, no - first or last"),
+    })
+}
 
 fn probes(text: &str, from: &str) -> Result<u32, Failure> {
     text.parse().ok().filter(|number| *number <= MAX_PROBES).ok_or_else(|| Failure::Usage {

@@ -27,6 +27,11 @@ pub trait Host: Send + Sync + 'static {
     /// True when nothing else listens on that very address (CLI-31); told by binding it.
     fn port_is_free(&self, address: SocketAddr) -> bool;
 
+    /// Who listens there, for a message; `None` where nobody can tell.
+    fn port_holder(&self, _address: SocketAddr) -> Option<String> {
+        None
+    }
+
     /// The installed program of this name in one of these folders or on `PATH` (ENG-17): its absolute path.
     fn program(&self, name: &str, folders: &[&str]) -> Option<String>;
 
@@ -62,6 +67,10 @@ pub struct SystemHost;
 impl Host for SystemHost {
     fn port_is_free(&self, address: SocketAddr) -> bool {
         std::net::TcpListener::bind(address).is_ok()
+    }
+
+    fn port_holder(&self, address: SocketAddr) -> Option<String> {
+        koan_adapters::listener_name(address)
     }
 
     fn program(&self, name: &str, folders: &[&str]) -> Option<String> {

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use koan_apiserver::{ContextEntry, KubeconfigError, KubeconfigFile};
 use koan_crds::vocabulary::ExitCode;
@@ -18,7 +19,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
     /// Name of the context; koan
-    #[arg(long, global = true, default_value = "koan")]
+    #[arg(long, global = true, default_value = "koan", value_parser = NonEmptyStringValueParser::new())]
     name: String,
     /// Kubeconfig to change; KUBECONFIG, else ~/.kube/config
     #[arg(long, global = true, value_name = "FILE")]

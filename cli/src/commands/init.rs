@@ -35,6 +35,15 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
         }
     }
     let name = arguments.name.clone().unwrap_or_else(|| name_of(&arguments.folder));
+    if !is_name(&name) {
+        return Err(Failure::Usage {
+            message: format!("--name: `{name}` is no name of a stack"),
+            hint: format!(
+                "2 to {MAX_NAME} of a-z, 0-9 and -, a letter first and no - last, such as {}",
+                name_of(&arguments.folder)
+            ),
+        });
+    }
     let manifest = arguments.folder.join("koan.yaml");
     std::fs::create_dir_all(&arguments.folder).map_err(|source| Failure::WriteFile { path: arguments.folder.clone(), source })?;
     write_new(&manifest, &manifest_text(&name, &arguments.adapters, &recipes.ids()))?;
@@ -47,6 +56,13 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     emit(&InitReport::of(name, manifest.display().to_string()), run.globals.format());
     say(run.globals.quiet, "next: koan up");
     Ok(0)
+}
+
+/// What validation takes as the name of a stack.
+fn is_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let length = (2..=MAX_NAME).contains(&name.len());
+    length && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(inner) && !name.ends_with('-')
 }
 
 /// A valid name from the folder's: lower case, letter first.

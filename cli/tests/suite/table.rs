@@ -93,5 +93,23 @@ fn flags_without_their_value_are_refused() {
             assert!(!koan.serves(), "{command:?} {flag}: nothing was started");
         }
     }
+    let empty: [&[&str]; 8] = [
+        &["plan", "--namespace"],
+        &["plan", "--context"],
+        &["up", "--name"],
+        &["up", "--set"],
+        &["context", "print", "--name"],
+        &["init", "fresh", "--name"],
+        &["logs", "--tail"],
+        &["doctor", "--check"],
+    ];
+    for words in empty {
+        let output = koan.run(&[words, &[""]].concat()).code(2);
+        assert!(output.stderr.contains("hint: ") && output.stdout.is_empty(), "{words:?}: {output:?}");
+    }
+    for words in [["init", "fresh", "--name", "Bad Name"], ["plan", "-o", "json", "-nA_B"]] {
+        koan.run(&words).code(2);
+    }
+    assert!(!koan.project().join("fresh").exists(), "nothing was written");
     assert!(koan.run(&["up", "--", "--timeout"]).code(2).stderr.contains("--timeout"), "after -- it is a name");
 }

@@ -16,5 +16,6 @@ mod wire;
 
 pub use contract::Prober;
 pub use environment::{environment_candidates, environment_names};
+pub use ownership::listener_name;
 pub use prober::LiveProber;
 pub use registry::{Catalogue, catalogue};

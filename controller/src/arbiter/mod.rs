@@ -161,7 +161,8 @@ fn allocate(
         let known = |port: &u16| own.contains(port) || facts.busy.iter().any(|busy| busy.port == *port);
         let Some(busy) = hosts(&allocation).find(|port| !known(port) && !is_free(*port, host)) else { break };
         facts.current.retain(|port| port.host != busy);
-        facts.busy.push(BusyPort { port: busy, holder: "another program".to_owned() });
+        let holder = host.port_holder(at(busy)).unwrap_or_else(|| "another program".to_owned());
+        facts.busy.push(BusyPort { port: busy, holder });
         allocation = allocate_ports(service, facts)?;
     }
     Ok(allocation)
@@ -199,5 +200,10 @@ fn hosts(allocation: &PortAllocation) -> impl Iterator<Item = u16> {
 }
 
 fn is_free(port: u16, host: &dyn Host) -> bool {
-    host.port_is_free(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    host.port_is_free(at(port))
+}
+
+/// The very address at which a port is published.
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }

@@ -300,7 +300,7 @@ async fn a_moved_port_is_told() {
         instance.ready("shop").await;
         let (told, message) = once(&instance, Event::PortRepicked, "shop-cache").await;
         assert_eq!(told, kind);
-        assert!(message.contains("6380"), "{message}");
+        assert!(message.contains("6380") && message.contains("a test, port 6379"), "{message}");
     }
 }
 

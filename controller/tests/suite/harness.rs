@@ -100,6 +100,10 @@ impl Host for TestHost {
         !self.0.lock().unwrap().contains(&address.port())
     }
 
+    fn port_holder(&self, address: SocketAddr) -> Option<String> {
+        Some(format!("a test, port {}", address.port()))
+    }
+
     fn program(&self, _: &str, _: &[&str]) -> Option<String> {
         None
     }
