@@ -37,7 +37,7 @@ pub(crate) fn address(environment: &Environment) -> Result<Option<(String, Strin
 }
 
 /// The folder of Docker's settings.
-fn folder(environment: &Environment) -> Result<Option<PathBuf>, Failure> {
+pub(crate) fn folder(environment: &Environment) -> Result<Option<PathBuf>, Failure> {
     if let Some(folder) = environment.get("DOCKER_CONFIG")? {
         return Ok(Some(PathBuf::from(folder)));
     }

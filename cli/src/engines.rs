@@ -11,10 +11,10 @@ use koan_engines::Engine;
 use koan_engines::moby::{Dialect, Endpoint, HostFacts, Moby, MobyOptions, default_endpoints};
 use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
 
-use crate::docker_context;
 use crate::failure::Failure;
 use crate::home::{Home, instance_of};
 use crate::settings::Settings;
+use crate::{docker_context, registry_logins};
 
 /// Engines in the order in which `Auto` asks them (CLI-38).
 pub(crate) struct Engines {
@@ -33,7 +33,8 @@ impl Engines {
         for (engine, variable) in [(EngineName::Docker, "DOCKER_HOST"), (EngineName::Podman, "CONTAINER_HOST")] {
             let Some(dialect) = Dialect::of(engine) else { continue };
             let endpoint = endpoint(settings, engine, variable)?;
-            let options = MobyOptions { endpoint, dialect, secrets_dir: home.secrets(), cores: cores() };
+            let logins = registry_logins::of_person(&settings.environment, engine)?;
+            let options = MobyOptions { endpoint, dialect, secrets_dir: home.secrets(), cores: cores(), logins };
             list.push(Arc::new(Moby::new(options).map_err(|error| unusable(&error))?));
         }
         list.push(Arc::new(ProcessEngine::new(process_options(home, &instance)?)));

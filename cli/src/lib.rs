@@ -17,6 +17,7 @@ mod manifest;
 mod output;
 mod redact;
 pub mod reference;
+mod registry_logins;
 mod serve;
 mod settings;
 

@@ -58,6 +58,12 @@ impl Environment {
         Self(std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect())
     }
 
+    /// These variables.
+    #[cfg(test)]
+    pub(crate) fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        Self(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
     /// The value of a variable; empty counts as unset. An old spelling works too.
     ///
     /// # Errors

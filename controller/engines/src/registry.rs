@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use koan_crds::v1alpha1::EngineName;
 
-use crate::moby::{Dialect, Endpoint, Moby, MobyOptions};
+use crate::moby::{Dialect, Endpoint, Moby, MobyOptions, RegistryLogins};
 use crate::process::{ProcessEngine, ProcessOptions};
 use crate::{Engine, EngineError};
 
@@ -20,6 +20,8 @@ pub struct EngineSettings {
     pub secrets_dir: PathBuf,
     /// Cores of this machine.
     pub cores: usize,
+    /// Where logins of image registries stand.
+    pub logins: RegistryLogins,
     /// Settings of the process engine.
     pub process: ProcessOptions,
 }
@@ -64,8 +66,13 @@ pub static ENGINES: &[Registered] = &[
 ];
 
 fn moby(settings: &EngineSettings, dialect: &'static Dialect, endpoint: &Endpoint) -> Result<Arc<dyn Engine>, EngineError> {
-    let options =
-        MobyOptions { endpoint: endpoint.clone(), dialect, secrets_dir: settings.secrets_dir.clone(), cores: settings.cores };
+    let options = MobyOptions {
+        endpoint: endpoint.clone(),
+        dialect,
+        secrets_dir: settings.secrets_dir.clone(),
+        cores: settings.cores,
+        logins: settings.logins.clone(),
+    };
     Ok(Arc::new(Moby::new(options)?))
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::models::{CreateImageInfo, ImageInspect};
 use bollard::query_parameters::CreateImageOptionsBuilder;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use super::engine::Moby;
 use super::failure::{is_absent, status_of, words_of};
+use super::logins::LoginError;
 use super::session::{Session, architecture_name};
 use super::transport::Transport;
 
@@ -188,13 +190,20 @@ impl Moby {
     fn begin_pull(&self, reference: String, session: &Session) -> Pull {
         let (transport, title, unknown) = (self.transport.clone(), self.title(), session.dialect.image_unknown);
         let pulls = Arc::clone(&self.images.pulls);
+        let logins = self.options.logins.clone();
         let task = tokio::spawn(async move {
-            let result = tokio::time::timeout(PULL_LIMIT, pull(&transport, &reference)).await;
+            let login = logins.of_image(&reference).await;
+            if let Err(error) = &login {
+                tracing::warn!(image = reference, "pulled without a login: {error}");
+            }
+            let (login, doubt) = login.map_or_else(|error| (None, Some(error)), |login| (login, None));
+            let result = tokio::time::timeout(PULL_LIMIT, pull(&transport, &reference, login)).await;
             pulls.lock().unwrap_or_else(PoisonError::into_inner).remove(&reference);
+            let failed = |error: &Error| with_doubt(pull_failure(title, &reference, unknown, error), doubt.as_ref());
             match result {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(pull_failure(title, &reference, unknown, &error)),
-                Err(_) => Err(pull_failure(title, &reference, unknown, &Error::RequestTimeoutError)),
+                Ok(Err(error)) => Err(failed(&error)),
+                Err(_) => Err(failed(&Error::RequestTimeoutError)),
             }
         });
         async move {
@@ -212,9 +221,9 @@ impl Moby {
     }
 }
 
-async fn pull(transport: &Transport, reference: &str) -> Result<(), Error> {
+async fn pull(transport: &Transport, reference: &str, login: Option<DockerCredentials>) -> Result<(), Error> {
     let options = CreateImageOptionsBuilder::default().from_image(&with_tag(reference)).build();
-    let mut progress = Box::pin(transport.docker.create_image(Some(options), None, None));
+    let mut progress = Box::pin(transport.docker.create_image(Some(options), None, login));
     loop {
         match tokio::time::timeout(PULL_SILENCE, progress.next()).await {
             Err(_) => return Err(Error::RequestTimeoutError),
@@ -243,7 +252,12 @@ fn pull_failure(title: &str, reference: &str, unknown: &[&str], error: &Error) -
         matches!(status_of(error), Some(401 | 403)) || ["denied", "unauthorized"].iter().any(|word| lower.contains(word));
     let absent = status_of(error) == Some(404) || unknown.iter().any(|word| lower.contains(word));
     let (class, remedy) = if denied {
-        (FailureClass::Denied, format!("log in and pull {reference} by hand; Koan uses an image that is there"))
+        (
+            FailureClass::Denied,
+            format!(
+                "log in to the registry of {reference} (docker login, podman login), or correct its name; then koan up again"
+            ),
+        )
     } else if absent {
         (FailureClass::Invalid, format!("correct the image {reference}, or build or load it"))
     } else {
@@ -254,6 +268,14 @@ fn pull_failure(title: &str, reference: &str, unknown: &[&str], error: &Error) -
         reason: Reason::ImagePullFailed,
         message: format!("{title} could not pull {reference}: {words}"),
         remedy: Some(remedy),
+    }
+}
+
+/// A refusal says why no login was sent, where one may have been meant.
+fn with_doubt(failure: Failure, doubt: Option<&LoginError>) -> Failure {
+    match doubt.filter(|_| failure.class == FailureClass::Denied) {
+        Some(doubt) => Failure { message: format!("{}; {doubt}", failure.message), ..failure },
+        None => failure,
     }
 }
 
@@ -281,7 +303,7 @@ pub(crate) fn facts_of(reference: &str, image: ImageInspect) -> ImageFacts {
     }
 }
 
-fn repository_of(reference: &str) -> &str {
+pub(super) fn repository_of(reference: &str) -> &str {
     let reference = reference.split('@').next().unwrap_or(reference);
     match reference.rfind(':') {
         Some(colon) if !reference[colon..].contains('/') => &reference[..colon],

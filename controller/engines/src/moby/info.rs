@@ -111,6 +111,7 @@ mod tests {
             dialect: &Dialect::DOCKER,
             secrets_dir: "/nonexistent".into(),
             cores: 1,
+            logins: crate::moby::RegistryLogins::default(),
         };
         let moby = Moby::new(options).unwrap();
         let blank = moby.info().await;

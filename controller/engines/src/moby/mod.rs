@@ -15,6 +15,7 @@ mod image;
 mod info;
 mod inventory;
 mod lifecycle;
+mod logins;
 mod logs;
 mod network;
 mod options;
@@ -27,4 +28,5 @@ mod wire;
 
 pub use dialect::Dialect;
 pub use engine::Moby;
+pub use logins::RegistryLogins;
 pub use options::{Endpoint, EndpointError, HostFacts, MobyOptions, default_endpoints};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use koan_crds::v1alpha1::{EngineName, FailureClass};
 
 use super::dialect::Dialect;
+use super::logins::RegistryLogins;
 
 /// Everything the engine needs from outside; it reads no environment itself.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct MobyOptions {
     pub secrets_dir: PathBuf,
     /// Cores of this machine; the start width begins at twice that (PERF-84).
     pub cores: usize,
+    /// Where logins of image registries stand.
+    pub logins: RegistryLogins,
 }
 
 /// Address of an engine's API.

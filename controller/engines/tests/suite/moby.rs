@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use koan_core::workload::{ContainerRun, ImageSpec, Run};
 use koan_crds::v1alpha1::{EngineName, PullPolicy};
-use koan_engines::moby::{Dialect, Endpoint, Moby, MobyOptions};
+use koan_engines::moby::{Dialect, Endpoint, Moby, MobyOptions, RegistryLogins};
 
 use crate::fixture::{Bench, Fixture};
 
@@ -52,7 +52,8 @@ fn bench(variable: &str, engine: EngineName, case: &str) -> Option<Bench> {
 
 fn connect(engine: EngineName, socket: PathBuf, secrets_dir: PathBuf) -> Arc<Moby> {
     let dialect = Dialect::of(engine).expect("a container engine");
-    let options = MobyOptions { endpoint: Endpoint::Unix(socket), dialect, secrets_dir, cores: 2 };
+    let options =
+        MobyOptions { endpoint: Endpoint::Unix(socket), dialect, secrets_dir, cores: 2, logins: RegistryLogins::default() };
     Arc::new(Moby::new(options).expect("an engine"))
 }
 

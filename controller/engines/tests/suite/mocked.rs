@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use koan_core::identity::Owner;
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::step::{DataEffect, Downtime, NetworkSpec, ObjectRef, Step, StepAction, StepId, VolumeSpec};
@@ -271,6 +272,26 @@ async fn an_image_is_pulled_once_for_all_who_wait() {
         assert_eq!((done.image_digest.as_deref(), done.platform.as_deref()), (Some("sha256:d"), Some("linux/amd64")));
     }
     assert!(fake.only("POST /v1.41/images/create").query.contains("fromImage=redis%3A7"));
+}
+
+/// ENG-8: a pull carries the login of the image's own registry in the header that the engines read, and no other's.
+#[tokio::test]
+async fn a_pull_carries_the_login_of_its_registry() {
+    let fake = FakeEngine::start("1.41");
+    let file = json!({"auths": {"quay.test": {"auth": "dTpwYXNz"}}});
+    let engine = fake.moby_logged_in(&file);
+    for (reference, logged_in) in [("quay.test/mine/app:1", true), ("redis:7", false)] {
+        let image = json!({"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"});
+        fake.answer(&format!("GET /images/{reference}/json"), 200, image);
+        fake.answer("POST /images/create", 200, json!({"status": "Downloaded"}));
+        let spec = ImageSpec { reference: reference.to_owned(), pull: PullPolicy::Always, build: None };
+        let outcome = apply(&engine, StepAction::EnsureImage(spec)).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let sent = fake.requests().into_iter().rfind(|request| request.call.ends_with("/images/create")).unwrap().login;
+        let login = sent.and_then(|sent| base64::engine::general_purpose::STANDARD.decode(sent).ok()).unwrap_or_default();
+        let login: serde_json::Value = serde_json::from_slice(&login).unwrap_or_default();
+        assert_eq!(login["username"] == "u" && login["password"] == "pass", logged_in, "{reference}");
+    }
 }
 
 /// ENG-8: an image of another platform is refused, and both platforms are named; `Never` does not pull.

@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use koan_crds::v1alpha1::EngineName;
-use koan_engines::moby::{Dialect, Endpoint, Moby, MobyOptions};
+use koan_engines::moby::{Dialect, Endpoint, Moby, MobyOptions, RegistryLogins};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
@@ -26,6 +26,8 @@ pub(crate) struct Recorded {
     pub(crate) query: String,
     /// The body, where it is JSON.
     pub(crate) body: Value,
+    /// `X-Registry-Auth`, where it came.
+    pub(crate) login: Option<String>,
 }
 
 type Script = HashMap<String, (StatusCode, Value)>;
@@ -95,6 +97,14 @@ impl FakeEngine {
         *self.connections.lock().expect("a count")
     }
 
+    /// The engine under test with a file of registry logins.
+    pub(crate) fn moby_logged_in(&self, file: &Value) -> Moby {
+        let path = self.folder.path().join("config.json");
+        std::fs::write(&path, file.to_string()).expect("a file");
+        let logins = RegistryLogins { files: vec![path], ..RegistryLogins::default() };
+        moby_with(&self.folder.path().join("engine.sock"), self.folder.path().join("secrets"), logins)
+    }
+
     /// The engine under test, connected to this socket.
     pub(crate) fn moby(&self) -> Moby {
         moby_at(&self.folder.path().join("engine.sock"), self.folder.path().join("secrets"))
@@ -103,8 +113,13 @@ impl FakeEngine {
 
 /// Docker's engine at a path.
 pub(crate) fn moby_at(socket: &Path, secrets_dir: PathBuf) -> Moby {
+    moby_with(socket, secrets_dir, RegistryLogins::default())
+}
+
+/// The same, with logins of registries.
+fn moby_with(socket: &Path, secrets_dir: PathBuf, logins: RegistryLogins) -> Moby {
     let dialect = Dialect::of(EngineName::Docker).expect("a container engine");
-    let options = MobyOptions { endpoint: Endpoint::Unix(socket.to_owned()), dialect, secrets_dir, cores: 2 };
+    let options = MobyOptions { endpoint: Endpoint::Unix(socket.to_owned()), dialect, secrets_dir, cores: 2, logins };
     Moby::new(options).expect("an engine")
 }
 
@@ -118,9 +133,10 @@ async fn reply(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let call = format!("{} {path}", request.method());
     let bare = format!("{} {}", request.method(), without_version(&path));
+    let login = request.headers().get("x-registry-auth").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bytes = request.into_body().collect().await?.to_bytes();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    requests.lock().expect("the requests").push(Recorded { call, query, body });
+    requests.lock().expect("the requests").push(Recorded { call, query, body, login });
     let delay = delays.lock().expect("the delays").get(&bare).copied();
     if let Some(delay) = delay {
         tokio::time::sleep(delay).await;
