@@ -21,6 +21,7 @@ use kube::ResourceExt;
 
 use crate::context::Context;
 use crate::injection::{of_workload, resolve, vantage};
+use crate::pool::Room;
 use crate::runtime::{Key, Kind};
 
 /// An engine is listed so soon after a start.
@@ -52,17 +53,28 @@ pub(crate) async fn apply(
         } else {
             None
         };
+        let room = room(context, object, engine.id(), step).await;
         let outcome = match values(context, object, step, workloads).await {
             Ok(values) => send(context, engine.as_ref(), step, &values).await,
             Err(failure) => Outcome::Failed(failure),
         };
-        drop(turn);
+        drop((turn, room));
         if matches!(outcome, Outcome::Done(_)) {
             done.insert(step.id);
         }
         outcomes.push(StepOutcome { step: step.clone(), outcome });
     }
     outcomes
+}
+
+/// A start waits until those with more behind them are under way (PERF-84).
+async fn room(context: &Context, object: &ServiceSpec, engine: EngineName, step: &Step) -> Option<Room> {
+    if !matches!(step.action, StepAction::Start(_)) {
+        return None;
+    }
+    let key = Key::service(&object.namespace().unwrap_or_default(), &object.name_any());
+    let path = context.interests.path(&key).unwrap_or_default();
+    Some(context.pool.ahead().room(engine, path).await)
 }
 
 async fn values(context: &Context, object: &ServiceSpec, step: &Step, workloads: &[WorkloadSpec]) -> Result<Values, Failure> {

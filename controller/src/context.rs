@@ -17,7 +17,7 @@ use crate::ports::{Clock, Host, Random};
 use crate::reader::Reader;
 use crate::relay::Relays;
 use crate::runtime::{Interests, Wake};
-use crate::stack::Told;
+use crate::stack::{Boots, Told};
 
 /// The rooms of the controllers, wired. Nothing in it is needed to be right: a new one is rebuilt from statuses and labels.
 pub(crate) struct Context {
@@ -32,6 +32,7 @@ pub(crate) struct Context {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) wake: Wake,
     pub(crate) interests: Interests,
+    pub(crate) boots: Boots,
     pub(crate) arbiter: Arbiter,
     pub(crate) board: Board,
     pub(crate) relays: Relays,

@@ -26,7 +26,7 @@ use crate::reader::{ApiReader, Reader};
 use crate::relay::Relays;
 use crate::report::{self, PlanError, PlanReport};
 use crate::runtime::{ApiSource, Change, Interests, Key, Kind, RunError, Runner, Source, Target, Wake, WatchedKind};
-use crate::stack::Told;
+use crate::stack::{Boots, Told};
 
 /// A stack looks at its services' changes together (PERF-93).
 const COALESCE: Duration = Duration::from_millis(10);
@@ -215,6 +215,7 @@ impl Builder {
             host: self.host,
             wake,
             interests: Interests::default(),
+            boots: Boots::default(),
             arbiter: Arbiter::default(),
             board: Board::default(),
             relays: Relays::default(),

@@ -94,15 +94,20 @@ pub fn remaining(edges: &Edges, boots: &BTreeMap<String, Duration>) -> BTreeMap<
     path
 }
 
-/// Names of a stack's objects in the order in which they are queued; `boots` as in [`remaining`], by object.
-pub fn of_stack(stack: &ValidStack, boots: &BTreeMap<String, Duration>) -> Vec<String> {
+/// A stack's objects in the order in which they are queued, each with its [`remaining`] path; `boots` by object.
+pub fn of_stack(stack: &ValidStack, boots: &BTreeMap<String, Duration>) -> Vec<(String, Duration)> {
     let member = |service: &crate::validate::ValidService| {
         (service.key.name.clone(), service.gates.iter().map(|gate| gate.object.clone()).collect())
     };
     let edges: Edges = stack.members().map(|one| member(&one.service)).collect();
     let priority = |service: &crate::validate::ValidService| (service.key.name.clone(), service.startup_priority);
     let priorities = stack.members().map(|one| priority(&one.service)).collect();
-    queue(&edges, boots, &priorities)
+    let paths = remaining(&edges, boots);
+    let with_path = |name: String| {
+        let path = paths.get(&name).copied().unwrap_or_default();
+        (name, path)
+    };
+    queue(&edges, boots, &priorities).into_iter().map(with_path).collect()
 }
 
 /// Names in the order in which they are queued: longest remaining path, then `startupPriority`, then name.

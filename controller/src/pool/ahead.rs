@@ -3,11 +3,17 @@
 //!
 //! Who has to give way leaves its place in the queue of reconciles and is woken when its turn comes. Nothing depends on it: a
 //! gate that opens makes its workload by the ordinary way.
+//!
+//! Of those that start, who has little behind it waits for who has much: starts share the cores, and on the longest path each
+//! delay is one of the whole stack.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use koan_crds::v1alpha1::EngineName;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::runtime::{Key, Wake};
 
@@ -16,9 +22,21 @@ const AHEAD_AT_ONCE: usize = 1;
 /// Services that wait for their turn; more of them are made when their gates open.
 const WAITING_LIMIT: usize = 10_000;
 
+/// A path is longer by this much before a start gives way to it: about the time of a start among others, so that who waits for
+/// one never becomes the last.
+const LONGER_BY: Duration = Duration::from_millis(500);
+/// Starts with longer paths that a start lets go first; fewer leave room beside them.
+const LONGER_FIRST: usize = 2;
+/// Longest wait for them; an engine that is so slow is not made faster by waiting.
+const GIVE_WAY_MAX: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Default)]
 struct Lane {
     starting: usize,
+    /// Paths behind the starts that were sent and not answered.
+    sent: Vec<Duration>,
+    /// One of them was answered.
+    answered: Arc<Notify>,
     making: usize,
     waiting: VecDeque<Key>,
 }
@@ -71,12 +89,51 @@ impl Ahead {
         admitted.then(|| self.turn(engine, Work::Ahead, wake))
     }
 
+    /// Room for one start with that much behind it: at once, unless enough with longer paths are under way.
+    pub(crate) async fn room(&self, engine: EngineName, path: Duration) -> Room {
+        let answered = self.with(engine, |lane| Arc::clone(&lane.answered));
+        let admitted = async {
+            loop {
+                let mut next = std::pin::pin!(answered.notified());
+                next.as_mut().enable();
+                let longer = |lane: &mut Lane| lane.sent.iter().filter(|sent| **sent >= path.saturating_add(LONGER_BY)).count();
+                if self.with(engine, longer) < LONGER_FIRST {
+                    return;
+                }
+                next.await;
+            }
+        };
+        // After the longest wait it starts all the same.
+        let _ = timeout(GIVE_WAY_MAX, admitted).await;
+        self.with(engine, |lane| lane.sent.push(path));
+        Room { ahead: self.clone(), engine, path }
+    }
+
     fn turn(&self, engine: EngineName, work: Work, wake: &Wake) -> Turn {
         Turn { ahead: self.clone(), engine, work, wake: wake.clone() }
     }
 
     fn with<T>(&self, engine: EngineName, act: impl FnOnce(&mut Lane) -> T) -> T {
         act(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(engine).or_default())
+    }
+}
+
+/// A start under way; who gave way to it looks again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    ahead: Ahead,
+    engine: EngineName,
+    path: Duration,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.ahead.with(self.engine, |lane| {
+            if let Some(at) = lane.sent.iter().position(|sent| *sent == self.path) {
+                lane.sent.swap_remove(at);
+            }
+            lane.answered.notify_waiters();
+        });
     }
 }
 

@@ -11,6 +11,6 @@ mod watcher;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ahead::Ahead;
+pub(crate) use ahead::{Ahead, Room};
 pub(crate) use cache::Pool;
 pub(crate) use watcher::RELIST;

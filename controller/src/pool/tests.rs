@@ -1,5 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use koan_core::identity::Owner;
 use koan_core::inventory::{Inventory, LivePort, WorkloadRecord, WorkloadState};
@@ -85,6 +86,27 @@ fn what_is_made_ahead_gives_way_to_a_start() {
     assert!(making.is_some() && ahead.make(docker, &key, &wake).is_none() && wake.is_idle());
     drop(making);
     assert!(!wake.is_idle());
+}
+
+/// PERF-84: a start with little behind it lets two longer ones go first, waits for none that is about as long, and not for ever.
+#[tokio::test(start_paused = true)]
+async fn a_start_gives_way_to_longer_paths() {
+    let (ahead, docker) = (Ahead::default(), EngineName::Docker);
+    let path = Duration::from_millis;
+    let database = ahead.room(docker, path(6000)).await;
+    let broker = ahead.room(docker, path(5600)).await;
+    let _nearly_as_long = ahead.room(docker, path(5200)).await;
+    let mut cache = std::pin::pin!(ahead.room(docker, path(1000)));
+    assert!(futures::poll!(cache.as_mut()).is_pending());
+    drop(database);
+    assert!(futures::poll!(cache.as_mut()).is_pending(), "two longer ones are still under way");
+    drop(broker);
+    let begun = tokio::time::Instant::now();
+    drop(cache.await);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    let _silent = [ahead.room(docker, path(9000)).await, ahead.room(docker, path(9000)).await];
+    // Ends by itself: the two are never answered.
+    ahead.room(docker, path(1)).await;
 }
 
 /// REL-5, PERF-80: a list that our own step overtook changes nothing about that step's object, and everything about the rest.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::key::Key;
 use super::source::WatchedKind;
@@ -28,7 +29,15 @@ impl Target {
 struct Maps {
     readers: BTreeMap<Target, BTreeSet<Key>>,
     targets: BTreeMap<Key, BTreeSet<Target>>,
-    ranks: BTreeMap<Key, usize>,
+    ranks: BTreeMap<Key, Rank>,
+}
+
+/// Where a service stands among those of its stack.
+#[derive(Clone, Copy, Debug)]
+struct Rank {
+    place: usize,
+    /// Time from its start to the readiness of the last one that waits for it.
+    path: Duration,
 }
 
 /// Readers by object and objects by reader.
@@ -62,17 +71,22 @@ impl Interests {
         }
     }
 
-    /// Who goes first of those that read the same object, such as a gate that opens (PERF-84).
-    pub(crate) fn rank(&self, order: impl Iterator<Item = Key>) {
+    /// Who goes first of those that read the same object, such as a gate that opens, and how much lies behind each (PERF-84).
+    pub(crate) fn rank(&self, order: impl Iterator<Item = (Key, Duration)>) {
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        maps.ranks.extend(order.enumerate().map(|(rank, key)| (key, rank)));
+        maps.ranks.extend(order.enumerate().map(|(place, (key, path))| (key, Rank { place, path })));
+    }
+
+    /// What lies behind a service; `None` for one that no stack ranked.
+    pub(crate) fn path(&self, key: &Key) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ranks.get(key).map(|rank| rank.path)
     }
 
     /// Keys that read this object, by rank, those without one after them by name.
     pub(crate) fn of(&self, target: &Target) -> Vec<Key> {
         let maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut keys: Vec<Key> = maps.readers.get(target).map(|readers| readers.iter().cloned().collect()).unwrap_or_default();
-        keys.sort_by_key(|key| maps.ranks.get(key).copied().unwrap_or(usize::MAX));
+        keys.sort_by_key(|key| maps.ranks.get(key).map_or(usize::MAX, |rank| rank.place));
         keys
     }
 }

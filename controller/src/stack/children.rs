@@ -70,11 +70,12 @@ fn boots(children: &Children) -> BTreeMap<String, Duration> {
 /// deleted is made anew once it is gone. How many were applied.
 pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Children, which: Which) -> Result<usize, ApiError> {
     let key = Key::stack(&stack.namespace, &stack.name);
-    let order = order::of_stack(stack, &boots(children));
-    context.interests.rank(order.iter().map(|name| Key::service(&stack.namespace, name)));
+    let learnt = context.boots.learn(&stack.namespace, &boots(children), stack.members().map(|one| one.service.key.name.as_str()));
+    let order = order::of_stack(stack, &learnt);
+    context.interests.rank(order.iter().map(|(name, path)| (Key::service(&stack.namespace, name), *path)));
     let rendered = render(stack);
     let mut wanted: Vec<_> = rendered.iter().zip(&children.objects).collect();
-    wanted.sort_by_key(|(child, _)| order.iter().position(|name| *name == child.name_any()));
+    wanted.sort_by_key(|(child, _)| order.iter().position(|(name, _)| *name == child.name_any()));
     let mut count = 0;
     for (child, (_, object)) in wanted {
         let body = body(child)?;

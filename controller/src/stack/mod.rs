@@ -3,6 +3,7 @@
 //! It writes ServiceSpecs, `<stack>-env`, `<stack>-launch` and its own status, and never the engine. Level-based and without
 //! memory; safe to drop at any await.
 
+mod boots;
 mod children;
 mod drift;
 mod env;
@@ -17,6 +18,7 @@ mod tests;
 use crate::context::Context;
 use crate::runtime::{Key, Next};
 use crate::service::VisitError;
+pub(crate) use boots::Boots;
 pub(crate) use told::Told;
 use visit::Visit;
 
