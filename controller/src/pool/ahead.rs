@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use koan_crds::v1alpha1::EngineName;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::runtime::{Key, Wake};
 
@@ -22,11 +22,9 @@ const AHEAD_AT_ONCE: usize = 1;
 /// Services that wait for their turn; more of them are made when their gates open.
 const WAITING_LIMIT: usize = 10_000;
 
-/// A path is longer by this much before a start gives way to it: about the time of a start among others, so that who waits for
-/// one never becomes the last.
-const LONGER_BY: Duration = Duration::from_millis(500);
-/// Starts with longer paths that a start lets go first; fewer leave room beside them.
-const LONGER_FIRST: usize = 2;
+/// A start gives way to one whose path is longer by this much at least, and by what the last start took: who waits for it then
+/// does not end behind it.
+const LONGER_BY: Duration = Duration::from_millis(400);
 /// Longest wait for them; an engine that is so slow is not made faster by waiting.
 const GIVE_WAY_MAX: Duration = Duration::from_secs(5);
 
@@ -35,6 +33,8 @@ struct Lane {
     starting: usize,
     /// Paths behind the starts that were sent and not answered.
     sent: Vec<Duration>,
+    /// What the last start took.
+    took: Duration,
     /// One of them was answered.
     answered: Arc<Notify>,
     making: usize,
@@ -44,6 +44,11 @@ struct Lane {
 impl Lane {
     fn is_free(&self) -> bool {
         self.starting == 0 && self.making < AHEAD_AT_ONCE
+    }
+
+    fn has_room(&self, path: Duration) -> bool {
+        let longer = path.saturating_add(LONGER_BY.max(self.took));
+        self.sent.iter().all(|sent| *sent < longer)
     }
 }
 
@@ -89,15 +94,14 @@ impl Ahead {
         admitted.then(|| self.turn(engine, Work::Ahead, wake))
     }
 
-    /// Room for one start with that much behind it: at once, unless enough with longer paths are under way.
+    /// Room for one start with that much behind it: at once, unless one with a longer path is under way.
     pub(crate) async fn room(&self, engine: EngineName, path: Duration) -> Room {
         let answered = self.with(engine, |lane| Arc::clone(&lane.answered));
         let admitted = async {
             loop {
                 let mut next = std::pin::pin!(answered.notified());
                 next.as_mut().enable();
-                let longer = |lane: &mut Lane| lane.sent.iter().filter(|sent| **sent >= path.saturating_add(LONGER_BY)).count();
-                if self.with(engine, longer) < LONGER_FIRST {
+                if self.with(engine, |lane| lane.has_room(path)) {
                     return;
                 }
                 next.await;
@@ -106,7 +110,7 @@ impl Ahead {
         // After the longest wait it starts all the same.
         let _ = timeout(GIVE_WAY_MAX, admitted).await;
         self.with(engine, |lane| lane.sent.push(path));
-        Room { ahead: self.clone(), engine, path }
+        Room { ahead: self.clone(), engine, path, begun: Instant::now() }
     }
 
     fn turn(&self, engine: EngineName, work: Work, wake: &Wake) -> Turn {
@@ -124,6 +128,7 @@ pub(crate) struct Room {
     ahead: Ahead,
     engine: EngineName,
     path: Duration,
+    begun: Instant,
 }
 
 impl Drop for Room {
@@ -132,6 +137,7 @@ impl Drop for Room {
             if let Some(at) = lane.sent.iter().position(|sent| *sent == self.path) {
                 lane.sent.swap_remove(at);
             }
+            lane.took = self.begun.elapsed();
             lane.answered.notify_waiters();
         });
     }
