@@ -45,8 +45,13 @@ fn engine_restarts(place: Place) {
     });
     engines("up", place);
     until("the stack is ready again", || ready(&koan));
-    let steps = kubectl.get(&["events"])["items"].to_string();
-    assert_eq!(engine.containers(&instance), before, "started again, not made anew; nothing twice, no orphan: {steps}");
+    let told = kubectl.get(&["events"])["items"].to_string();
+    let after = engine.containers(&instance);
+    assert_eq!(after.len(), before.len(), "nothing twice, no orphan: {told}");
+    // Somebody may take a port while the engine is down; its container is made anew then, and told so.
+    if events(&kubectl, "PortRepicked") == 0 {
+        assert_eq!(after, before, "started again, not made anew: {told}");
+    }
     assert_eq!(kubectl.get(&["secret", "shop-db-credentials"])["data"], login, "no second password");
     assert!(events(&kubectl, "EngineLost") > 0 && events(&kubectl, "EngineBack") > 0);
     answers(&koan.run(&["env", "--format", "json"]).expect_code(0).json());
