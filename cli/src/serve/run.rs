@@ -34,6 +34,7 @@ pub(crate) struct Options {
 /// # Errors
 /// [`Failure::Home`] where the store or the socket cannot be had.
 pub(crate) fn serve(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
+    memory::one_heap();
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_WORKERS);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Bug { message: format!("no runtime: {error}") })?;
