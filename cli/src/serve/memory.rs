@@ -3,7 +3,10 @@
 //! The allocator of the system keeps what the threads of a bring-up freed: of 13.2 MB that it held after `fan10`, 5.2 MB were
 //! in use, and one trim let 4.5 MB go. It wakes nobody at rest: only a write starts its wait.
 
-#![allow(unsafe_code, reason = "the allocator's calls that set its heaps and give memory back have no safe wrappers; they take no pointer")]
+#![allow(
+    unsafe_code,
+    reason = "the allocator's calls that set its heaps and give memory back have no safe wrappers; they take no pointer"
+)]
 
 use std::time::Duration;
 

@@ -70,7 +70,8 @@ fn boots(children: &Children) -> BTreeMap<String, Duration> {
 /// deleted is made anew once it is gone. How many were applied.
 pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Children, which: Which) -> Result<usize, ApiError> {
     let key = Key::stack(&stack.namespace, &stack.name);
-    let learnt = context.boots.learn(&stack.namespace, &boots(children), stack.members().map(|one| one.service.key.name.as_str()));
+    let learnt =
+        context.boots.learn(&stack.namespace, &boots(children), stack.members().map(|one| one.service.key.name.as_str()));
     let order = order::of_stack(stack, &learnt);
     context.interests.rank(order.iter().map(|(name, path)| (Key::service(&stack.namespace, name), *path)));
     let rendered = render(stack);
