@@ -15,7 +15,9 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use kube::api::{Api, ListParams, PartialObjectMeta, WatchEvent, WatchParams};
+use kube::core::Request;
 use kube::{Client, Resource, ResourceExt};
+use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -96,7 +98,8 @@ impl ApiSource {
         K: for<'de> serde::Deserialize<'de>,
     {
         let (sender, receiver) = mpsc::channel(CHANGES_WAITING);
-        let follower = Follower::<K> { api: Api::all(self.client.clone()), kind, sender, seen: BTreeMap::new() };
+        let client = self.client.clone();
+        let follower = Follower::<K> { api: Api::all(client.clone()), client, kind, sender, seen: BTreeMap::new() };
         let changes = tokio_stream::wrappers::ReceiverStream::new(receiver);
         // The follower lives inside the stream: dropping the stream stops it.
         let driver = futures::stream::once(follower.run()).filter_map(|()| async { None });
@@ -134,8 +137,25 @@ impl From<kube::Error> for Broken {
     }
 }
 
+/// What is read of an object in a watch event.
+#[derive(Clone, Debug, Deserialize)]
+struct Told {
+    #[serde(default)]
+    metadata: Identity,
+}
+
+/// Which object, at which version.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Identity {
+    namespace: String,
+    name: String,
+    resource_version: String,
+}
+
 struct Follower<K> {
     api: Api<K>,
+    client: Client,
     kind: WatchedKind,
     sender: mpsc::Sender<Change>,
     seen: BTreeMap<(String, String), String>,
@@ -202,9 +222,10 @@ where
     /// Watches until the server ends the stream or the next list is due; the version to go on from.
     async fn watch(&mut self, mut version: String, until: Instant) -> Result<String, Broken> {
         let parameters = WatchParams::default().timeout(WATCH_SECONDS);
-        let stream = timeout(ESTABLISH_LIMIT, self.api.watch_metadata(&parameters, &version))
-            .await
-            .map_err(|_| Broken::NotEstablished)??;
+        let request = Request::new(K::url_path(&(), None)).watch_metadata(&parameters, &version);
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        let stream =
+            timeout(ESTABLISH_LIMIT, self.client.request_events::<Told>(request)).await.map_err(|_| Broken::NotEstablished)??;
         let mut stream = pin!(stream);
         loop {
             let idle = Instant::now() + IDLE_LIMIT;
@@ -216,9 +237,9 @@ where
             };
             match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                    version = self.changed(&object, false).await;
+                    version = self.changed(object.metadata, false).await;
                 }
-                WatchEvent::Deleted(object) => version = self.changed(&object, true).await,
+                WatchEvent::Deleted(object) => version = self.changed(object.metadata, true).await,
                 WatchEvent::Bookmark(mark) => version = mark.metadata.resource_version,
                 WatchEvent::Error(status) => {
                     return Err(Broken::Expired { code: status.code, reason: status.reason });
@@ -227,9 +248,9 @@ where
         }
     }
 
-    async fn changed(&mut self, object: &PartialObjectMeta<K>, gone: bool) -> String {
-        let version = object.resource_version().unwrap_or_default();
-        let name = name_of(object);
+    async fn changed(&mut self, object: Identity, gone: bool) -> String {
+        let version = object.resource_version;
+        let name = (object.namespace, object.name);
         if gone {
             self.seen.remove(&name);
         } else {

@@ -148,27 +148,37 @@ pub(super) fn unheld(call: &Call<'_>, new: &Value) -> bool {
 
 /// Limits a change to what its path may change, and puts back what only the server writes.
 fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Failure> {
-    let managed = meta::of(new)?.get("managedFields").cloned();
-    if call.subresource().is_empty() {
-        if call.resource().status {
-            carry(new, before, "status");
+    meta::of(new)?;
+    match call.subresource() {
+        "" if call.resource().status => carry(new, before, "status"),
+        "" => {}
+        "status" => put_back(new, before, &["metadata", "status"])?,
+        "scale" => put_back(new, before, &["metadata", "spec"])?,
+        _ => put_back(new, before, &["metadata"])?,
+    }
+    if !call.subresource().is_empty()
+        && let (Some(metadata), Some(known)) = (new.get_mut("metadata"), before.get("metadata"))
+    {
+        put_back(metadata, known, &["managedFields"])?;
+        if metadata.get("managedFields").is_none() {
+            carry(metadata, known, "managedFields");
         }
-    } else {
-        let mut base = before.clone();
-        if call.subresource() == "status" {
-            carry(&mut base, new, "status");
-        }
-        if call.subresource() == "scale" {
-            carry(&mut base, new, "spec");
-        }
-        let metadata = meta::of(&mut base)?;
-        if let Some(managed) = managed {
-            metadata.insert("managedFields".to_owned(), managed);
-        }
-        *new = base;
     }
     meta::keep(meta::of(new)?, &before["metadata"]);
     meta::of(new)?.remove("resourceVersion");
+    Ok(())
+}
+
+/// Makes every field of `new` but these what it is in `before`.
+fn put_back(new: &mut Value, before: &Value, but: &[&str]) -> Result<(), Failure> {
+    let wrong = || Failure::bad_request("the body of the request is not an object");
+    let (new, before) = (new.as_object_mut().ok_or_else(wrong)?, before.as_object().ok_or_else(wrong)?);
+    new.retain(|field, _| but.contains(&field.as_str()) || before.contains_key(field));
+    for (field, value) in before.iter().filter(|(field, _)| !but.contains(&field.as_str())) {
+        if !new.get(field).is_some_and(|found| identical(found, value)) {
+            new.insert(field.clone(), value.clone());
+        }
+    }
     Ok(())
 }
 
@@ -176,6 +186,7 @@ fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Fail
 fn carry(to: &mut Value, from: &Value, field: &str) {
     let Some(map) = to.as_object_mut() else { return };
     match from.get(field) {
+        Some(value) if map.get(field).is_some_and(|found| identical(found, value)) => {}
         Some(value) => {
             map.insert(field.to_owned(), value.clone());
         }

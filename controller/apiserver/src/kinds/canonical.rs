@@ -236,18 +236,22 @@ impl Writer {
 
     fn object(&mut self, map: &Map<String, Value>, name: &str, place: Place) {
         let order = self.order(name, place);
-        let mut keys: Vec<&str> = map.keys().map(String::as_str).collect();
+        let mut fields: Vec<(&str, Option<&Value>)> = map.iter().map(|(key, field)| (key.as_str(), Some(field))).collect();
         if place == Place::Metadata && !map.contains_key("resourceVersion") {
-            keys.push("resourceVersion");
+            fields.push(("resourceVersion", None));
         }
         let named = if place == Place::Top && order == TOP { NAMED } else { &[] };
         let rank = |key: &str| {
             let first = order.iter().position(|entry| *entry == key);
             first.or_else(|| named.iter().position(|entry| *entry == key).map(|index| order.len() + index)).unwrap_or(usize::MAX)
         };
-        keys.sort_by(|left, right| rank(left).cmp(&rank(right)).then_with(|| left.cmp(right)));
+        if order.is_empty() && named.is_empty() {
+            fields.sort_unstable_by_key(|(key, _)| *key);
+        } else {
+            fields.sort_unstable_by(|(left, _), (right, _)| rank(left).cmp(&rank(right)).then_with(|| left.cmp(right)));
+        }
         self.out.push(b'{');
-        for (index, key) in keys.into_iter().enumerate() {
+        for (index, (key, field)) in fields.into_iter().enumerate() {
             if index > 0 {
                 self.out.push(b',');
             }
@@ -257,7 +261,7 @@ impl Writer {
                 self.out.push(b'"');
                 self.gap = self.out.len();
                 self.out.push(b'"');
-            } else if let Some(field) = map.get(key) {
+            } else if let Some(field) = field {
                 let below = if place == Place::Top && key == "metadata" { Place::Metadata } else { Place::Below };
                 self.object_or(field, key, below);
             }

@@ -110,6 +110,34 @@ pub(super) struct Managed {
     pub(super) times: BTreeMap<String, Timestamp>,
 }
 
+/// A list as it is stored, with what it says: entries that stand are passed on as they are.
+#[derive(Clone, Copy)]
+pub(super) struct Stored<'a> {
+    pub(super) managed: &'a Managed,
+    pub(super) list: Option<&'a Value>,
+}
+
+impl Stored<'_> {
+    /// The stored entry of `key`, where `managed` says the same of it.
+    fn standing(&self, key: &str, managed: &Managed) -> Option<&Value> {
+        let same =
+            self.managed.owners.get(key)? == managed.owners.get(key)? && self.managed.times.get(key) == managed.times.get(key);
+        let mut entries = self.list.filter(|_| same)?.as_array()?.iter();
+        entries.find(|entry| identity_of(entry).is_some_and(|identity| identity.key() == key))
+    }
+}
+
+/// Whom an entry belongs to; `None` for an operation that is none.
+fn identity_of(entry: &Value) -> Option<Identity<'_>> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+    let applied = match text("operation") {
+        "Apply" => true,
+        "Update" => false,
+        _ => return None,
+    };
+    Some(Identity { manager: text("manager"), applied, api_version: text("apiVersion"), subresource: text("subresource") })
+}
+
 impl Managed {
     pub(super) fn of(object: &Value) -> Result<Self, FieldsError> {
         let mut managed = Self::default();
@@ -121,45 +149,49 @@ impl Managed {
 
     fn read(&mut self, entry: &Value) -> Result<(), FieldsError> {
         let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let applied = match text("operation") {
-            "Apply" => true,
-            "Update" => false,
-            _ => return Err(FieldsError::Shape { found: "operation must be `Apply` or `Update`".to_owned() }),
-        };
-        if text("apiVersion").is_empty() || text("fieldsType") != "FieldsV1" {
+        let unknown = || FieldsError::Shape { found: "operation must be `Apply` or `Update`".to_owned() };
+        let identity = identity_of(entry).ok_or_else(unknown)?;
+        if identity.api_version.is_empty() || text("fieldsType") != "FieldsV1" {
             return Err(FieldsError::Shape { found: entry.to_string() });
         }
-        let identity =
-            Identity { manager: text("manager"), applied, api_version: text("apiVersion"), subresource: text("subresource") };
         let set = entry.get("fieldsV1").map(Set::from_fields).transpose()?.unwrap_or_default();
         let key = identity.key();
         if let Ok(time) = text("time").parse() {
             self.times.insert(key.clone(), time);
         }
-        self.owners.insert(key, Owned { set, api_version: identity.api_version.to_owned(), applied });
+        self.owners.insert(key, Owned { set, api_version: identity.api_version.to_owned(), applied: identity.applied });
         Ok(())
     }
 
-    /// The list as it is stored: applies first, then by time, manager, version and subresource. `None` where nobody owns anything.
-    pub(super) fn encode(&self) -> Option<Value> {
+    /// The list as it is to be stored: applies first, then by time, manager, version and subresource. `None` where nobody owns anything.
+    pub(super) fn encode(&self, stored: Stored<'_>) -> Option<Value> {
         if self.owners.is_empty() {
             return None;
         }
-        let mut entries: Vec<(String, &String)> = self.owners.keys().map(|key| (self.order(key), key)).collect();
-        entries.sort();
-        Some(Value::Array(entries.into_iter().map(|(_, key)| self.entry(key)).collect()))
+        let identity = |key: &String| serde_json::from_str::<Value>(key).unwrap_or_default();
+        let mut entries: Vec<(String, &String, Value)> = self
+            .owners
+            .keys()
+            .map(|key| {
+                let identity = identity(key);
+                (self.order(key, &identity), key, identity)
+            })
+            .collect();
+        entries.sort_by(|left, right| (&left.0, left.1).cmp(&(&right.0, right.1)));
+        let entry = |(_, key, identity): (String, &String, Value)| {
+            stored.standing(key, self).cloned().unwrap_or_else(|| self.entry(key, &identity))
+        };
+        Some(Value::Array(entries.into_iter().map(entry).collect()))
     }
 
-    fn order(&self, key: &str) -> String {
-        let identity: Value = serde_json::from_str(key).unwrap_or_default();
+    fn order(&self, key: &str, identity: &Value) -> String {
         let text = |name: &str| identity.get(name).and_then(Value::as_str).unwrap_or_default();
         let seconds = self.times.get(key).map_or(0, |time| time.as_second());
         let version = self.owners.get(key).map_or("", |owned| &owned.api_version);
         format!("{}\0{seconds:020}\0{}\0{version}\0{}", text("operation"), text("manager"), text("subresource"))
     }
 
-    fn entry(&self, key: &str) -> Value {
-        let identity: Value = serde_json::from_str(key).unwrap_or_default();
+    fn entry(&self, key: &str, identity: &Value) -> Value {
         let owned = &self.owners[key];
         let mut entry = json!({"apiVersion": owned.api_version, "fieldsType": "FieldsV1", "fieldsV1": owned.set.to_fields()});
         for name in ["manager", "operation", "subresource"] {
@@ -256,16 +288,14 @@ pub(super) fn bare(object: &Value) -> Value {
 }
 
 /// Takes the list out of an object.
-pub(super) fn remove_from(object: &mut Value) {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.shift_remove("managedFields");
-    }
+pub(super) fn remove_from(object: &mut Value) -> Option<Value> {
+    object.get_mut("metadata").and_then(Value::as_object_mut)?.shift_remove("managedFields")
 }
 
 /// Puts the list into an object.
-pub(super) fn put_into(object: &mut Value, managed: &Managed) {
+pub(super) fn put_into(object: &mut Value, managed: &Managed, stored: Stored<'_>) {
     remove_from(object);
-    if let (Some(list), Some(object)) = (managed.encode(), object.as_object_mut()) {
+    if let (Some(list), Some(object)) = (managed.encode(stored), object.as_object_mut()) {
         let metadata = object.entry("metadata").or_insert_with(|| json!({}));
         if let Some(metadata) = metadata.as_object_mut() {
             metadata.insert("managedFields".to_owned(), list);

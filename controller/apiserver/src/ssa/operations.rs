@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::errors::{ApplyError, Conflict};
-use super::managed::{Identity, Managed, ResetFields, bare, is_reset, put_into, remove_from, shown};
+use super::managed::{Identity, Managed, ResetFields, Stored, bare, is_reset, put_into, remove_from, shown};
 use super::typed::{Fault, faults_text, validate};
 use super::types::{Type, Types};
 use super::updater::{Context, Stop};
 use super::{legacy, value};
+use crate::schema::identical;
 
 /// Who owns what was there before the first apply.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
@@ -93,21 +94,25 @@ pub fn apply(
 ///
 /// Never fails: an object that does not fit its type loses its managedFields, as in the reference.
 pub fn update(types: &Types, old: Option<&Value>, new: &mut Value, options: UpdateOptions<'_>) {
-    let managed = requested(old, new, options.subresource);
-    remove_from(new);
+    let (managed, asked) = requested(old, new, options.subresource);
+    let removed = remove_from(new);
     let is_update = old.and_then(|old| old.pointer("/metadata/uid")).and_then(Value::as_str).is_some_and(|uid| !uid.is_empty());
     if managed.owners.is_empty() && is_update {
         return;
     }
     let Some(ty) = types.get(options.api_version) else { return };
+    // A list that somebody sends is read anew, unless it is the stored one.
+    let sent = |list: &&Value| !asked || removed.as_ref().is_some_and(|removed| identical(removed, list));
+    let list = old.and_then(list_of).filter(sent);
     let old = old.map_or_else(|| empty_of(new), bare);
     if !validate(ty, &old, true).is_empty() || !validate(ty, new, true).is_empty() {
         return;
     }
     let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
+    let before = managed.clone();
     if let Some(mut managed) = record(&context, &old, new, managed, options) {
         managed.cap();
-        put_into(new, &managed);
+        put_into(new, &managed, Stored { managed: &before, list });
     }
 }
 
@@ -127,16 +132,21 @@ fn record(context: &Context<'_>, old: &Value, new: &Value, mut managed: Managed,
     Some(managed)
 }
 
-/// The managers an update starts from: those it asks for, else the old object's.
-fn requested(old: Option<&Value>, new: &Value, subresource: &str) -> Managed {
+/// The managers an update starts from: those it asks for, which are then marked so, else the old object's.
+fn requested(old: Option<&Value>, new: &Value, subresource: &str) -> (Managed, bool) {
     let of_old = || old.and_then(|old| Managed::of(old).ok()).unwrap_or_default();
     if !subresource.is_empty() {
-        return of_old();
+        return (of_old(), false);
     }
     if is_reset(new) {
-        return Managed::default();
+        return (Managed::default(), true);
     }
-    Managed::of(new).ok().filter(|managed| !managed.owners.is_empty()).unwrap_or_else(of_old)
+    let asked = Managed::of(new).ok().filter(|managed| !managed.owners.is_empty());
+    asked.map_or_else(|| (of_old(), false), |asked| (asked, true))
+}
+
+fn list_of(object: &Value) -> Option<&Value> {
+    object.pointer("/metadata/managedFields")
 }
 
 fn first_owner(context: &Context<'_>, empty: &Value, base: &Value, options: ApplyOptions<'_>) -> Result<Managed, ApplyError> {
@@ -189,7 +199,7 @@ fn finish(
     if unchanged && before.same_owners(managed) && value::equal(&object, base) {
         return None;
     }
-    put_into(&mut object, managed);
+    put_into(&mut object, managed, Stored { managed: before, list: live.and_then(list_of) });
     Some(object)
 }
 

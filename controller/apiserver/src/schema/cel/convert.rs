@@ -1,12 +1,12 @@
 //! JSON as CEL sees it through its schema: formats become types, declared names are escaped.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube_cel::cel::objects::{Key, Map};
-use kube_cel::cel::{Context, Program, Value as CelValue};
+use kube_cel::cel::{Program, Value as CelValue};
 use serde_json::{Number, Value};
 
 use super::super::node::{Extra, Node, Type};
@@ -36,6 +36,9 @@ const RESERVED: [&str; 21] = [
 ];
 /// What rules see of a resource's `metadata`.
 const META_NAMES: [&str; 2] = ["name", "generateName"];
+
+static TIMESTAMP: LazyLock<Option<Program>> = LazyLock::new(|| Program::compile("timestamp(text)").ok());
+static DURATION: LazyLock<Option<Program>> = LazyLock::new(|| Program::compile("duration(text)").ok());
 
 /// The CEL value of `value`; `resource` marks the root of an object, whose type fields are always there.
 pub(super) fn to_cel(value: &Value, node: &Node, resource: bool) -> CelValue {
@@ -96,18 +99,20 @@ fn text_to_cel(text: &str, node: &Node) -> CelValue {
         return plain();
     }
     match node.bounds.format.as_deref() {
-        Some("date-time" | "datetime") => evaluate("timestamp(text)", text).unwrap_or_else(plain),
-        Some("duration") => evaluate("duration(text)", text).unwrap_or_else(plain),
+        Some("date-time" | "datetime") => evaluate(&TIMESTAMP, text).unwrap_or_else(plain),
+        Some("duration") => evaluate(&DURATION, text).unwrap_or_else(plain),
         Some("byte") => STANDARD.decode(text).map_or_else(|_| plain(), |bytes| CelValue::Bytes(Arc::new(bytes))),
         Some(_) | None => plain(),
     }
 }
 
 /// Timestamps and durations are made by the language's own functions, so both agree on the syntax.
-fn evaluate(source: &str, text: &str) -> Option<CelValue> {
-    let mut context = Context::default();
-    context.add_variable_from_value("text", CelValue::String(Arc::new(text.to_owned())));
-    Program::compile(source).ok()?.execute(&context).ok()
+fn evaluate(program: &Option<Program>, text: &str) -> Option<CelValue> {
+    super::with_functions(|functions| {
+        let mut scope = functions.new_inner_scope();
+        scope.add_variable_from_value("text", CelValue::String(Arc::new(text.to_owned())));
+        program.as_ref()?.execute(&scope).ok()
+    })
 }
 
 /// A field name as CEL spells it.

@@ -31,12 +31,15 @@ thread_local! {
 /// Runs every rule below `root`; appends the failures. Values that a `proven` old object has too keep their rules, but for those
 /// that read the old value. Says whether a failure was forgiven.
 pub(super) fn run(root: &Node, (new, old, proven): (&Value, Option<&Value>, bool), problems: &mut Vec<Problem>) -> bool {
-    FUNCTIONS.with(|cell| {
-        let context = cell.get_or_init(|| Context::default().with_all());
+    with_functions(|context| {
         let mut runner = Runner { context, path: String::new(), problems, proven, forgiven: false };
         runner.node(Site { node: root, value: new, old, twin: old, root: true });
         runner.forgiven
     })
+}
+
+fn with_functions<T>(act: impl FnOnce(&Context<'static>) -> T) -> T {
+    FUNCTIONS.with(|cell| act(cell.get_or_init(|| Context::default().with_all())))
 }
 
 /// One value at its node.

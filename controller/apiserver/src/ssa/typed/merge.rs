@@ -8,7 +8,7 @@ use super::{Fault, Form, Shape, below, check_scalar, entry_element, fault};
 use crate::ssa::element::Element;
 use crate::ssa::types::{Atom, ListType, MapType, Relation, Type};
 
-/// Merges `right` over `left`: nothing is removed, leaves of `right` win, lists take the order of `right` where it says something.
+/// Merges `right` over `left`, which both conform to the type: nothing is removed, leaves of `right` win, lists take the order of `right` where it says something.
 pub(in crate::ssa) fn merge(ty: &Type, left: &Value, right: &Value) -> Result<Value, Vec<Fault>> {
     let (out, faults) = node(ty, Some(left), Some(right));
     if faults.is_empty() { Ok(out.unwrap_or(Value::Null)) } else { Err(faults) }
@@ -17,11 +17,13 @@ pub(in crate::ssa) fn merge(ty: &Type, left: &Value, right: &Value) -> Result<Va
 type Merged = (Option<Value>, Vec<Fault>);
 
 fn node(ty: &Type, left: Option<&Value>, right: Option<&Value>) -> Merged {
+    if left.is_none() || right.is_none() {
+        // What one side alone has is taken as it is.
+        return leaf(left, right);
+    }
     let atom = ty.resolve();
     let (left_shape, right_shape) = (Shape::deduce(atom, left), Shape::deduce(atom, right));
-    if right.is_none() {
-        form(atom, left_shape, left, right)
-    } else if left.is_none() || left_shape == right_shape {
+    if left_shape == right_shape {
         form(atom, right_shape, left, right)
     } else {
         let (_, mut faults) = form(atom, left_shape, left, right);
