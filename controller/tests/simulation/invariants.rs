@@ -153,11 +153,15 @@ fn s4_one_running(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
-/// A verdict that says Ready names a workload that passed a probe since its start.
+/// A verdict that says Ready names a workload that passed a probe since its start, or a server of the host that did.
 fn s5_proven(scene: &Scene<'_>, write: &ApiWrite) -> Option<String> {
     let body = |pointer: &str| write.body.pointer(pointer);
     let conditions = body("/status/conditions").and_then(Value::as_array).filter(|_| write.kind == ApiKind::ServiceSpec)?;
     conditions.iter().find(|condition| condition["type"] == "Ready" && condition["status"] == "True")?;
+    if body("/status/decision/action").is_some_and(|action| action == "UseHostService") {
+        let proven = scene.notes.host_passed;
+        return (!proven).then(|| format!("S-5: {} is Ready, but the host's server passed no probe", write.name));
+    }
     let id = body("/status/workload/id").and_then(Value::as_str);
     match id {
         Some(id) if scene.notes.passed.contains(&id.into()) => None,

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_apiserver::{Memory, Server};
 use koan_controller::{Controllers, Hook, RunError};
@@ -16,7 +17,7 @@ use koan_crds::v1alpha1::{DevStack, EngineName, ServiceSpec};
 use koan_crds::vocabulary::Reason;
 use koan_engines::Engine;
 use koan_engines::sim::{SimWorkload, SimWorld};
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -103,6 +104,7 @@ struct Machine {
     overseer: Arc<Overseer>,
     notes: Arc<Mutex<Notes>>,
     seed: u64,
+    namespace: &'static str,
     lives: u64,
     task: JoinHandle<RunError>,
 }
@@ -136,7 +138,24 @@ impl Machine {
             seen: Mutex::new(Seen::default()),
         });
         let task = tokio::spawn(async { std::future::pending().await });
-        let mut machine = Self { server, client, world, home, clock, overseer, notes, seed: plan.seed, lives: 0, task };
+        let mut machine = Self {
+            server,
+            client,
+            world,
+            home,
+            clock,
+            overseer,
+            notes,
+            seed: plan.seed,
+            namespace: scenario.namespace,
+            lives: 0,
+            task,
+        };
+        if scenario.namespace != "default" {
+            let namespaces: Api<Namespace> = Api::all(machine.client.clone());
+            let namespace = json!({"metadata": {"name": scenario.namespace}});
+            namespaces.create(&PostParams::default(), &serde_json::from_value(namespace).unwrap()).await.unwrap();
+        }
         machine.live();
         machine
     }
@@ -157,7 +176,7 @@ impl Machine {
         .reader(Arc::new(self.home.clone()))
         .clock(Arc::clone(&self.clock) as Arc<dyn koan_controller::Clock>)
         .random(Arc::new(SimRandom::new(self.seed + self.lives)))
-        .host(Arc::new(SimHost(self.world.clone())))
+        .host(Arc::new(SimHost { world: self.world.clone(), notes: Arc::clone(&self.notes) }))
         .hook(Arc::clone(&self.overseer) as Arc<dyn Hook>)
         .build();
         self.task = tokio::spawn(async move { controllers.run().await });
@@ -195,6 +214,15 @@ impl Machine {
                 Move::EngineRestarts => self.world.engine_restart(),
                 Move::EngineDown => self.world.engine_down(),
                 Move::EngineUp => self.world.engine_up(),
+                Move::HostAppears => self.notes.lock().unwrap().host = true,
+                Move::HostVanishes => {
+                    let mut notes = self.notes.lock().unwrap();
+                    (notes.host, notes.host_passed) = (false, false);
+                }
+                Move::DeleteNamespace => {
+                    let namespaces: Api<Namespace> = Api::all(self.client.clone());
+                    namespaces.delete(self.namespace, &DeleteParams::default()).await.unwrap();
+                }
             }
         }
         self.reach(scenario.goal).await;
@@ -208,7 +236,7 @@ impl Machine {
     }
 
     fn stacks(&self) -> Api<DevStack> {
-        Api::namespaced(self.client.clone(), "default")
+        Api::namespaced(self.client.clone(), self.namespace)
     }
 
     async fn reach(&mut self, goal: Goal) {
@@ -235,7 +263,8 @@ impl Machine {
         let current = stack.as_ref().is_some_and(|stack| stack.metadata.generation == status.observed_generation);
         let says = |kind: &str, value: &str| status.conditions.iter().any(|found| found.type_ == kind && found.status == value);
         match goal {
-            Goal::Ready => {
+            Goal::Ready => self.is_met(Goal::ReadyWith(5)),
+            Goal::ReadyWith(workloads) => {
                 let ready = |service: &ServiceSpec| {
                     let status = service.status.clone().unwrap_or_default();
                     let ready = status.conditions.iter().any(|found| found.type_ == "Ready" && found.status == "True");
@@ -243,7 +272,10 @@ impl Machine {
                 };
                 let running = |found: &&SimWorkload| found.state == WorkloadState::Running;
                 let runs = self.world.with_workloads(|workloads| workloads.values().filter(running).count());
-                current && says("Ready", "True") && runs == 5 && self.home.every_service().iter().all(|service| ready(service))
+                current
+                    && says("Ready", "True")
+                    && runs == workloads
+                    && self.home.every_service().iter().all(|service| ready(service))
             }
             Goal::Gone => stack.is_none() && self.home.every_service().is_empty(),
             Goal::Workloads(count) => self.world.with_workloads(BTreeMap::len) >= count,

@@ -30,13 +30,21 @@ pub(crate) enum Move {
     EngineDown,
     /// The engine answers again.
     EngineUp,
+    /// A server of the host begins to listen, which knows the default login of its product.
+    HostAppears,
+    /// It listens no more.
+    HostVanishes,
+    /// The user deletes the stack's namespace.
+    DeleteNamespace,
 }
 
 /// What holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// The stack is ready for its present generation.
+    /// The stack is ready for its present generation, with five workloads.
     Ready,
+    /// The stack is ready for its present generation, with so many workloads.
+    ReadyWith(usize),
     /// The stack is gone, and its services with it.
     Gone,
     /// At least so many workloads exist.
@@ -66,11 +74,13 @@ pub(crate) struct Scenario {
     pub(crate) racy: bool,
     /// The user asked for the volumes to go too.
     pub(crate) volumes_may_go: bool,
+    /// Where the stack lives.
+    pub(crate) namespace: &'static str,
 }
 
 impl Scenario {
     fn new(name: &'static str, moves: Vec<Move>, goal: Goal) -> Self {
-        Self { name, moves, goal, ends_like: None, racy: false, volumes_may_go: false }
+        Self { name, moves, goal, ends_like: None, racy: false, volumes_may_go: false, namespace: "default" }
     }
 }
 
@@ -132,6 +142,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     ]
     .into_iter()
     .chain(wishes())
+    .chain(places())
     .collect()
 }
 
@@ -157,6 +168,39 @@ fn wishes() -> Vec<Scenario> {
             Goal::Says(Reason::ForcedUnavailable),
         ),
         Scenario::new("never", vec![Move::Apply(never())], Goal::Says(Reason::HostServiceRequired)),
+    ]
+}
+
+/// What happens to the place of a stack, and to each class of its fields.
+fn places() -> Vec<Scenario> {
+    let ready = || Move::Until(Goal::Ready);
+    let apply = || Move::Apply(stack());
+    let each = edits().into_iter().flat_map(|edit| [Move::Apply(edit), Move::Until(Goal::Ready)]);
+    vec![
+        Scenario {
+            ends_like: Some("create"),
+            ..Scenario::new("host-appears", vec![apply(), ready(), Move::HostAppears, Move::Wait(PATIENCE)], Goal::Ready)
+        },
+        Scenario::new(
+            "host-vanishes",
+            vec![
+                Move::HostAppears,
+                Move::Apply(hosted()),
+                Move::Until(Goal::ReadyWith(2)),
+                Move::HostVanishes,
+                Move::Until(Goal::Says(Reason::HostLost)),
+                Move::HostAppears,
+            ],
+            Goal::ReadyWith(2),
+        ),
+        Scenario {
+            namespace: "team",
+            ..Scenario::new("namespace-deleted", vec![Move::Apply(of_team()), ready(), Move::DeleteNamespace], Goal::Gone)
+        },
+        Scenario {
+            ends_like: Some("create"),
+            ..Scenario::new("edit-each", [apply(), ready()].into_iter().chain(each).chain([apply()]).collect(), Goal::Ready)
+        },
     ]
 }
 
@@ -207,6 +251,45 @@ fn never() -> Value {
     let mut stack = stack();
     stack["spec"]["services"].as_array_mut().unwrap().truncate(2);
     stack["spec"]["services"][1]["provisioning"] = json!({"mode": "Never"});
+    stack
+}
+
+/// A leaf that changes one class of its fields after the other.
+fn edits() -> Vec<Value> {
+    let mut stack = stack();
+    let classes = [
+        ("env", json!([{"name": "LEVEL", "value": "debug"}])),
+        ("ports", json!([{"name": "metrics", "containerPort": 9090}])),
+        ("volumes", json!([{"target": "/scratch", "tmpfs": {}}])),
+        ("files", json!([{"path": "/etc/worker.conf", "content": "level = debug"}])),
+        ("resources", json!({"memory": "64Mi"})),
+        ("health", json!({"exec": {"command": ["sleep", "1"]}, "interval": "5s"})),
+        ("restart", json!("OnFailure")),
+        ("stopGracePeriod", json!("3s")),
+        ("startupPriority", json!(7)),
+        ("dependsOn", json!([{"name": "db"}])),
+    ];
+    let edit = |(field, value): (&str, Value)| {
+        stack["spec"]["services"][3][field] = value;
+        stack.clone()
+    };
+    classes.into_iter().map(edit).collect()
+}
+
+/// A service that the host may run, beside two that it does not.
+fn hosted() -> Value {
+    let mut stack = stack();
+    let services = stack["spec"]["services"].as_array_mut().unwrap();
+    services.truncate(3);
+    services[2]["dependsOn"] = json!([{"name": "cache"}]);
+    services[2].as_object_mut().unwrap().remove("env");
+    stack
+}
+
+/// The stack in a namespace of its own.
+fn of_team() -> Value {
+    let mut stack = stack();
+    stack["metadata"]["namespace"] = json!("team");
     stack
 }
 

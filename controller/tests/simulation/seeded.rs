@@ -3,12 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use koan_core::inventory::WorkloadState;
 use koan_crds::v1alpha1::DetectionMethod;
 use koan_engines::sim::SimWorld;
 use tokio::time::Instant;
+
+use crate::witness::{HOST_PORT, Notes};
 
 /// Second at which every run begins: 2026-01-01T00:00:00Z, as in the simulated engine.
 const EPOCH_SECOND: i64 = 1_767_225_600;
@@ -80,15 +83,21 @@ impl koan_controller::Random for SimRandom {
     }
 }
 
-/// A host on which only the simulated engine listens, without programs.
-pub(crate) struct SimHost(pub(crate) SimWorld);
+/// A host on which the simulated engine listens, and one server that comes and goes; without programs.
+pub(crate) struct SimHost {
+    /// What the engine publishes.
+    pub(crate) world: SimWorld,
+    /// Whether the server listens.
+    pub(crate) notes: Arc<Mutex<Notes>>,
+}
 
 impl koan_controller::Host for SimHost {
     fn port_is_free(&self, address: SocketAddr) -> bool {
         let publishes = |port: &koan_core::workload::PortEntry| port.host == Some(address.port());
         let running = |workload: &&koan_engines::sim::SimWorkload| workload.state == WorkloadState::Running;
         let taken = |workload: &koan_engines::sim::SimWorkload| workload.spec.ports.iter().any(publishes);
-        self.0.with_workloads(|workloads| !workloads.values().filter(running).any(taken))
+        let server = self.notes.lock().unwrap().host && address.port() == HOST_PORT;
+        !server && self.world.with_workloads(|workloads| !workloads.values().filter(running).any(taken))
     }
 
     fn program(&self, _: &str, _: &[&str]) -> Option<String> {

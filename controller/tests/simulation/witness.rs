@@ -8,7 +8,11 @@ use koan_adapters::Prober;
 use koan_core::identity::ObjectId;
 use koan_core::inventory::{EngineInfo, Inventory};
 use koan_core::outcome::{Done, Outcome};
-use koan_core::probe::{Access, Address, CandidateReport, CandidateVerdict, Check, CheckReport, Probe, ProbeReport};
+use koan_core::probe::{
+    Access, Address, CandidateReport, CandidateVerdict, Check, CheckReport, CredentialRef, Probe, ProbeReport, Usable,
+};
+use koan_core::recipe::Recipes;
+use koan_core::secret::Login;
 use koan_core::step::{ObjectRef, Step, StepAction};
 use koan_core::text::Values;
 use koan_crds::v1alpha1::{EngineName, Evidence, EvidenceCode, EvidenceStep};
@@ -24,7 +28,16 @@ pub(crate) struct Notes {
     dialled: BTreeMap<String, ObjectId>,
     /// Addresses that got a login although no engine of ours named them (S-13).
     pub(crate) leaked: Vec<String>,
+    /// A server of the host listens.
+    pub(crate) host: bool,
+    /// It passed a probe since it last began to.
+    pub(crate) host_passed: bool,
 }
+
+/// Product of the host's server.
+const HOST_ADAPTER: &str = "postgres";
+/// Its port, on loopback.
+pub(crate) const HOST_PORT: u16 = 5432;
 
 /// The engine with a witness beside it.
 pub(crate) struct WitnessedEngine {
@@ -86,7 +99,7 @@ impl Engine for WitnessedEngine {
     }
 }
 
-/// A prober without a host service: it asks the programs of the simulated world.
+/// A prober of a host with one server, or none: else it asks the programs of the simulated world.
 pub(crate) struct ScriptedProber {
     /// The world.
     pub(crate) world: SimWorld,
@@ -103,11 +116,34 @@ impl Prober for ScriptedProber {
             evidence: Vec::new(),
             refused: Vec::new(),
         };
-        ProbeReport { candidates: question.candidates.iter().map(absent).collect(), fault: None }
+        let listens = self.notes.lock().unwrap().host && question.adapter == HOST_ADAPTER;
+        let usable = CandidateVerdict::Usable(Usable {
+            credential: CredentialRef::Default(0),
+            address: Address::Tcp { host: "127.0.0.1".to_owned(), port: HOST_PORT },
+            version: None,
+            server_id: None,
+            tls: None,
+        });
+        let mut candidates: Vec<CandidateReport> = question.candidates.iter().map(absent).collect();
+        if let Some(first) = candidates.first_mut().filter(|_| listens) {
+            first.verdict = usable;
+            self.notes.lock().unwrap().host_passed = true;
+        }
+        ProbeReport { candidates, fault: None }
     }
 
     async fn check(&self, check: &Check) -> CheckReport {
         let name = check.address.to_string();
+        let local = matches!(&check.address, Address::Tcp { host, port: HOST_PORT } if host == "127.0.0.1");
+        if local && !self.is_published(&check.address) && is_default(&check.login) {
+            let evidence =
+                Evidence { step: EvidenceStep::Identify, code: EvidenceCode::Refused, endpoint: Some(name), detail: None };
+            let mut notes = self.notes.lock().unwrap();
+            let listens = notes.host;
+            notes.host_passed |= listens;
+            let passed = CheckReport::Passed { version: None, server_id: None };
+            return if listens { passed } else { CheckReport::Absent(evidence) };
+        }
         let dialled = self.notes.lock().unwrap().dialled.get(&name).cloned();
         if dialled.is_none() && !self.is_published(&check.address) {
             self.notes.lock().unwrap().leaked.push(name.clone());
@@ -123,6 +159,13 @@ impl Prober for ScriptedProber {
             Answer::Other => CheckReport::NotYet(evidence(EvidenceCode::WrongProtocol)),
         }
     }
+}
+
+/// The host's server was found by a default login; any other one has no business there (S-13).
+fn is_default(login: &Login) -> bool {
+    let password = login.password.as_ref().map(|password| password.expose().as_str());
+    let known = koan_adapters::catalogue().recipe(HOST_ADAPTER).map(|recipe| recipe.default_logins).unwrap_or_default();
+    known.iter().any(|(_, known)| password == Some(known))
 }
 
 impl ScriptedProber {

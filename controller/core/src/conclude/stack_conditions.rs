@@ -144,6 +144,12 @@ fn ports(members: &[Member]) -> Judged {
     }
 }
 
+/// This very generation was ready already: that an object could not be put back says nothing against it.
+fn stood(input: &StackInput) -> bool {
+    let ready = |condition: &Condition| condition.type_ == ConditionType::Ready.as_str() && condition.status == "True";
+    input.old.observed_generation == Some(input.generation) && input.old.conditions.iter().any(ready)
+}
+
 fn ready(input: &StackInput, members: &[Member], expired: bool) -> Judged {
     if let Some(special) = special(input) {
         return special;
@@ -153,6 +159,10 @@ fn ready(input: &StackInput, members: &[Member], expired: bool) -> Judged {
     }
     if input.valid.is_ok_and(|stack| stack.suspend) {
         return Judged::no(Reason::Suspended, "the stack is suspended; its data and ports are kept");
+    }
+    if let Some(message) = input.plan_failure.filter(|_| !stood(input)) {
+        // What is ready is still the specification before this one.
+        return Judged::no(Reason::ServicesNotReady, format!("not every service has its specification: {message}"));
     }
     let waiting: Vec<&Member> = members.iter().filter(|member| !member.disabled() && !member.ready()).collect();
     if waiting.is_empty() {

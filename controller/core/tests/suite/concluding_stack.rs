@@ -44,6 +44,16 @@ fn conclude(
     old: &DevStackStatus,
     now: Timestamp,
 ) -> Verdict<DevStackStatus> {
+    conclude_after(stack, objects, (old, None), now)
+}
+
+/// The verdict where a service could not be applied, for this reason.
+fn conclude_after(
+    stack: &DevStack,
+    objects: &BTreeMap<String, ServiceSpec>,
+    (old, plan_failure): (&DevStackStatus, Option<&str>),
+    now: Timestamp,
+) -> Verdict<DevStackStatus> {
     let engine: EngineVerdict = docker();
     let valid = validate_stack(stack, &koan_core::validate::StackOptions::default(), &Catalogue::new());
     conclude_stack(&StackInput {
@@ -52,7 +62,7 @@ fn conclude(
         objects,
         engine: &engine,
         env_written: true,
-        plan_failure: None,
+        plan_failure,
         deletion: None,
         panic: None,
         old,
@@ -92,6 +102,25 @@ fn a_ready_stack_tells_its_critical_path() {
     assert!(verdict.events.iter().any(|event| event.event.id() == 48_021));
     let again = conclude(&stack, &objects, &verdict.status, at(900));
     assert!(!again.changed && again.events.is_empty(), "B-6: {:#?}", again.events);
+}
+
+/// S-5, L-1: a generation whose services could not be applied is not ready because those of the last one are; one that was
+/// ready stays so while something is put back.
+#[test]
+fn a_generation_that_was_not_applied_is_not_ready() {
+    let mut stack = stack(SHOP);
+    stack.spec.services.retain(|entry| entry.service_ref.is_none());
+    let objects = objects(&stack, &[("db", 5), ("cache", 4), ("migrate", 8), ("api", 12), ("web", 15)]);
+    let before = conclude(&stack, &objects, &DevStackStatus::default(), at(20)).status;
+    let failure = Some("ServiceSpec default/shop-db changed meanwhile");
+    let same = conclude_after(&stack, &objects, (&before, failure), at(30)).status;
+    assert_eq!(stack_reason(&same, ConditionType::Ready), ("True", "AllReady"));
+    stack.metadata.generation = stack.metadata.generation.map(|generation| generation + 1);
+    let failed = conclude_after(&stack, &objects, (&before, failure), at(30)).status;
+    assert_eq!(stack_reason(&failed, ConditionType::Ready), ("False", "ServicesNotReady"));
+    assert_eq!(stack_reason(&failed, ConditionType::Planned), ("False", "PlanFailed"));
+    let again = conclude_after(&stack, &objects, (&failed, failure), at(31)).status;
+    assert_eq!(stack_reason(&again, ConditionType::Ready), ("False", "ServicesNotReady"));
 }
 
 /// K-11: an empty stack is valid and ready.
