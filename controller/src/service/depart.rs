@@ -37,7 +37,11 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
                 tracing::debug!(key = %visit.key, "clean-up goes on: {}", failure.message);
                 Ok(Next::Backoff)
             }
-            None => conclude(visit, &Deletion::Running, &[]).await,
+            // What is in use goes once its user has gone, which nobody tells a service that is not its owner.
+            None => match conclude(visit, &Deletion::Running, &[]).await? {
+                Next::Rest => Ok(Next::Backoff),
+                sooner => Ok(sooner),
+            },
         },
         Left::Engine { engine, message } => {
             let message = format!(

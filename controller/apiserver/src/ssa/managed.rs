@@ -118,13 +118,22 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// The stored entry of `key`, where `managed` says the same of it.
-    fn standing(&self, key: &str, managed: &Managed) -> Option<&Value> {
-        let same =
-            self.managed.owners.get(key)? == managed.owners.get(key)? && self.managed.times.get(key) == managed.times.get(key);
+    /// The stored entry of `key` with its present time, where `managed` says the same of its fields.
+    fn standing(&self, key: &str, managed: &Managed) -> Option<Value> {
+        let same = self.managed.owners.get(key)? == managed.owners.get(key)?;
         let mut entries = self.list.filter(|_| same)?.as_array()?.iter();
-        entries.find(|entry| identity_of(entry).is_some_and(|identity| identity.key() == key))
+        let mut entry = entries.find(|entry| identity_of(entry).is_some_and(|identity| identity.key() == key))?.clone();
+        let time = managed.times.get(key);
+        if self.managed.times.get(key) != time {
+            entry["time"] = written(*time?);
+        }
+        Some(entry)
     }
+}
+
+/// A time as entries carry it: whole seconds.
+fn written(time: Timestamp) -> Value {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()
 }
 
 /// Whom an entry belongs to; `None` for an operation that is none.
@@ -179,7 +188,7 @@ impl Managed {
             .collect();
         entries.sort_by(|left, right| (&left.0, left.1).cmp(&(&right.0, right.1)));
         let entry = |(_, key, identity): (String, &String, Value)| {
-            stored.standing(key, self).cloned().unwrap_or_else(|| self.entry(key, &identity))
+            stored.standing(key, self).unwrap_or_else(|| self.entry(key, &identity))
         };
         Some(Value::Array(entries.into_iter().map(entry).collect()))
     }
@@ -200,7 +209,7 @@ impl Managed {
             }
         }
         if let Some(time) = self.times.get(key) {
-            entry["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+            entry["time"] = written(*time);
         }
         entry
     }
