@@ -23,7 +23,7 @@ use plan::Plan;
 use suite::{Suite, Tally};
 
 /// Plans of the sweep where nobody gave a budget: what two cores do in half a minute without optimisation.
-const PLANS: usize = 60;
+const PLANS: usize = 80;
 /// One plan in so many is run with the fresh seed.
 const FRESH_SHARE: usize = 4;
 /// Plans that once failed; they run first, every time.
