@@ -214,11 +214,11 @@ impl Machine {
                 Move::EngineRestarts => self.world.engine_restart(),
                 Move::EngineDown => self.world.engine_down(),
                 Move::EngineUp => self.world.engine_up(),
-                Move::HostAppears => self.notes.lock().unwrap().host = true,
-                Move::HostVanishes => {
+                Move::HostAppears => {
                     let mut notes = self.notes.lock().unwrap();
-                    (notes.host, notes.host_passed) = (false, false);
+                    (notes.host, notes.host_passed) = (true, false);
                 }
+                Move::HostVanishes => self.notes.lock().unwrap().host = false,
                 Move::DeleteNamespace => {
                     let namespaces: Api<Namespace> = Api::all(self.client.clone());
                     namespaces.delete(self.namespace, &DeleteParams::default()).await.unwrap();
