@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use koan_crds::labels;
-use koan_crds::v1alpha1::{PersistenceMode, RestartPolicy, ServiceFields, ServiceSpec, VolumeReclaim};
+use koan_crds::v1alpha1::{EngineName, PersistenceMode, RestartPolicy, ServiceFields, ServiceSpec, VolumeReclaim};
 use koan_crds::vocabulary::Reason;
 
 use super::findings::Findings;
@@ -122,7 +122,7 @@ pub(super) fn fields(context: &Context, fields: &ServiceFields, findings: &mut F
         gates: gates(fields),
         startup_priority: fields.startup_priority.or(recipe.map(|recipe| recipe.priority)).unwrap_or(PRIORITY),
         endpoint: endpoint(fields),
-        limits: limits(fields, findings),
+        limits: limits(context, fields, findings),
         replicas: replicas(fields, findings),
         readiness: readiness(fields, recipe, findings),
         port_policy: context.settings.port_policy.clone(),
@@ -198,9 +198,10 @@ fn replicas(fields: &ServiceFields, findings: &mut Findings) -> u32 {
     replicas
 }
 
-fn limits(fields: &ServiceFields, findings: &mut Findings) -> Limits {
+fn limits(context: &Context, fields: &ServiceFields, findings: &mut Findings) -> Limits {
     let Some(resources) = &fields.resources else { return Limits::default() };
-    if fields.process.is_some() {
+    let forced = context.settings.engine.name == EngineName::Process;
+    if fields.process.is_some() || (forced && fields.container.is_none() && fields.external.is_none()) {
         findings.warn(
             "resources",
             "bounds nothing: a program of the host runs without limits",

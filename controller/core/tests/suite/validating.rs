@@ -1,7 +1,7 @@
 //! `validate`: bad manifests and what the user gets.
 
 use koan_core::validate::{HealthForm, ProfileSource, StackOptions, Workload, shared_names, validate_stack};
-use koan_crds::v1alpha1::{OnLoss, PersistenceMode, Profile, ProvisioningMode, VolumeReclaim};
+use koan_crds::v1alpha1::{EngineName, OnLoss, PersistenceMode, Profile, ProvisioningMode, VolumeReclaim};
 use koan_crds::vocabulary::Reason;
 use std::time::Duration;
 
@@ -137,6 +137,11 @@ fn limits_of_a_program_are_told_to_bound_nothing() {
     assert_eq!(warned.len(), 1);
     assert_eq!(warned[0].path, "spec.services[0].resources");
     assert_eq!(valid_stack(&limited("container: {image: \"a:1\"}")).warnings, []);
+    let mut forced = limited("adapter: ledger");
+    assert_eq!(valid_stack(&forced).warnings, []);
+    forced.spec.engine.name = EngineName::Process;
+    let warned = valid_stack(&forced).warnings;
+    assert!(warned.iter().any(|warning| warning.path == "spec.services[0].resources"), "{warned:?}");
 }
 
 /// K-4: a secret-like literal is warned of in `local`, refused in `staging`.
