@@ -74,6 +74,23 @@ impl Collector {
         Next::After(if seen_before && !first { EVERY } else { SIGHTINGS_APART })
     }
 
+    /// Workloads of a stack whose services are gone already, for the last service, which takes the network with it: what landed
+    /// late would keep it (S-7). No second sighting is waited for: their stack is being left. `None` where there are none, else
+    /// whether all of them went.
+    pub(crate) async fn sweep(&self, context: &Context, own: &Owner, inventory: &Inventory) -> Result<Option<bool>, ReadError> {
+        let live = live_owners(context).await?;
+        let of_stack = |orphan: &&Orphan| {
+            let owner = &orphan.object.owner;
+            !orphan.network && own.stack.is_some() && (&owner.namespace, &owner.stack) == (&own.namespace, &own.stack)
+        };
+        let mut swept = None;
+        for orphan in orphans(inventory, &live).iter().filter(of_stack) {
+            let went = self.collect(context, orphan).await;
+            swept = Some(swept.unwrap_or(true) && went);
+        }
+        Ok(swept)
+    }
+
     /// Notes sightings; those that are old enough, and whether the collector may rest.
     fn sight(&self, found: &[Orphan]) -> (Vec<Orphan>, bool) {
         let now = Instant::now();
@@ -94,19 +111,20 @@ impl Collector {
         (due, !waiting)
     }
 
-    async fn collect(&self, context: &Context, orphan: &Orphan) {
+    /// Removes an orphan after an uncached read of its owner; whether it is gone.
+    async fn collect(&self, context: &Context, orphan: &Orphan) -> bool {
         let owner = &orphan.object.owner;
         match owner_lives(context, owner).await {
             Ok(false) => {}
-            Ok(true) | Err(_) => return,
+            Ok(true) | Err(_) => return false,
         }
-        let Some(engine) = context.pool.engine(orphan.engine).map(Arc::clone) else { return };
+        let Some(engine) = context.pool.engine(orphan.engine).map(Arc::clone) else { return false };
         for step in steps(orphan) {
             let outcome = context.gateway.step(engine.as_ref(), &step, &Values::default()).await;
             context.pool.stepped(orphan.engine, &step, &outcome, context.clock.now());
             if !matches!(outcome, Outcome::Done(_)) {
                 tracing::debug!(object = %orphan.object.name, "orphan not removed: {outcome:?}");
-                return;
+                return false;
             }
         }
         let message = format!("Removed {} ({}), whose owner {} is gone", orphan.object.name, id_text(orphan), owner.uid);
@@ -117,6 +135,7 @@ impl Collector {
             uid: owner.uid.0.clone(),
         };
         context.events.emit(Event::OrphanCollected, false, &about, &message).await;
+        true
     }
 }
 

@@ -82,7 +82,11 @@ async fn take_down_in(
         }
         let plan = plan_deletion(own, &inventory);
         if plan.steps.is_empty() {
-            return Left::Nothing;
+            match context.collector.sweep(context, &own.owner, &inventory).await {
+                Ok(None) => return Left::Nothing,
+                Ok(Some(true)) => continue,
+                Ok(Some(false)) | Err(_) => return Left::Some(Vec::new()),
+            }
         }
         let outcomes = apply(context, object, engine, &plan, &[]).await;
         taken.outcomes.extend(outcomes.iter().cloned());
