@@ -55,7 +55,7 @@ fn in_container(documents: &[Document], service: &str) -> bool {
 }
 
 /// Lays the stacks of a further `-f` argument over those of the same name that earlier ones hold. What one argument holds twice
-/// stays twice: [`super::duplicates`] names both places.
+/// stays twice, and is refused where the manifest is prepared.
 pub(super) fn fold(known: &mut Vec<Document>, further: Vec<Document>) {
     let mut open: Vec<usize> = (0..known.len()).collect();
     for document in further {
