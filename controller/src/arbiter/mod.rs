@@ -142,6 +142,11 @@ impl Arbiter {
     }
 }
 
+/// True where somebody holds a port that the service was promised before.
+pub(crate) fn is_contested(facts: &PortFacts, host: &dyn Host) -> bool {
+    facts.current.iter().any(|port| !is_free(port.host, host))
+}
+
 fn allocate(
     promises: &Promises,
     service: &ValidService,
