@@ -5,6 +5,7 @@
 
 mod cleanup;
 mod depart;
+mod holding;
 mod probes;
 mod reach;
 mod stages;
