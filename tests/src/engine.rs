@@ -23,17 +23,27 @@ impl Engine {
     /// # Panics
     /// The engine refuses.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.try_call(method, path, body).unwrap_or_else(|words| panic!("{words}"))
+    }
+
+    /// One request that the engine may refuse.
+    ///
+    /// # Errors
+    /// What it says then.
+    pub fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         let mut command = Command::new("curl");
         command.args(["-sS", "--fail-with-body", "--globoff", "--max-time", "60", "-X", method, "--unix-socket"]);
         command.arg(&self.socket).arg(format!("http://engine{path}"));
         if let Some(body) = body {
             command.args(["-H", "Content-Type: application/json", "-d"]).arg(body.to_string());
         }
-        let output = command.output().expect("curl runs");
+        let output = command.output().map_err(|error| format!("curl: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{method} {path}: {text} {}", String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            return Err(format!("{method} {path}: {text} {}", String::from_utf8_lossy(&output.stderr)));
+        }
         // Podman answers some requests with a plain word.
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
     /// The instance label of a container.

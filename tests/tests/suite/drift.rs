@@ -45,13 +45,13 @@ fn drift(place: Place) {
     let kept = workload(&kubectl, "db").expect("a database");
     let instance = engine.instance(&lost);
     engine.call("DELETE", &format!("/containers/{lost}?force=true"), None);
-    let replaced = until("the cache runs again", || workload(&kubectl, "cache").filter(|id| *id != lost));
-    assert_eq!(workload(&kubectl, "db"), Some(kept.clone()), "the database is left alone");
+    until("the cache runs again", || workload(&kubectl, "cache").filter(|id| *id != lost));
+    assert_eq!(workload(&kubectl, "db"), Some(kept), "the database is left alone");
     until("the repair is told", || (repaired(&kubectl) > 0).then_some(()));
     answers(&koan.run(&["env", "--format", "json"]).expect_code(0).json());
 
     let told = repaired(&kubectl);
-    remove_network(&engine, &instance, &[&replaced, &kept]);
+    remove_network(&engine, &instance);
     until("the network is there again", || (engine.networks(&instance).len() == 1).then_some(()));
     until("both are ready in it", || {
         let ids = [workload(&kubectl, "cache")?, workload(&kubectl, "db")?];
@@ -63,14 +63,18 @@ fn drift(place: Place) {
     assert_eq!(engine.networks(&instance), Vec::<String>::new());
 }
 
-/// As `docker network rm` after `docker network disconnect --force`: nobody can remove a network in use otherwise.
-fn remove_network(engine: &Engine, instance: &str, containers: &[&str]) {
+/// As `docker network rm` after `docker network disconnect --force`: nobody can remove a network in use otherwise. Koan may put
+/// a container back into it in between, so it is tried until it went once.
+fn remove_network(engine: &Engine, instance: &str) {
     let network = engine.networks(instance).pop().expect("a network");
-    for container in containers {
-        let body = json!({"Container": container, "Force": true});
-        engine.call("POST", &format!("/networks/{network}/disconnect"), Some(&body));
-    }
-    engine.call("DELETE", &format!("/networks/{network}"), None);
+    until("the network is removed", || {
+        for container in engine.containers(instance) {
+            let body = json!({"Container": container, "Force": true});
+            // One that is not in it, or no longer there, is what we want.
+            let _ = engine.try_call("POST", &format!("/networks/{network}/disconnect"), Some(&body));
+        }
+        engine.try_call("DELETE", &format!("/networks/{network}"), None).ok()
+    });
 }
 
 fn attached(engine: &Engine, instance: &str, container: &str) -> bool {
