@@ -44,7 +44,11 @@ impl ServerRecord {
     /// The record of a home, where its process still lives.
     pub(crate) fn living(home: &Home) -> Option<Self> {
         let record: Self = serde_json::from_slice(&std::fs::read(home.record()).ok()?).ok()?;
-        (start_ticks(record.pid) == Some(record.start_ticks)).then_some(record)
+        record.lives().then_some(record)
+    }
+
+    fn lives(&self) -> bool {
+        start_ticks(self.pid) == Some(self.start_ticks)
     }
 
     /// Writes the record atomically, 0600.
@@ -114,7 +118,8 @@ pub(crate) fn stop_server(home: &Home) -> Result<bool, Failure> {
         let _ = kill_process(pid, Signal::TERM);
     }
     let deadline = Instant::now() + STOP_TIMEOUT;
-    while ServerRecord::living(home).is_some() {
+    // Its process, not its record: that goes first, and the store stays locked until the process has ended.
+    while record.lives() {
         if Instant::now() > deadline {
             return Err(Failure::Home {
                 message: format!("server pid {} did not end within {}s", record.pid, STOP_TIMEOUT.as_secs()),
@@ -132,4 +137,29 @@ pub(crate) fn tail(path: &Path, lines: usize) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::directory::prepare;
+
+    /// API-26: whoever starts a server after `serve stop` finds the store free: the process has ended, not only its record.
+    #[test]
+    fn a_server_is_stopped_once_its_process_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = prepare(&folder.path().join("home")).unwrap();
+        let slow = r#"trap 'rm -f "$1"; sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 0.01; done"#;
+        let mut command = Command::new("sh");
+        command.args(["-c", slow, "sh"]).arg(home.record()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = [0_u8; 5];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
+        let pid = child.id().cast_signed();
+        let record = ServerRecord { pid, start_ticks: start_ticks(pid).unwrap(), version: "0".into(), instance: "i".into() };
+        record.write(&home).unwrap();
+        assert!(stop_server(&home).unwrap());
+        assert!(!record.lives(), "the process goes on after its record");
+        child.wait().unwrap();
+    }
 }
