@@ -17,7 +17,7 @@ use koan_crds::v1alpha1::{FailureClass, Protocol};
 use koan_crds::vocabulary::Reason;
 
 use super::engine::{Moby, busy, changed, unchanged};
-use super::failure::{is_absent, status_of};
+use super::failure::{is_absent, status_of, words_of};
 use super::files::{FilesError, container_of, render};
 use super::network::{KnownNetwork, is_owned};
 use super::session::Session;
@@ -29,6 +29,8 @@ use crate::refusals::{foreign, invalid, transient};
 const START_INTERVAL_NANOS: i64 = 100_000_000;
 /// First API with that field.
 const START_INTERVAL_SINCE: (u64, u64) = (1, 44);
+/// Podman's words, with 500, where the name of a container is reserved, also by a creator whose container cannot be read yet.
+const NAME_TAKEN: &str = "is already in use by";
 
 /// Everything that was looked up before the container's body can be written.
 struct Surroundings<'a> {
@@ -78,6 +80,7 @@ impl Moby {
                 return match self.adopt(spec, &surroundings).await {
                     Ok(adopted @ Outcome::Done(_)) => Ok(adopted),
                     Err(taken) if taken.reason == Reason::ForeignResource => Err(taken),
+                    Ok(waiting) if words_of(&error).contains(NAME_TAKEN) => Ok(waiting),
                     Ok(_) | Err(_) => Err(self.failed("create", &format!("container {}", spec.object), &error)),
                 };
             }
