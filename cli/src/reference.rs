@@ -3,7 +3,7 @@
 use clap::{Arg, Command, CommandFactory};
 
 use crate::arguments::Cli;
-use crate::settings::{SET_BY_KOAN, VARIABLES};
+use crate::settings::{KEPT_FREE, VARIABLES};
 use crate::{config, exits};
 
 /// Text of `docs/cli.md`.
@@ -29,9 +29,9 @@ pub fn commands() -> String {
         let old = variable.old.map(|old| format!(" The old spelling `{old}` still works.")).unwrap_or_default();
         format!("| `{}` | {}{old} |\n", variable.name, variable.meaning)
     }));
-    let set = SET_BY_KOAN.map(|name| format!("`{name}`")).join(", ");
+    let set = KEPT_FREE.map(|name| format!("`{name}`")).join(", ");
     text.push_str(&format!(
-        "\nSet for the programs that Koan starts, and never read: {set}, and `KOAN_<SERVICE>_…` of `koan env`.\n"
+        "\nKept free for the programs that Koan starts, read by no command and set by none yet: {set}. Variables of `koan env`, `KOAN_<SERVICE>_…`, are never read either.\n"
     ));
     text.push_str(
         "\nAn empty variable counts as unset. `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `CONTAINER_HOST`, `KUBECONFIG`, `NO_COLOR` and `XDG_*` are \

@@ -49,8 +49,8 @@ pub(crate) const VARIABLES: [Variable; 11] = [
     variable("KOAN_LOG", "How much is logged where no flag says it: error, info, verbose, debug, trace."),
 ];
 
-/// Names that Koan sets for the programs that it starts, and never reads (CLI-37).
-pub(crate) const SET_BY_KOAN: [&str; 5] = ["KOAN_SEED", "KOAN_RUN_ID", "KOAN_MODE", "KOAN_STEP", "KOAN_DEADLINE"];
+/// Names that CLI-37 keeps for the programs that Koan starts: no setting, so no warning; nothing sets them yet.
+pub(crate) const KEPT_FREE: [&str; 5] = ["KOAN_SEED", "KOAN_RUN_ID", "KOAN_MODE", "KOAN_STEP", "KOAN_DEADLINE"];
 
 impl Environment {
     /// The variables of this process that are valid Unicode.

@@ -7,7 +7,7 @@ use super::report::{Check, Verdict};
 use crate::commands::{Run, prepare::prepare};
 use crate::failure::Failure;
 use crate::home::{self, ServerRecord};
-use crate::settings::{SET_BY_KOAN, VARIABLES};
+use crate::settings::{KEPT_FREE, VARIABLES};
 
 /// Free space below which the home is at risk, in bytes.
 const LEAST_DISK: u64 = 1 << 30;
@@ -138,7 +138,7 @@ fn manifest(run: &Run) -> Check {
 }
 
 fn known(name: &str) -> bool {
-    SET_BY_KOAN.contains(&name) || VARIABLES.iter().any(|variable| variable.name == name)
+    KEPT_FREE.contains(&name) || VARIABLES.iter().any(|variable| variable.name == name)
 }
 
 /// `KOAN_*` names that nobody reads or sets; what `koan env` exported is known by its shape.
