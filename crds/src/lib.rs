@@ -14,8 +14,6 @@ pub mod vocabulary;
 
 mod schema;
 
-use std::sync::LazyLock;
-
 use kube::CustomResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,13 +38,12 @@ pub struct GeneratedCrd {
 /// What [`generated`] gives, as `cargo xtask crds` wrote it down: one array in one line.
 const WRITTEN: &str = include_str!("definitions.json");
 
-/// Every CRD of Koan, sorted by file name; read once per process.
+/// Every CRD of Koan, sorted by file name; read anew at each call, and nobody's to keep (PERF-15).
 ///
-/// Deriving them anew takes a hundred times as long as reading them, and programs do it at each start (PERF-96).
-pub fn definitions() -> &'static [GeneratedCrd] {
+/// Deriving them takes a hundred times as long as reading them, and programs do it at each start (PERF-96).
+pub fn definitions() -> Vec<GeneratedCrd> {
     // That the file reads, and equals the types, is proved by a test and by `cargo xtask crds --check`.
-    static READ: LazyLock<Vec<GeneratedCrd>> = LazyLock::new(|| serde_json::from_str(WRITTEN).unwrap_or_default());
-    &READ
+    serde_json::from_str(WRITTEN).unwrap_or_default()
 }
 
 /// Derives every CRD of Koan from the types, polished, sorted by file name; [`definitions`] are the same, written down.

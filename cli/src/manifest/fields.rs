@@ -1,6 +1,9 @@
 //! What the schema of a kind says of an object: unknown names, wrong forms, missing fields, each with its path. What fields mean
 //! together is judged elsewhere.
 
+use std::sync::LazyLock;
+
+use koan_crds::GeneratedCrd;
 use serde_json::{Value, json};
 
 use crate::failure::suggest;
@@ -16,9 +19,12 @@ pub(crate) struct FieldProblem {
     pub(crate) hint: String,
 }
 
+/// Read once per command, which may name many objects.
+static DEFINITIONS: LazyLock<Vec<GeneratedCrd>> = LazyLock::new(koan_crds::definitions);
+
 /// The problems of an object of Koan's kinds; none where the kind itself is unknown.
 pub(crate) fn check_fields(kind: &str, object: &Value) -> Vec<FieldProblem> {
-    let definition = koan_crds::definitions().iter().map(|crd| &crd.document).find(|crd| crd["spec"]["names"]["kind"] == kind);
+    let definition = DEFINITIONS.iter().map(|crd| &crd.document).find(|crd| crd["spec"]["names"]["kind"] == kind);
     let Some(definition) = definition else { return Vec::new() };
     let mut walk = Walk::default();
     if let Some(fields) = object.as_object() {

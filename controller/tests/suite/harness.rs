@@ -225,7 +225,7 @@ impl Instance {
 
     /// Starts an instance with a trace that may rule on its effects.
     pub(crate) async fn start_with(trace: Arc<Trace>, seed: u64) -> Self {
-        let definitions = koan_crds::definitions().iter().map(|crd| crd.document.clone()).collect();
+        let definitions = koan_crds::definitions().into_iter().map(|crd| crd.document).collect();
         let clock = VirtualClock(Instant::now());
         let random = Seeded::new(seed);
         let server = Server::builder()

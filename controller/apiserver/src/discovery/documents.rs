@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
 use crate::kinds::{Registry, Resource};
 use crate::openapi::{self, Described, SchemaSource};
 
@@ -26,7 +28,7 @@ fn subresources(resource: &Resource) -> Vec<&'static str> {
     resource.subresources()
 }
 
-fn described<'a>(resource: &'a Resource, subresources: &'a [&'a str]) -> Described<'a> {
+fn described<'a>(resource: &'a Resource, subresources: &'a [&'a str], schema: Option<&'a Value>) -> Described<'a> {
     Described {
         group: &resource.group,
         version: &resource.version,
@@ -35,13 +37,16 @@ fn described<'a>(resource: &'a Resource, subresources: &'a [&'a str]) -> Describ
         plural: &resource.plural,
         namespaced: resource.namespaced,
         subresources,
-        schema: if resource.is_custom() { SchemaSource::Custom(&resource.schema) } else { SchemaSource::Builtin },
+        schema: schema.map_or(SchemaSource::Builtin, SchemaSource::Custom),
     }
 }
 
 fn with_described<T>(resources: &[&Resource], make: impl FnOnce(&[Described<'_>]) -> T) -> T {
     let lists: Vec<Vec<&str>> = resources.iter().map(|resource| subresources(resource)).collect();
-    let all: Vec<Described<'_>> = resources.iter().zip(&lists).map(|(resource, list)| described(resource, list)).collect();
+    let schemas: Vec<Option<Value>> =
+        resources.iter().map(|resource| resource.is_custom().then(|| resource.schema.read())).collect();
+    let parts = resources.iter().zip(&lists).zip(&schemas);
+    let all: Vec<Described<'_>> = parts.map(|((resource, list), schema)| described(resource, list, schema.as_ref())).collect();
     make(&all)
 }
 

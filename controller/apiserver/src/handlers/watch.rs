@@ -226,7 +226,7 @@ impl Watcher {
                 let call = Call { core: &self.core, target: &self.target, incoming: &self.incoming };
                 let layout = super::call::stored_as(call.core, &self.target.resource);
                 let bytes = kinds::encode(&layout, &value).finish(event.revision());
-                let object = Object { meta: previous.meta.clone(), revision: event.revision(), bytes, proven: None };
+                let object = Object { meta: Arc::clone(&previous.meta), revision: event.revision(), bytes, proven: None };
                 Some(self.line("DELETED", &object))
             }
         }

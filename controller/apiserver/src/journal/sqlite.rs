@@ -18,6 +18,9 @@ const FRESH_FILE: &str = "store.db.new";
 const SCHEMA_VERSION: i64 = 1;
 /// The largest write-ahead log that is left behind after a checkpoint.
 const WAL_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
+/// The most that the connection keeps of pages that it read or wrote: everything is in memory already, so it only ever looks for
+/// the place of the row that it replaces.
+const CACHE_LIMIT_KIBIBYTES: i64 = 128;
 /// Free pages beyond this share of the file make an open compact it.
 const MAX_FREE_SHARE: i64 = 2;
 /// Files below this many pages are never compacted.
@@ -63,6 +66,8 @@ impl Sqlite {
     fn configure(&mut self) -> rusqlite::Result<()> {
         self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
+        // A negative number counts kibibytes, a positive one pages.
+        self.connection.pragma_update(None, "cache_size", -CACHE_LIMIT_KIBIBYTES)?;
         self.connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES, |_| Ok(()))?;
         Ok(())
     }
@@ -208,4 +213,20 @@ fn corrupt(path: &Path, error: &rusqlite::Error) -> JournalError {
 
 fn refused(path: &Path, error: &rusqlite::Error) -> JournalError {
     JournalError::Write { path: path.to_owned(), cause: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CACHE_LIMIT_KIBIBYTES, Sqlite};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// PERF-15: what SQLite keeps of the file in memory does not grow with the file, as its default of 2 MB would allow.
+    #[test]
+    fn perf_15_the_page_cache_is_bounded() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let journal = Sqlite::open(directory.path()).unwrap();
+        let limit: i64 = journal.connection.pragma_query_value(None, "cache_size", |row| row.get(0)).unwrap();
+        assert_eq!(limit, -CACHE_LIMIT_KIBIBYTES);
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::core_schema;
-use super::resource::{CoreKind, Origin, Resource};
+use super::resource::{CoreKind, Origin, Resource, Written};
 
 /// The storage key of namespaces.
 pub(crate) const NAMESPACES: &str = "/namespaces";
@@ -144,7 +144,7 @@ fn resource(line: &Line) -> Resource {
         scale: None,
         columns: Vec::new(),
         selectable: Vec::new(),
-        schema: core_schema::of(line.core),
+        schema: Written::new(&core_schema::of(line.core)),
         deprecation: None,
         compiled: OnceLock::new(),
     }

@@ -2,6 +2,7 @@
 //! with one gap where the store puts the resourceVersion.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use crate::store::{Meta, Object};
 pub(crate) struct Draft {
     bytes: Vec<u8>,
     gap: usize,
-    meta: Option<Meta>,
+    meta: Option<Arc<Meta>>,
 }
 
 impl Draft {
@@ -27,7 +28,7 @@ impl Draft {
     pub(crate) fn object(&self, revision: u64) -> Result<Object, serde_json::Error> {
         let bytes = self.finish(revision);
         match &self.meta {
-            Some(meta) => Ok(Object { meta: meta.clone(), revision, bytes, proven: None }),
+            Some(meta) => Ok(Object { meta: Arc::clone(meta), revision, bytes, proven: None }),
             None => Object::parse(bytes, revision),
         }
     }
@@ -129,7 +130,7 @@ enum Place {
 pub(crate) fn encode(resource: &Resource, value: &Value) -> Draft {
     let mut writer = Writer { out: Vec::with_capacity(1024), gap: 0, core: resource.core() };
     writer.object_or(value, "", Place::Top);
-    let meta = value.get("metadata").and_then(|metadata| Meta::deserialize(metadata).ok());
+    let meta = value.get("metadata").and_then(|metadata| Meta::deserialize(metadata).ok().map(Arc::new));
     Draft { bytes: writer.out, gap: writer.gap, meta }
 }
 

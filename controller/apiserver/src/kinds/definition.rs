@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use super::resource::{Origin, Resource, Scale};
+use super::resource::{Origin, Resource, Scale, Written};
 
 /// Every verb of a custom kind, in the reference's order.
 const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
@@ -51,7 +51,7 @@ fn resource(spec: &Value, version: &Value, storage_version: &str) -> Resource {
             .as_array()
             .map(|fields| fields.iter().map(|field| text(&field["jsonPath"])).collect())
             .unwrap_or_default(),
-        schema: version["schema"]["openAPIV3Schema"].clone(),
+        schema: Written::new(&version["schema"]["openAPIV3Schema"]),
         deprecation,
         compiled: OnceLock::new(),
         group,

@@ -42,13 +42,13 @@ fn drop_nulls(value: &mut Value, node: Option<&Node>) {
 fn fill(value: &mut Value, node: &Node) {
     match value {
         Value::Object(fields) => {
-            for (name, child) in &node.properties {
+            for (name, child) in node.properties.iter() {
                 let Some(default) = &child.default else {
                     continue;
                 };
                 let absent = fields.get(name).is_none_or(|value| value.is_null() && !child.nullable);
                 if absent {
-                    fields.insert(name.clone(), default.clone());
+                    fields.insert(name.to_owned(), (**default).clone());
                 }
             }
             for (key, child) in fields.iter_mut() {
@@ -76,6 +76,6 @@ fn replace_null(value: &mut Value, schema: &Node) {
         && !schema.nullable
         && let Some(default) = &schema.default
     {
-        *value = default.clone();
+        *value = (**default).clone();
     }
 }

@@ -10,6 +10,7 @@ mod embedded;
 mod equality;
 mod formats;
 mod lists;
+mod members;
 mod node;
 mod parse;
 mod problem;
@@ -23,6 +24,7 @@ mod values;
 mod tests;
 
 pub(crate) use equality::{identical, same_members};
+pub use members::Members;
 pub(crate) use node::SchemaId;
 pub use node::{Bounds, Extra, ListKind, Node, Rule, Schema, Type};
 pub use problem::{Problem, ProblemKind};

@@ -1,12 +1,12 @@
 //! The parsed form of a structural schema.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::Regex;
 use serde_json::Value;
 
+use super::Members;
 use super::cel::CompiledRules;
 
 /// A parsed `openAPIV3Schema`. Cheap to share behind an `Arc`; immutable after parsing.
@@ -116,7 +116,7 @@ pub struct Bounds {
     pub(crate) multiple_of: Option<f64>,
     pub(crate) min_length: Option<u64>,
     pub(crate) max_length: Option<u64>,
-    pub(crate) pattern: Option<Pattern>,
+    pub(crate) pattern: Option<Box<Pattern>>,
     pub(crate) format: Option<String>,
     pub(crate) min_items: Option<u64>,
     pub(crate) max_items: Option<u64>,
@@ -173,11 +173,11 @@ impl Rule {
 #[derive(Debug, Default)]
 pub struct Node {
     pub(crate) kind: Option<Type>,
-    pub(crate) properties: BTreeMap<String, Node>,
+    pub(crate) properties: Members<Node>,
     pub(crate) extra: Option<Extra>,
     pub(crate) items: Option<Box<Node>>,
     pub(crate) nullable: bool,
-    pub(crate) default: Option<Value>,
+    pub(crate) default: Option<Box<Value>>,
     pub(crate) preserve_unknown: bool,
     pub(crate) int_or_string: bool,
     pub(crate) embedded: bool,

@@ -52,7 +52,7 @@ impl Reader {
         let mut node = Node {
             kind,
             nullable: self.flag(map, "nullable", path),
-            default: map.get("default").filter(|value| !value.is_null()).cloned(),
+            default: map.get("default").filter(|value| !value.is_null()).cloned().map(Box::new),
             preserve_unknown: self.flag(map, "x-kubernetes-preserve-unknown-fields", path),
             int_or_string: self.flag(map, "x-kubernetes-int-or-string", path),
             embedded: self.flag(map, "x-kubernetes-embedded-resource", path),
@@ -85,10 +85,10 @@ impl Reader {
     fn children(&mut self, node: &mut Node, map: &Map<String, Value>, path: &str, depth: usize) {
         match map.get("properties") {
             Some(Value::Object(properties)) => {
-                for (name, child) in properties {
-                    let child = self.node(child, &format!("{path}.properties[{name}]"), depth + 1);
-                    node.properties.insert(name.clone(), child);
-                }
+                let child = |(name, child): (&String, &Value)| {
+                    (name.clone(), self.node(child, &format!("{path}.properties[{name}]"), depth + 1))
+                };
+                node.properties = properties.iter().map(child).collect();
             }
             Some(other) => {
                 self.problems.push(Problem::invalid(&format!("{path}.properties"), other.clone(), "must be an object"))
@@ -138,7 +138,7 @@ impl Reader {
             multiple_of: self.number(map, "multipleOf", path),
             min_length: self.count(map, "minLength", path),
             max_length: self.count(map, "maxLength", path),
-            pattern: self.text(map, "pattern", path).filter(|text| !text.is_empty()).map(|text| Pattern::new(&text)),
+            pattern: self.text(map, "pattern", path).filter(|text| !text.is_empty()).map(|text| Box::new(Pattern::new(&text))),
             format: self.text(map, "format", path).filter(|format| super::formats::is_supported(format, kind)),
             min_items: self.count(map, "minItems", path),
             max_items: self.count(map, "maxItems", path),

@@ -27,7 +27,7 @@ fn invariants(node: &Node, level: Level, path: &str, problems: &mut Vec<Problem>
     if let Some(items) = &node.items {
         invariants(items, Level::Item, &format!("{path}.items"), problems);
     }
-    for (name, child) in &node.properties {
+    for (name, child) in node.properties.iter() {
         let path = format!("{path}.properties[{name}]");
         if level == Level::Root && name == "metadata" {
             root_metadata(child, &path, problems);
@@ -189,7 +189,7 @@ fn nested(node: &Node, skip_any: bool, path: &str, problems: &mut Vec<Problem>) 
     if let Some(items) = &node.items {
         nested(items, false, &format!("{path}.items"), problems);
     }
-    for (name, child) in &node.properties {
+    for (name, child) in node.properties.iter() {
         nested(child, false, &format!("{path}.properties[{name}]"), problems);
     }
 }
@@ -216,7 +216,7 @@ fn nested_completeness(branch: &Node, node: &Node, node_path: &str, path: &str, 
             None => problems.push(Problem::required(&node_path, &format!("because it is defined in {path}"))),
         }
     }
-    for (name, child) in &branch.properties {
+    for (name, child) in branch.properties.iter() {
         let (node_path, path) = (format!("{node_path}.properties[{name}]"), format!("{path}.properties[{name}]"));
         match node.properties.get(name) {
             Some(counterpart) => nested_completeness(child, counterpart, &node_path, &path, problems),
@@ -235,7 +235,7 @@ pub(super) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
     }
     lists(node, path, problems);
     cel::verify(node, path, problems);
-    for (name, child) in &node.properties {
+    for (name, child) in node.properties.iter() {
         verify(child, &format!("{path}.properties[{name}]"), problems);
     }
     if let Some(child) = node.extra_schema() {

@@ -101,11 +101,11 @@ impl Walk {
         values::check_size(node, fields.len() as u64, self);
         let root = self.path.is_empty();
         if let Some(schema) = node.extra_schema() {
-            for (key, value) in fields.iter().filter(|(key, _)| !node.properties.contains_key(*key)) {
+            for (key, value) in fields.iter().filter(|(key, _)| !node.properties.contains_key(key)) {
                 self.field(schema, key, value, old.and_then(|old| old.get(key)));
             }
         }
-        for (key, schema) in &node.properties {
+        for (key, schema) in node.properties.iter() {
             if let Some(value) = fields.get(key) {
                 let unseen = root && (key == "apiVersion" || key == "kind");
                 self.field(schema, key, value, old.and_then(|old| old.get(key)).filter(|_| !unseen));
@@ -216,7 +216,7 @@ pub(super) fn correlate<'a>(node: &Node, item: &Value, old: &'a [Value]) -> Opti
     match &node.list {
         Some(ListKind::Map(keys)) => {
             let item_schema = node.items.as_deref();
-            let default = |name: &String| item_schema.and_then(|schema| schema.properties.get(name)?.default.as_ref());
+            let default = |name: &String| item_schema.and_then(|schema| schema.properties.get(name)?.default.as_deref());
             let same = |candidate: &Value, name: &String| {
                 candidate.get(name).or_else(|| default(name)) == item.get(name).or_else(|| default(name))
             };

@@ -1,6 +1,5 @@
 //! Types of the built-in kinds, field by field, as the reference publishes them.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::types::{Atom, Field, ListType, MapType, Relation, Scalar, Type};
@@ -35,19 +34,19 @@ pub(super) fn resource_fields() -> [(&'static str, Type); 3] {
 }
 
 fn text() -> Type {
-    Type::scalar(Scalar::String)
+    Type::Scalar(Scalar::String)
 }
 
 fn number() -> Type {
-    Type::scalar(Scalar::Numeric)
+    Type::Scalar(Scalar::Numeric)
 }
 
 fn flag() -> Type {
-    Type::scalar(Scalar::Boolean)
+    Type::Scalar(Scalar::Boolean)
 }
 
 fn time() -> Type {
-    Type::scalar(Scalar::Untyped)
+    Type::Scalar(Scalar::Untyped)
 }
 
 fn map_of(element: Type) -> Type {
@@ -55,8 +54,7 @@ fn map_of(element: Type) -> Type {
 }
 
 fn object(fields: impl IntoIterator<Item = (&'static str, Type)>, atomic: bool) -> Type {
-    let fields: BTreeMap<String, Field> =
-        fields.into_iter().map(|(name, ty)| (name.to_owned(), Field { ty, default: None })).collect();
+    let fields = fields.into_iter().map(|(name, ty)| (name.to_owned(), Field { ty, default: None })).collect();
     Type::inline(Atom { map: Some(MapType { fields, element: None, atomic }), ..Atom::default() })
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::builtin;
-use crate::schema::{Extra, ListKind, Node, Schema, Type as JsonType};
+use crate::schema::{Extra, ListKind, Members, Node, Schema, Type as JsonType};
 
 /// What a scalar may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) struct ListType {
 
 #[derive(Debug, Default)]
 pub(crate) struct MapType {
-    pub(crate) fields: BTreeMap<String, Field>,
+    pub(crate) fields: Members<Field>,
     /// Type of undeclared members; `None` refuses them.
     pub(crate) element: Option<Type>,
     pub(crate) atomic: bool,
@@ -50,13 +50,15 @@ pub(crate) struct MapType {
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) ty: Type,
-    pub(crate) default: Option<Value>,
+    pub(crate) default: Option<Box<Value>>,
 }
 
 /// A reference to an atom. The two recursive ones have names.
 #[derive(Clone, Debug)]
 pub(crate) enum Type {
     Inline(Arc<Atom>),
+    /// A scalar, of which there are hundreds in one schema.
+    Scalar(Scalar),
     /// Whatever the value is; maps are granular, lists atomic.
     Deduced,
     /// Whatever the value is, replaced as a whole.
@@ -66,7 +68,12 @@ pub(crate) enum Type {
 }
 
 static NOTHING: Type = Type::Nothing;
-static NO_ATOM: Atom = Atom { scalar: None, list: None, map: None };
+const NO_FORM: Atom = Atom { scalar: None, list: None, map: None };
+static NO_ATOM: Atom = NO_FORM;
+static NUMERIC: Atom = Atom { scalar: Some(Scalar::Numeric), ..NO_FORM };
+static STRING: Atom = Atom { scalar: Some(Scalar::String), ..NO_FORM };
+static BOOLEAN: Atom = Atom { scalar: Some(Scalar::Boolean), ..NO_FORM };
+static ANY_SCALAR: Atom = Atom { scalar: Some(Scalar::Untyped), ..NO_FORM };
 static DEDUCED: LazyLock<Atom> = LazyLock::new(|| free(Type::Deduced, false));
 static UNTYPED: LazyLock<Atom> = LazyLock::new(|| free(Type::Untyped, true));
 
@@ -74,7 +81,7 @@ fn free(element: Type, atomic: bool) -> Atom {
     Atom {
         scalar: Some(Scalar::Untyped),
         list: Some(ListType { element: Type::Untyped, relation: Relation::Atomic }),
-        map: Some(MapType { fields: BTreeMap::new(), element: Some(element), atomic }),
+        map: Some(MapType { fields: Members::default(), element: Some(element), atomic }),
     }
 }
 
@@ -87,13 +94,13 @@ impl Type {
         Self::Inline(Arc::new(atom))
     }
 
-    pub(crate) fn scalar(scalar: Scalar) -> Self {
-        Self::inline(Atom { scalar: Some(scalar), ..Atom::default() })
-    }
-
     pub(crate) fn resolve(&self) -> &Atom {
         match self {
             Self::Inline(atom) => atom,
+            Self::Scalar(Scalar::Numeric) => &NUMERIC,
+            Self::Scalar(Scalar::String) => &STRING,
+            Self::Scalar(Scalar::Boolean) => &BOOLEAN,
+            Self::Scalar(Scalar::Untyped) => &ANY_SCALAR,
             Self::Deduced => &DEDUCED,
             Self::Untyped => &UNTYPED,
             Self::Nothing => &NO_ATOM,
@@ -158,11 +165,11 @@ fn from_node(node: &Node, resource: bool, preserve: bool) -> Type {
         None => Atom { scalar: Some(Scalar::Untyped), list: Some(list()), map: Some(map()) },
         Some(JsonType::Object) => Atom { map: Some(map()), ..Atom::default() },
         Some(JsonType::Array) => Atom { list: Some(list()), ..Atom::default() },
-        Some(JsonType::Integer | JsonType::Number) => return Type::scalar(Scalar::Numeric),
-        Some(JsonType::Boolean) => return Type::scalar(Scalar::Boolean),
+        Some(JsonType::Integer | JsonType::Number) => return Type::Scalar(Scalar::Numeric),
+        Some(JsonType::Boolean) => return Type::Scalar(Scalar::Boolean),
         Some(JsonType::String) => {
             let plain = node.bounds.format.as_deref().is_none_or(|format| format == "byte");
-            return Type::scalar(if plain { Scalar::String } else { Scalar::Untyped });
+            return Type::Scalar(if plain { Scalar::String } else { Scalar::Untyped });
         }
     };
     Type::inline(atom)
@@ -170,19 +177,16 @@ fn from_node(node: &Node, resource: bool, preserve: bool) -> Type {
 
 fn map_type(node: &Node, resource: bool, preserve: bool) -> MapType {
     let field = |child: &Node| Field { ty: from_node(child, false, preserve), default: child.default.clone() };
-    let mut fields: BTreeMap<String, Field> = node.properties.iter().map(|(name, child)| (name.clone(), field(child))).collect();
+    let declared = node.properties.iter().map(|(name, child)| (name.to_owned(), field(child)));
+    let fixed = if resource { builtin::resource_fields().to_vec() } else { Vec::new() };
+    let fixed = fixed.into_iter().map(|(name, ty)| (name.to_owned(), Field { ty, default: None }));
     let element = match &node.extra {
         Some(Extra::Schema(child)) => Some(from_node(child, false, preserve)),
         Some(Extra::Any) => Some(Type::Deduced),
         None if preserve || node.properties.is_empty() => Some(Type::Deduced),
         None => None,
     };
-    if resource {
-        for (name, ty) in builtin::resource_fields() {
-            fields.insert(name.to_owned(), Field { ty, default: None });
-        }
-    }
-    MapType { fields, element, atomic: node.map_atomic }
+    MapType { fields: declared.chain(fixed).collect(), element, atomic: node.map_atomic }
 }
 
 fn list_type(node: &Node, preserve: bool) -> ListType {

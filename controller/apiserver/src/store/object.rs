@@ -74,7 +74,8 @@ fn sparse<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(Stri
 /// One version of one object.
 #[derive(Debug)]
 pub(crate) struct Object {
-    pub(crate) meta: Meta,
+    /// Shared by all versions that have the same: most writes change a status.
+    pub(crate) meta: Arc<Meta>,
     pub(crate) revision: u64,
     pub(crate) bytes: Bytes,
     /// The compiled schema whose rules every value in it is known to keep.
@@ -90,7 +91,7 @@ impl Object {
             metadata: Meta,
         }
         let head: Head = serde_json::from_slice(&bytes)?;
-        Ok(Self { meta: head.metadata, revision, bytes, proven: None })
+        Ok(Self { meta: Arc::new(head.metadata), revision, bytes, proven: None })
     }
 
     /// The object as a tree. The bytes were written by this server, so a failure is a bug; it shows as `null`.

@@ -242,7 +242,7 @@ impl State {
     pub(super) fn rewrite(&mut self, kind: &Arc<str>, with: &dyn Fn(&Object) -> Option<Bytes>) {
         for object in self.kind(kind).objects.values_mut() {
             if let Some(bytes) = with(object) {
-                *object = Arc::new(Object { meta: object.meta.clone(), revision: object.revision, bytes, proven: None });
+                *object = Arc::new(Object { meta: Arc::clone(&object.meta), revision: object.revision, bytes, proven: None });
             }
         }
     }

@@ -77,6 +77,22 @@ async fn only_the_last_revision_survives_a_restart() {
     assert!(store.events(&kind, first.revision, 10).is_none());
 }
 
+/// PERF-15: versions that differ below their metadata alone share what is indexed of it; a changed label makes a new one.
+#[tokio::test]
+async fn perf_15_a_history_keeps_its_metadata_once() {
+    let store = open(&Memory::new(), 1);
+    let first = store.commit(write("a", Expected::Absent, false)).await.unwrap();
+    let second = store.commit(write("a", Expected::Revision(first.revision), false)).await.unwrap();
+    assert!(Arc::ptr_eq(&first.meta, &second.meta));
+    let mut labelled = write("a", Expected::Revision(second.revision), false);
+    let registry = Registry::new(Vec::new());
+    let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "uid": "uid-a", "labels": {"b": "c"}}});
+    labelled.draft = encode(registry.find("", "v1", "namespaces").unwrap(), &value);
+    let third = store.commit(labelled).await.unwrap();
+    assert_eq!(third.meta.labels, [("b".to_owned(), "c".to_owned())]);
+    assert!(second.meta.labels.is_empty());
+}
+
 /// API-7: a page of an older snapshot shows what was deleted since and hides what was added since.
 #[tokio::test]
 async fn a_snapshot_is_read_back() {

@@ -102,7 +102,7 @@ fn reference(ty: &Type) -> Value {
     match ty {
         Type::Deduced => json!({"namedType": "__untyped_deduced_"}),
         Type::Untyped => json!({"namedType": "__untyped_atomic_"}),
-        Type::Inline(inner) => Value::Object(atom(inner)),
+        Type::Inline(_) | Type::Scalar(_) => Value::Object(atom(ty.resolve())),
         Type::Nothing => json!({}),
     }
 }
@@ -144,7 +144,7 @@ fn map_document(map: &MapType) -> Value {
     let fields = map.fields.iter().map(|(name, field)| {
         let mut out = json!({"name": name, "type": reference(&field.ty)});
         if let Some(default) = &field.default {
-            out["default"] = default.clone();
+            out["default"] = (**default).clone();
         }
         out
     });

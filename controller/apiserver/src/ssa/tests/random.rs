@@ -69,9 +69,9 @@ fn scalar(atom: &Atom, random: &mut Random) -> Value {
 
 fn map(map: &MapType, random: &mut Random, style: Style, depth: u32) -> Value {
     let mut out = Map::new();
-    for (name, field) in &map.fields {
+    for (name, field) in map.fields.iter() {
         if random.below(3) < 2 {
-            out.insert(name.clone(), value(&field.ty, random, style, depth + 1));
+            out.insert(name.to_owned(), value(&field.ty, random, style, depth + 1));
         }
     }
     if let Some(element) = &map.element {

@@ -207,5 +207,5 @@ fn key_default(element: &Type, key: &str) -> Result<Option<Value>, String> {
     let Some(map) = &element.resolve().map else {
         return Err(format!("couldn't find default value for {key}: associative list may not have non-map types"));
     };
-    Ok(map.fields.get(key).and_then(|field| field.default.clone()))
+    Ok(map.fields.get(key).and_then(|field| field.default.as_deref().cloned()))
 }

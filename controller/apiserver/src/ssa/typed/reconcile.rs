@@ -63,6 +63,7 @@ fn is_free(map: &MapType) -> bool {
     let deduced = match &map.element {
         Some(Type::Deduced) => true,
         Some(Type::Inline(atom)) => atom.scalar == Some(Scalar::Untyped),
+        Some(Type::Scalar(scalar)) => *scalar == Scalar::Untyped,
         Some(Type::Untyped | Type::Nothing) | None => false,
     };
     deduced && map.fields.is_empty()
