@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use koan_adapters::{LiveProber, catalogue};
 use koan_apiserver::{ListenOptions, Server, ServerError, Sqlite, prepare};
-use koan_controller::Controllers;
+use koan_controller::{Controllers, StoreReader};
 use koan_crds::events::Event;
 use koan_crds::vocabulary::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +11,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tracing::{error, info};
 
 use super::memory;
-use super::reader::HomeReader;
+use super::reader::HomeSnapshot;
 use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::home::{Home, ServerRecord};
@@ -100,7 +100,7 @@ fn controllers(server: &Server, engines: &Engines) -> Controllers {
     let client = kube::Client::new(server.service(), "default");
     Controllers::builder(client, engines.instance().clone(), catalogue(), Arc::new(LiveProber::default()))
         .engines(engines.all().to_vec())
-        .reader(Arc::new(HomeReader(server.snapshot_reader())))
+        .reader(Arc::new(StoreReader::new(HomeSnapshot(server.snapshot_reader()))))
         .build()
 }
 

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{ReadError, Reader};
 
@@ -18,13 +17,16 @@ const SERVICES: Resource = (koan_crds::GROUP, koan_crds::VERSION, "servicespecs"
 const SECRETS: Resource = ("", "v1", "secrets");
 const CONFIG_MAPS: Resource = ("", "v1", "configmaps");
 
-/// The latest durable versions of a server's objects.
+/// The latest durable versions of a server's objects, each as its JSON.
 pub trait Snapshot: Send + Sync + 'static {
-    /// One object, as it would be served.
-    fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>>;
+    /// What holds the bytes of one version.
+    type Version: AsRef<[u8]>;
+
+    /// One object.
+    fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Self::Version>;
 
     /// All objects of one namespace or of all, sorted by namespace and name.
-    fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Arc<Value>>;
+    fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Self::Version>;
 }
 
 /// A [`Reader`] over a [`Snapshot`]; objects are decoded on each read.
@@ -39,16 +41,18 @@ impl<S: Snapshot> StoreReader<S> {
     }
 
     fn one<K: DeserializeOwned>(&self, resource: Resource, namespace: &str, name: &str) -> Result<Option<Arc<K>>, ReadError> {
-        self.snapshot.get(resource, namespace, name).map(|value| decode(resource, &value)).transpose()
+        self.snapshot.get(resource, namespace, name).map(|version| decode(resource, &version)).transpose()
     }
 
-    fn all<K: DeserializeOwned>(&self, resource: Resource, namespace: Option<&str>) -> Result<Vec<Arc<K>>, ReadError> {
-        self.snapshot.list(resource, namespace).iter().map(|value| decode(resource, value)).collect()
+    /// Objects that this version of Koan cannot read are left out: one of them must not stop the rest.
+    fn all<K: DeserializeOwned>(&self, resource: Resource, namespace: Option<&str>) -> Vec<Arc<K>> {
+        self.snapshot.list(resource, namespace).iter().filter_map(|version| decode(resource, version).ok()).collect()
     }
 }
 
-fn decode<K: DeserializeOwned>(resource: Resource, value: &Value) -> Result<Arc<K>, ReadError> {
-    K::deserialize(value).map(Arc::new).map_err(|error| ReadError { kind: resource.2, message: error.to_string() })
+fn decode<K: DeserializeOwned>(resource: Resource, version: &impl AsRef<[u8]>) -> Result<Arc<K>, ReadError> {
+    let decoded = serde_json::from_slice(version.as_ref());
+    decoded.map(Arc::new).map_err(|error| ReadError { kind: resource.2, message: error.to_string() })
 }
 
 #[async_trait]
@@ -58,7 +62,7 @@ impl<S: Snapshot> Reader for StoreReader<S> {
     }
 
     async fn stacks(&self, namespace: Option<&str>) -> Result<Vec<Arc<DevStack>>, ReadError> {
-        self.all(STACKS, namespace)
+        Ok(self.all(STACKS, namespace))
     }
 
     async fn service(&self, namespace: &str, name: &str) -> Result<Option<Arc<ServiceSpec>>, ReadError> {
@@ -66,7 +70,7 @@ impl<S: Snapshot> Reader for StoreReader<S> {
     }
 
     async fn services(&self, namespace: Option<&str>) -> Result<Vec<Arc<ServiceSpec>>, ReadError> {
-        self.all(SERVICES, namespace)
+        Ok(self.all(SERVICES, namespace))
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, ReadError> {

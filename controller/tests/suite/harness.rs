@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_adapters::Prober;
-use koan_apiserver::Server;
+use koan_apiserver::{Server, Stored};
 use koan_controller::{
     Clock, Controllers, Effect, Hook, Host, PlanReport, Random, Resource, Ruling, RunError, Snapshot, StoreReader, Tally,
 };
@@ -194,12 +194,14 @@ impl Hook for Trace {
 struct Store(koan_apiserver::SnapshotReader);
 
 impl Snapshot for Store {
-    fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        self.0.get(resource, namespace, name).map(|stored| stored.value())
+    type Version = Stored;
+
+    fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Stored> {
+        self.0.get(resource, namespace, name)
     }
 
-    fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Arc<Value>> {
-        self.0.list(resource, namespace).1.iter().map(koan_apiserver::Stored::value).collect()
+    fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Stored> {
+        self.0.list(resource, namespace).1
     }
 }
 

@@ -57,6 +57,12 @@ impl Stored {
     }
 }
 
+impl AsRef<[u8]> for Stored {
+    fn as_ref(&self) -> &[u8] {
+        &self.object.bytes
+    }
+}
+
 /// Reads the latest durable versions.
 #[derive(Clone)]
 pub struct SnapshotReader {
