@@ -4,6 +4,7 @@
 mod fault;
 mod unverified;
 mod verified;
+mod verifier;
 
 pub(crate) use fault::of_stream;
 pub(crate) use unverified::unverified;

@@ -1,67 +1,32 @@
 //! TLS whose peer is not verified: it finishes a handshake that a loopback server offers, and proves nothing (SEC-2). Passwords that
 //! need a verified peer never travel because of it.
 
-use std::sync::Arc;
-
 use koan_crds::v1alpha1::EvidenceCode;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::Error;
+use rustls::client::danger::ServerCertVerified;
+use rustls_pki_types::ServerName;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 
+use super::verifier::{Judge, Shown, connector};
 use crate::wire::{Fault, Wire};
 
 /// Finishes a handshake whose peer may be anybody.
 pub(crate) async fn unverified(wire: Wire, deadline: Instant) -> Result<Wire, Fault> {
     let failed = || Fault::new(EvidenceCode::WrongProtocol, "it offers TLS and does not finish the handshake");
-    let provider = Arc::new(ring::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|_| failed())?;
-    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))).with_no_client_auth();
+    let connector = connector(Anybody).map_err(|_| failed())?;
     let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
-    match timeout_at(deadline, TlsConnector::from(Arc::new(config)).connect(name, wire)).await {
+    match timeout_at(deadline, connector.connect(name, wire)).await {
         Ok(Ok(stream)) => Ok(Wire::over(stream)),
         Ok(Err(_)) | Err(_) => Err(failed()),
     }
 }
 
-/// Accepts every certificate, but checks that the peer holds its key.
+/// Takes every certificate.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Anybody;
 
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+impl Judge for Anybody {
+    fn judge(&self, _shown: &Shown<'_>) -> Result<ServerCertVerified, Error> {
         Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use koan_core::probe::Tls;
 use koan_crds::v1alpha1::EvidenceCode;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier as _};
 use rustls::crypto::ring;
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, Error, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::fault;
+use super::verifier::{Judge, Shown, connector};
 use crate::wire::{Fault, Wire};
 
 /// Largest file of authorities; a whole distribution's bundle is a quarter of it.
@@ -40,12 +41,8 @@ impl Verified {
         let asked = tls.clone();
         let own = tokio::task::spawn_blocking(move || Demand::read(&asked)).await;
         let demand = own.map_err(|_| failed("the authorities could not be read".to_owned()))?.map_err(failed)?;
-        let provider = Arc::new(ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(error.to_string()))?;
-        let config = config.dangerous().with_custom_certificate_verifier(Arc::new(demand)).with_no_client_auth();
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name, host: host.to_owned() })
+        let connector = connector(demand).map_err(|error| failed(error.to_string()))?;
+        Ok(Self { connector, name, host: host.to_owned() })
     }
 
     /// Finishes the handshake; whoever it is verified to be may be told a login.
@@ -128,15 +125,9 @@ fn own_file(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     Ok(CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok).collect())
 }
 
-impl ServerCertVerifier for Demand {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+impl Judge for Demand {
+    fn judge(&self, shown: &Shown<'_>) -> Result<ServerCertVerified, Error> {
+        let Shown { end_entity, intermediates, name, ocsp_response, now } = *shown;
         let verdict = self.chain.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
         let Err(error) = verdict else { return verdict };
         match self.excuses(&error, end_entity) {
@@ -147,27 +138,5 @@ impl ServerCertVerifier for Demand {
             Some(Excuse::Name | Excuse::Own) => Ok(ServerCertVerified::assertion()),
             None => Err(error),
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
     }
 }
