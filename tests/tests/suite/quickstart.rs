@@ -33,23 +33,60 @@ fn products(answer: &str) {
     assert!(answer["visits"].as_u64().is_some_and(|visits| visits > 0), "the cache counts: {answer}");
 }
 
-/// Takes the tags that the example names away: as on a fresh machine the pull fails, and the quickstart builds the images.
-fn forget_tags(engine: &Engine) {
-    let tags = engine.call("GET", "/images/json", None);
-    for tag in ["postgres:15", "redis:7"] {
-        let has = |image: &Value| image["RepoTags"].as_array().is_some_and(|tags| tags.iter().any(|found| found == tag));
-        if tags.as_array().into_iter().flatten().any(has) {
-            engine.call("DELETE", &format!("/images/{tag}?noprune=true"), None);
+/// Tags that the example names, taken away: as on a fresh machine the pull fails, and the quickstart builds the images. A tag that
+/// nobody made anew is given back, however the test ends.
+struct Forgotten {
+    engine: Engine,
+    tags: Vec<(&'static str, &'static str)>,
+}
+
+/// Under this name an image is kept while its own tag is away.
+const KEPT: &str = "koan-tests-kept";
+
+impl Forgotten {
+    fn of(engine: Engine) -> Self {
+        let tags = [("postgres", "15"), ("redis", "7")];
+        let tags = tags.into_iter().filter(|(repository, tag)| has(&engine, &format!("{repository}:{tag}"))).collect();
+        let forgotten = Self { engine, tags };
+        for (repository, tag) in &forgotten.tags {
+            rename(&forgotten.engine, (repository, tag), (KEPT, repository)).unwrap_or_else(|words| panic!("{words}"));
+        }
+        forgotten
+    }
+}
+
+impl Drop for Forgotten {
+    fn drop(&mut self) {
+        for (repository, tag) in &self.tags {
+            let name = format!("{repository}:{tag}");
+            let given = if has(&self.engine, &name) {
+                self.engine.try_call("DELETE", &format!("/images/{KEPT}:{repository}?noprune=true"), None).map(drop)
+            } else {
+                rename(&self.engine, (KEPT, repository), (repository, tag))
+            };
+            if let Err(words) = given {
+                eprintln!("{name} is kept as {KEPT}:{repository}: {words}");
+            }
         }
     }
+}
+
+fn has(engine: &Engine, name: &str) -> bool {
+    engine.try_call("GET", &format!("/images/{name}/json"), None).is_ok()
+}
+
+/// Gives an image another name: repository and tag of each.
+fn rename(engine: &Engine, from: (&str, &str), to: (&str, &str)) -> Result<(), String> {
+    let from = format!("{}:{}", from.0, from.1);
+    engine.try_call("POST", &format!("/images/{from}/tag?repo={}&tag={}", to.0, to.1), None)?;
+    engine.try_call("DELETE", &format!("/images/{from}?noprune=true"), None).map(drop)
 }
 
 /// The quickstart ends with the shop's answer; then the same shop from images that Koan builds, where there is an engine.
 fn newcomer(place: Place) {
     let Some(koan) = place.home("quickstart") else { return };
-    if place == Place::Docker {
-        forget_tags(&Place::Docker.engine("quickstart").expect("the same engine"));
-    }
+    let _forgotten =
+        (place == Place::Docker).then(|| Forgotten::of(Place::Docker.engine("quickstart").expect("the same engine")));
     let shown = quickstart(&koan).expect_code(0);
     let answer = shown.stdout.lines().last().expect("an answer");
     products(answer);
