@@ -8,8 +8,9 @@ use koan_core::identity::InstanceId;
 use koan_crds::v1alpha1::EngineName;
 use koan_crds::vocabulary::ExitCode;
 use koan_engines::Engine;
-use koan_engines::moby::{Dialect, Endpoint, HostFacts, Moby, MobyOptions, default_endpoints};
-use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
+use koan_engines::moby::{Endpoint, HostFacts, default_endpoints};
+use koan_engines::process::{ProcessOptions, ProgramSource};
+use koan_engines::registry::{ENGINES, EngineSettings, Place};
 
 use crate::failure::Failure;
 use crate::home::{Home, instance_of};
@@ -29,15 +30,15 @@ impl Engines {
     /// [`Failure::Usage`] for an address that Koan does not speak to, [`Failure::Home`] for a home without an instance id.
     pub(crate) fn of_home(home: &Home, settings: &Settings) -> Result<Self, Failure> {
         let instance = instance_of(home)?;
-        let mut list: Vec<Arc<dyn Engine>> = Vec::new();
-        for (engine, variable) in [(EngineName::Docker, "DOCKER_HOST"), (EngineName::Podman, "CONTAINER_HOST")] {
-            let Some(dialect) = Dialect::of(engine) else { continue };
-            let endpoint = endpoint(settings, engine, variable)?;
-            let logins = registry_logins::of_person(&settings.environment, engine)?;
-            let options = MobyOptions { endpoint, dialect, secrets_dir: home.secrets(), cores: cores(), logins };
-            list.push(Arc::new(Moby::new(options).map_err(|error| unusable(&error))?));
-        }
-        list.push(Arc::new(ProcessEngine::new(process_options(home, &instance)?)));
+        let settings = EngineSettings {
+            docker: place(settings, EngineName::Docker, "DOCKER_HOST")?,
+            podman: place(settings, EngineName::Podman, "CONTAINER_HOST")?,
+            secrets_dir: home.secrets(),
+            cores: cores(),
+            process: process_options(home, &instance)?,
+        };
+        let list: Result<_, _> = ENGINES.iter().map(|engine| engine.construct(&settings)).collect();
+        let list = list.map_err(|error| unusable(&error))?;
         Ok(Self { instance, list })
     }
 
@@ -60,6 +61,12 @@ impl Engines {
 /// Cores of this machine; one where the system does not tell.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Where a container engine listens, and its logins.
+fn place(settings: &Settings, engine: EngineName, variable: &str) -> Result<Place, Failure> {
+    let logins = registry_logins::of_person(&settings.environment, engine)?;
+    Ok(Place { endpoint: endpoint(settings, engine, variable)?, logins })
 }
 
 /// Address of an engine: its variable, for Docker its context, else the first default place whose socket exists, else the first.

@@ -9,19 +9,26 @@ use crate::moby::{Dialect, Endpoint, Moby, MobyOptions, RegistryLogins};
 use crate::process::{ProcessEngine, ProcessOptions};
 use crate::{Engine, EngineError};
 
+/// Where a container engine listens, and how it logs in at registries of images.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its address.
+    pub endpoint: Endpoint,
+    /// Where logins of image registries stand.
+    pub logins: RegistryLogins,
+}
+
 /// What the caller gathered for every engine; nothing here reads the environment.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
-    /// Where Docker listens.
-    pub docker: Endpoint,
-    /// Where Podman listens.
-    pub podman: Endpoint,
+    /// Docker's place.
+    pub docker: Place,
+    /// Podman's place.
+    pub podman: Place,
     /// Folder of the state directory for mounted secret files.
     pub secrets_dir: PathBuf,
     /// Cores of this machine.
     pub cores: usize,
-    /// Where logins of image registries stand.
-    pub logins: RegistryLogins,
     /// Settings of the process engine.
     pub process: ProcessOptions,
 }
@@ -65,25 +72,24 @@ pub static ENGINES: &[Registered] = &[
     },
 ];
 
-fn moby(settings: &EngineSettings, dialect: &'static Dialect, endpoint: &Endpoint) -> Result<Arc<dyn Engine>, EngineError> {
-    let options = MobyOptions {
-        endpoint: endpoint.clone(),
-        dialect,
-        secrets_dir: settings.secrets_dir.clone(),
-        cores: settings.cores,
-        logins: settings.logins.clone(),
-    };
+fn moby(settings: &EngineSettings, dialect: &'static Dialect, place: &Place) -> Result<Arc<dyn Engine>, EngineError> {
+    let Place { endpoint, logins } = place.clone();
+    let options = MobyOptions { endpoint, dialect, secrets_dir: settings.secrets_dir.clone(), cores: settings.cores, logins };
     Ok(Arc::new(Moby::new(options)?))
 }
 
 #[cfg(test)]
 mod tests {
+    use koan_core::decide::CONTAINER_ENGINES;
+
     use super::*;
 
-    /// CLI-38, ENG-4: Docker before Podman before processes, each once, each with its own priority.
+    /// CLI-38, ENG-4: Docker before Podman before processes, each once, each with its own priority, as the choice has them.
     #[test]
     fn the_order_of_choice_is_fixed() {
         let order: Vec<_> = ENGINES.iter().map(|engine| (engine.name, engine.priority)).collect();
         assert_eq!(order, [(EngineName::Docker, 100), (EngineName::Podman, 50), (EngineName::Process, 0)]);
+        let by_order: Vec<_> = ENGINES.iter().filter(|engine| engine.priority > 0).map(|engine| engine.name).collect();
+        assert_eq!(by_order, CONTAINER_ENGINES);
     }
 }
