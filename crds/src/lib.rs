@@ -14,9 +14,12 @@ pub mod vocabulary;
 
 mod schema;
 
+use std::sync::Arc;
+
 use kube::CustomResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use v1alpha1::FailureClass;
 
 /// API group of every Koan kind.
 pub const GROUP: &str = "koan.dev";
@@ -38,12 +41,30 @@ pub struct GeneratedCrd {
 /// What [`generated`] gives, as `cargo xtask crds` wrote it down: one array in one line.
 const WRITTEN: &str = include_str!("definitions.json");
 
+/// The written definitions do not read: this build is broken.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("definitions.json, which this build carries, holds no definitions")]
+pub struct DefinitionsError(#[source] Arc<serde_json::Error>);
+
+impl DefinitionsError {
+    /// No input causes it.
+    pub fn class(&self) -> FailureClass {
+        FailureClass::Bug
+    }
+}
+
 /// Every CRD of Koan, sorted by file name; read anew at each call, and nobody's to keep (PERF-15).
 ///
 /// Deriving them takes a hundred times as long as reading them, and programs do it at each start (PERF-96).
-pub fn definitions() -> Vec<GeneratedCrd> {
-    // That the file reads, and equals the types, is proved by a test and by `cargo xtask crds --check`.
-    serde_json::from_str(WRITTEN).unwrap_or_default()
+///
+/// # Errors
+/// They do not read: a bug, which a test and `cargo xtask crds --check` keep out.
+pub fn definitions() -> Result<Vec<GeneratedCrd>, DefinitionsError> {
+    read(WRITTEN)
+}
+
+fn read(written: &str) -> Result<Vec<GeneratedCrd>, DefinitionsError> {
+    serde_json::from_str(written).map_err(|error| DefinitionsError(Arc::new(error)))
 }
 
 /// Derives every CRD of Koan from the types, polished, sorted by file name; [`definitions`] are the same, written down.
@@ -63,4 +84,17 @@ pub fn generated() -> Result<Vec<GeneratedCrd>, serde_json::Error> {
             Ok(GeneratedCrd { file_name, document })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-1, REL-7: definitions that do not read are a bug that is told, never an empty list.
+    #[test]
+    fn unreadable_definitions_are_a_bug() {
+        let error = read("[{\"fileName\": 7}]").unwrap_err();
+        assert_eq!(error.class(), FailureClass::Bug);
+        assert!(std::error::Error::source(&error).is_some());
+    }
 }

@@ -77,6 +77,8 @@ pub(crate) enum Failure {
     Interrupted { signal: i32 },
     #[error("{message}")]
     Bug { message: String },
+    #[error(transparent)]
+    Definitions(#[from] koan_crds::DefinitionsError),
 }
 
 fn violations(count: usize) -> String {
@@ -112,7 +114,7 @@ impl Failure {
             Self::Condition { reason, .. } => ExitCode::of(*reason) as u8,
             Self::Timeout { .. } => ExitCode::Readiness as u8,
             Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(ExitCode::General as u8),
-            Self::Bug { .. } => ExitCode::Bug as u8,
+            Self::Bug { .. } | Self::Definitions(_) => ExitCode::Bug as u8,
         }
     }
 
@@ -136,7 +138,7 @@ impl Failure {
             Self::Condition { reason, .. } => reason.as_str().to_owned(),
             Self::Timeout { .. } => "Timeout".to_owned(),
             Self::Interrupted { .. } => "Interrupted".to_owned(),
-            Self::Bug { .. } => "Bug".to_owned(),
+            Self::Bug { .. } | Self::Definitions(_) => "Bug".to_owned(),
         }
     }
 
@@ -180,7 +182,9 @@ impl Failure {
             Self::Arguments { .. } => vec!["`koan help` shows what there is".to_owned()],
             Self::Condition { .. } | Self::Timeout { .. } => vec!["`koan why` shows the chain of causes".to_owned()],
             Self::Interrupted { .. } => vec!["the stack goes on; `koan status` shows it, `koan down` ends it".to_owned()],
-            Self::Bug { .. } => vec!["this is a bug in Koan: report the message above with `koan version`".to_owned()],
+            Self::Bug { .. } | Self::Definitions(_) => {
+                vec!["this is a bug in Koan: report the message above with `koan version`".to_owned()]
+            }
         }
     }
 

@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use koan_crds::GeneratedCrd;
+use koan_crds::{DefinitionsError, GeneratedCrd};
 use serde_json::{Value, json};
 
-use crate::failure::suggest;
+use crate::failure::{Failure, suggest};
 
 /// A field that the schema does not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +20,16 @@ pub(crate) struct FieldProblem {
 }
 
 /// Read once per command, which may name many objects.
-static DEFINITIONS: LazyLock<Vec<GeneratedCrd>> = LazyLock::new(koan_crds::definitions);
+static DEFINITIONS: LazyLock<Result<Vec<GeneratedCrd>, DefinitionsError>> = LazyLock::new(koan_crds::definitions);
 
 /// The problems of an object of Koan's kinds; none where the kind itself is unknown.
-pub(crate) fn check_fields(kind: &str, object: &Value) -> Vec<FieldProblem> {
-    let definition = DEFINITIONS.iter().map(|crd| &crd.document).find(|crd| crd["spec"]["names"]["kind"] == kind);
-    let Some(definition) = definition else { return Vec::new() };
+///
+/// # Errors
+/// [`Failure::Definitions`] where this build carries no definitions.
+pub(crate) fn check_fields(kind: &str, object: &Value) -> Result<Vec<FieldProblem>, Failure> {
+    let mut definitions = DEFINITIONS.as_ref().map_err(Clone::clone)?.iter().map(|crd| &crd.document);
+    let definition = definitions.find(|crd| crd["spec"]["names"]["kind"] == kind);
+    let Some(definition) = definition else { return Ok(Vec::new()) };
     let mut walk = Walk::default();
     if let Some(fields) = object.as_object() {
         let known = ["apiVersion", "kind", "metadata", "spec", "status"];
@@ -38,7 +42,7 @@ pub(crate) fn check_fields(kind: &str, object: &Value) -> Vec<FieldProblem> {
     if !object["spec"].is_null() || object.get("spec").is_some() {
         walk.value(&schema["properties"]["spec"], &object["spec"], "spec");
     }
-    walk.found
+    Ok(walk.found)
 }
 
 /// What Koan reads of metadata; the server knows the rest.
@@ -185,7 +189,7 @@ mod tests {
 
     fn problems(spec: Value) -> Vec<(String, String)> {
         let object = json!({"apiVersion": "x", "kind": "DevStack", "metadata": {"name": "shop"}, "spec": spec});
-        check_fields("DevStack", &object).into_iter().map(|problem| (problem.path, problem.message)).collect()
+        check_fields("DevStack", &object).unwrap().into_iter().map(|problem| (problem.path, problem.message)).collect()
     }
 
     /// CLI-6, K-3: an unknown key is found at any depth, keys of free maps are none, and nearest names are given.
@@ -193,7 +197,7 @@ mod tests {
     fn unknown_fields_are_found_at_any_depth() {
         let service = json!({"name": "db", "portz": [], "health": {"tcpp": {}}, "credentials": {"literals": {"any": "x"}}});
         let object = json!({"spek": {}, "spec": {"services": [service], "profil": "ci"}});
-        let found = check_fields("DevStack", &object);
+        let found = check_fields("DevStack", &object).unwrap();
         let paths: Vec<&str> = found.iter().map(|field| field.path.as_str()).collect();
         assert_eq!(paths, ["spek", "spec.services[0].portz", "spec.services[0].health.tcpp", "spec.profil"]);
         assert_eq!((found[0].hint.as_str(), found[1].hint.as_str()), ("did you mean spec?", "did you mean ports?"));
@@ -232,7 +236,7 @@ mod tests {
     #[test]
     fn metadata_has_its_forms() {
         let object = json!({"metadata": {"name": "shop", "annotations": "x", "labels": {"a": 1}, "generateName": "y"}});
-        let found = check_fields("DevStack", &object);
+        let found = check_fields("DevStack", &object).unwrap();
         let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, ["metadata.annotations", "metadata.labels.a"]);
     }

@@ -79,7 +79,7 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
 async fn start(home: &Home) -> Result<(Server, bool), Failure> {
     let root = home.root.clone();
     let journal = spawn_blocking(move || Sqlite::open(&root));
-    let crds = koan_crds::definitions().into_iter().map(|crd| crd.document).collect();
+    let crds = koan_crds::definitions()?.into_iter().map(|crd| crd.document).collect();
     let journal = ended_well(journal.await)?.map_err(|error| refused(&error.into()))?;
     // Whoever held the lock before us takes its record away when it ends; one that is still there was left by a server that could not.
     let unclean = home.record().exists();
