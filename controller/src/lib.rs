@@ -14,6 +14,7 @@ mod gateway;
 mod gather;
 mod health;
 mod injection;
+mod loopback;
 mod pool;
 mod ports;
 mod publish;
@@ -23,6 +24,7 @@ mod report;
 mod runtime;
 mod service;
 mod stack;
+mod subject;
 
 pub use controllers::{Builder, Controllers};
 pub use gateway::{ApiError, ApiKind, ApiVerb, ApiWrite, Effect, Fault, Hook, NoHook, Ruling, Tally};

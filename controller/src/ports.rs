@@ -2,7 +2,7 @@
 //! a simulation can supply its own.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
 use jiff::Timestamp;
 use koan_crds::v1alpha1::DetectionMethod;
@@ -34,6 +34,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// The installed program of this name in one of these folders or on `PATH` (ENG-17): its absolute path.
     fn program(&self, name: &str, folders: &[&str]) -> Option<String>;
+
+    /// Addresses of a name, by this machine's own resolver; waits for it. None where it has none.
+    fn addresses(&self, _name: &str) -> Vec<IpAddr> {
+        Vec::new()
+    }
 
     /// The machine's own names and the default gateway, with their slots 3 and 4 (DET-9); empty unless Koan itself runs in a
     /// container that is no pod (decision 0007).
@@ -81,6 +86,10 @@ impl Host for SystemHost {
             .map(|folder| folder.join(name))
             .find(|candidate| candidate.is_file())
             .map(|found| found.to_string_lossy().into_owned())
+    }
+
+    fn addresses(&self, name: &str) -> Vec<IpAddr> {
+        (name, 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
     }
 
     fn gateways(&self) -> Vec<(DetectionMethod, String)> {

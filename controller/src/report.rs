@@ -3,10 +3,11 @@
 //! Nothing is written, promised or started (P23): a service that would get a credential is planned as if it were there, and
 //! gates count as open, so that the plan shows what will happen in the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, avoid_refused, decide};
-use koan_core::desired::{Desired, desired, references};
+use koan_core::desired::{Desired, desired, engine_need, references};
 use koan_core::facts::{Facts, GateVerdict, admit};
 use koan_core::plan::{plan, plan_stack};
 use koan_core::questions::questions;
@@ -69,7 +70,13 @@ pub(crate) async fn report(context: &Context, stack: &DevStack, options: &StackO
         services.push(service(context, &arbiter, member).await?);
     }
     let plan = plan_stack(services.iter().map(|service| service.plan.clone()));
-    Ok(PlanReport { services, plan, warnings: valid.warnings })
+    let engines = services.iter().map(|planned| (planned.service.as_str(), planned));
+    let engines: BTreeMap<&str, &ServicePlan> = engines.collect();
+    let warnings = valid.warnings_on(|member| {
+        let planned = engines.get(member.name.as_str())?;
+        planned.engine.engine_for(&engine_need(&member.service, &planned.decision))
+    });
+    Ok(PlanReport { services, plan, warnings })
 }
 
 async fn service(context: &Context, arbiter: &Arbiter, member: &StackMember) -> Result<ServicePlan, PlanError> {

@@ -36,6 +36,7 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
     let mut failure = None;
     for stack in prepared.stacks() {
         let outlook = planning::plan(run, session.as_ref(), &prepared.found.documents, stack, manner).await?;
+        outlook.warn(run.globals.quiet, &prepared.warnings);
         steps += outlook.report.steps.len();
         emit(&outlook.report, run.globals.format());
         failure = failure.or(outlook.failure);

@@ -21,7 +21,7 @@ use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::home::Session;
 use crate::manifest::Document as Manifest;
-use crate::output::{DecisionLine, EngineLine, Header, PlanReport, PortLine, StepView, evidence};
+use crate::output::{DecisionLine, EngineLine, Header, PlanReport, PortLine, StepView, evidence, say};
 
 /// How a plan is made and shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +39,8 @@ pub(crate) struct Manner {
 /// A plan, and the failure that `up` would end with.
 pub(crate) struct Outlook {
     pub(crate) report: PlanReport,
+    /// Of the manifest, and of what the chosen engines cannot keep.
+    warnings: Vec<String>,
     /// What happens to the workload of each service.
     pub(crate) fates: BTreeMap<String, Fate>,
     pub(crate) failure: Option<Failure>,
@@ -79,7 +81,17 @@ pub(crate) async fn plan(
     let planned = controllers.plan_stack(&stack, &options).await.map_err(|error| refused(&error))?;
     let failure = if manner.offline { None } else { obstacle(&planned) };
     let fates = planned.services.iter().map(|service| (service.service.clone(), Fate::of(&service.plan))).collect();
-    Ok(Outlook { report: report(&stack, before.as_deref(), &planned, manner), fates, failure })
+    let warnings = planned.warnings.iter().map(ToString::to_string).collect();
+    Ok(Outlook { report: report(&stack, before.as_deref(), &planned, manner), warnings, fates, failure })
+}
+
+impl Outlook {
+    /// Says what the manifest alone did not let anybody warn of.
+    pub(crate) fn warn(&self, quiet: bool, told: &[String]) {
+        for warning in self.warnings.iter().filter(|warning| !told.contains(warning)) {
+            say(quiet, &format!("warning: {warning}"));
+        }
+    }
 }
 
 fn namespace(manifest: &Manifest) -> String {

@@ -122,12 +122,12 @@ fn validate(run: &Run, mut found: Found, amend: impl Fn(&mut Value) -> Result<()
             place(run, &project, document);
             continue;
         }
-        if let Some(wrong) = shape(document) {
+        if let Some(wrong) = shape(document)? {
             problems.extend(wrong);
             continue;
         }
         amend_document(run, document, &project, &amend)?;
-        match shape(document) {
+        match shape(document)? {
             Some(wrong) => problems.extend(wrong),
             None => judge(document, &mut problems, &mut warnings),
         }
@@ -224,8 +224,8 @@ fn set<T: serde::Serialize>(stack: &mut Value, path: &[&str], setting: Option<&S
 }
 
 /// What the schema says of a document; `None` where it says nothing.
-fn shape(document: &Document) -> Option<Vec<Problem>> {
-    let found = check_fields(&document.kind, &document.value);
+fn shape(document: &Document) -> Result<Option<Vec<Problem>>, Failure> {
+    let found = check_fields(&document.kind, &document.value)?;
     let problems = found.into_iter().map(|field| Problem {
         reason: "Invalid".to_owned(),
         message: field.message,
@@ -233,7 +233,7 @@ fn shape(document: &Document) -> Option<Vec<Problem>> {
         hint: Some(field.hint),
     });
     let problems: Vec<Problem> = problems.collect();
-    (!problems.is_empty()).then_some(problems)
+    Ok((!problems.is_empty()).then_some(problems))
 }
 
 fn judge(document: &Document, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) {
@@ -245,7 +245,7 @@ fn judge(document: &Document, problems: &mut Vec<Problem>, warnings: &mut Vec<St
         match serde_json::from_value::<DevStack>(document.value.clone()) {
             Ok(stack) => match validate_stack(&stack, &StackOptions::default(), recipes) {
                 Ok(valid) => {
-                    warnings.extend(valid.warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message)));
+                    warnings.extend(valid.warnings.iter().map(ToString::to_string));
                     return;
                 }
                 Err(violations) => violations.iter().cloned().collect(),

@@ -113,6 +113,7 @@ async fn explain(run: &Run, session: &Session, prepared: &Prepared, stack: &Docu
     let before = promised::workloads(session, &namespace(stack), stack.name()).await?;
     let manner = Manner { explained: true, ..Manner::default() };
     let outlook = planning::plan(run, Some(session), &prepared.found.documents, stack, manner).await?;
+    outlook.warn(run.globals.quiet, &prepared.warnings);
     say(run.globals.quiet, outlook.report.human(false).trim_end());
     Ok(Shown { report: outlook.report, fates: outlook.fates, before })
 }
@@ -127,6 +128,7 @@ async fn dry_run(run: &Run, arguments: &Arguments, prepared: &Prepared, stack: &
     }
     let manner = Manner { explained: arguments.explain, diff: true, redetect: false, offline: place == DryRun::Client };
     let outlook = planning::plan(run, session.as_ref(), &prepared.found.documents, stack, manner).await?;
+    outlook.warn(run.globals.quiet, &prepared.warnings);
     emit(&outlook.report, run.globals.format());
     outlook.failure.map_or(Ok(0), Err)
 }

@@ -1,7 +1,6 @@
 //! Questions to the world and their answers: candidates, credentials by name, vantages, reports.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use koan_crds::v1alpha1::{DetectionMethod, Evidence};
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::ServiceKey;
 use crate::inventory::LivePort;
-use crate::secret::{Login, Secret};
+use crate::secret::Login;
 
 /// From where something is dialled (DET-30).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -278,15 +277,3 @@ pub enum CheckReport {
     /// It answers, but not as needed.
     NotYet(Evidence),
 }
-
-/// An address literal with its class, resolved once (DET-10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resolved {
-    /// The address.
-    pub address: IpAddr,
-    /// It is loopback.
-    pub loopback: bool,
-}
-
-/// A login as the manifest, a Secret or a URL gave it, still wrapped.
-pub type SecretText = Secret<String>;

@@ -49,28 +49,6 @@ pub fn questions(service: &ValidService, facts: &Facts, recipes: &dyn Recipes) -
     })
 }
 
-/// The question about an `external` service: its one candidate, for the authorised check (DET-3).
-pub fn external_question(service: &ValidService, recipes: &dyn Recipes) -> Option<Probe> {
-    let recipe = recipes.recipe(service.adapter.as_deref()?)?;
-    let Workload::External(external) = &service.workload else { return None };
-    Some(Probe {
-        service: service.key.clone(),
-        generation: service.generation,
-        adapter: recipe.id.to_owned(),
-        candidates: vec![external.question(DetectionMethod::Explicit, None, true)],
-        credentials: if external.login.is_some() {
-            vec![CredentialRef::Candidate(0)]
-        } else if service.credentials.from_manifest() {
-            vec![CredentialRef::Manifest]
-        } else {
-            vec![CredentialRef::Anonymous]
-        },
-        database: external.database.clone().unwrap_or_else(|| service.database.clone()),
-        total: service.detection.total,
-        attempt: service.detection.attempt,
-    })
-}
-
 /// Candidates in the order of DET-9; an address that came before is not asked twice.
 fn candidates(service: &ValidService, facts: &Facts, recipe: &Recipe) -> Vec<Candidate> {
     let explicit = service

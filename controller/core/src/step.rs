@@ -36,6 +36,23 @@ pub struct Step {
     pub action: StepAction,
 }
 
+impl Step {
+    /// The only step of a course: it waits for nothing, costs no downtime, and is no repair.
+    pub fn alone(object: &str, cause: &str, action: StepAction) -> Self {
+        Self {
+            id: StepId(0),
+            object: object.to_owned(),
+            cause: cause.to_owned(),
+            evidence: Vec::new(),
+            repair: false,
+            downtime: Downtime::None,
+            data_effect: action.data_effect(),
+            depends_on: Vec::new(),
+            action,
+        }
+    }
+}
+
 /// Price of a step for the running service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Downtime {
@@ -92,6 +109,21 @@ pub enum StepAction {
 }
 
 impl StepAction {
+    /// What the step does to data.
+    pub fn data_effect(&self) -> DataEffect {
+        match self {
+            Self::RemoveVolume { .. } => DataEffect::Deleted,
+            Self::EnsureNetwork(_)
+            | Self::EnsureVolume(_)
+            | Self::EnsureImage(_)
+            | Self::Create(_)
+            | Self::Start(_)
+            | Self::Stop { .. }
+            | Self::Remove(_)
+            | Self::RemoveNetwork(_) => DataEffect::None,
+        }
+    }
+
     /// The verb of the step in the past-tense-free imperative of plans.
     pub fn verb(&self) -> &'static str {
         match self {

@@ -104,3 +104,20 @@ pub struct Warning {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.path, self.message)
+    }
+}
+
+impl Warning {
+    /// Limits that nothing keeps, because a program of the host runs without any (ENG-10).
+    pub fn unbounded(path: String) -> Self {
+        let hint = "run it as a container, or leave it out";
+        Self { path, message: UNBOUNDED.to_owned(), hint: Some(hint.to_owned()) }
+    }
+}
+
+/// What `resources` do for a program of the host.
+pub(crate) const UNBOUNDED: &str = "bounds nothing: a program of the host runs without limits";

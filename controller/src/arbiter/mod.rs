@@ -3,7 +3,7 @@
 //! It writes nothing: each promise stands in the service's first status write before its create step, and a new process
 //! rebuilds the promises from those statuses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use koan_core::decide::{AllocatedPort, BusyPort, PortAllocation, PortFailure, Po
 use koan_core::desired::Ownership;
 use koan_core::facts::PortFacts;
 use koan_core::identity::{InstanceId, ServiceKey};
-use koan_core::validate::ValidService;
+use koan_core::validate::{ValidService, Workload};
 use koan_crds::v1alpha1::{ConflictPolicy, EngineName, PortSource, ServiceSpec};
 use koan_crds::vocabulary::Reason;
 use kube::ResourceExt;
@@ -92,6 +92,7 @@ impl Arbiter {
         let host = world.host;
         avoid_refusals(&mut promises, service, facts, world.now)?;
         let allocation = allocate(&promises, service, facts, holding, host)?;
+        check(&promises, service, facts, &allocation);
         promises.ports.insert(service.key.clone(), hosts(&allocation).collect());
         Ok(allocation)
     }
@@ -171,6 +172,23 @@ fn allocate(
         allocation = allocate_ports(service, facts)?;
     }
     Ok(allocation)
+}
+
+/// What Koan publishes, it publishes once, and never where somebody else was met.
+fn check(promises: &Promises, service: &ValidService, facts: &PortFacts, allocation: &PortAllocation) {
+    if matches!(service.workload, Workload::Process(_)) {
+        // A program of the host binds what its manifest says.
+        return;
+    }
+    let chosen: Vec<u16> = hosts(allocation).collect();
+    let distinct: BTreeSet<u16> = chosen.iter().copied().collect();
+    assert!(distinct.len() == chosen.len(), "{}: one port for two of its own: {chosen:?}", service.key);
+    let other =
+        promises.ports.iter().find(|(key, ports)| **key != service.key && ports.iter().any(|port| distinct.contains(port)));
+    assert!(other.is_none(), "{}: {chosen:?} was promised to {:?} already", service.key, other.map(|(key, _)| key));
+    let current = |port: u16| facts.current.iter().any(|current| current.host == port);
+    let met = facts.busy.iter().find(|busy| distinct.contains(&busy.port) && !current(busy.port));
+    assert!(met.is_none(), "{}: {chosen:?} holds {:?} (B-3)", service.key, met);
 }
 
 /// Marks what an engine refused as taken, whatever the service was promised before.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use koan_core::identity::{ObjectId, Owner, Uid};
 use koan_core::inventory::{Inventory, WorkloadState};
 use koan_core::outcome::Outcome;
-use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepAction, StepId};
+use koan_core::step::{DataEffect, ObjectRef, Step, StepAction, StepId};
 use koan_core::text::Values;
 use koan_crds::events::Event;
 use koan_crds::names;
@@ -102,18 +102,23 @@ impl Collector {
         for orphan in found {
             let Some(id) = identity(orphan) else { continue };
             let first = *sightings.entry(id).or_insert(now);
+            assert!(first <= now, "{} was sighted in the future", orphan.object.name);
             if now.duration_since(first) >= SIGHTINGS_APART {
                 due.push(orphan.clone());
             } else {
                 waiting = true;
             }
         }
+        assert!(sightings.len() <= found.len(), "sightings are kept of what is gone");
+        assert!(due.iter().all(|orphan| found.contains(orphan)), "what is not there cannot be due");
         (due, !waiting)
     }
 
     /// Removes an orphan after an uncached read of its owner; whether it is gone.
     async fn collect(&self, context: &Context, orphan: &Orphan) -> bool {
         let owner = &orphan.object.owner;
+        assert!(owner.instance == context.instance, "{}: an object of another instance is not ours (REL-33)", orphan.object.name);
+        assert!(orphan.object.id.is_some(), "{}: an orphan goes by its id (REL-30)", orphan.object.name);
         match owner_lives(context, owner).await {
             Ok(false) => {}
             Ok(true) | Err(_) => return false,
@@ -179,6 +184,7 @@ fn orphans(inventory: &Inventory, live: &BTreeSet<Uid>) -> Vec<Orphan> {
     workloads.chain(networks).collect()
 }
 
+/// Never a volume: what its service kept, nobody collects (S-2).
 fn steps(orphan: &Orphan) -> Vec<Step> {
     let object = || orphan.object.clone();
     let actions = match (orphan.network, orphan.running) {
@@ -186,20 +192,15 @@ fn steps(orphan: &Orphan) -> Vec<Step> {
         (false, true) => vec![StepAction::Stop { object: object(), grace: GRACE }, StepAction::Remove(object())],
         (false, false) => vec![StepAction::Remove(object())],
     };
-    (0..)
-        .zip(actions)
-        .map(|(number, action)| Step {
+    let step = |(number, action): (u32, StepAction)| {
+        assert!(action.data_effect() == DataEffect::None, "{}: a collector deletes no data (S-2)", orphan.object.name);
+        Step {
             id: StepId(number),
-            object: orphan.object.name.clone(),
-            cause: "its owner is gone".to_owned(),
             evidence: vec![format!("owner UID {}", orphan.object.owner.uid)],
-            repair: false,
-            downtime: Downtime::None,
-            data_effect: DataEffect::None,
-            depends_on: Vec::new(),
-            action,
-        })
-        .collect()
+            ..Step::alone(&orphan.object.name, "its owner is gone", action)
+        }
+    };
+    (0..).zip(actions).map(step).collect()
 }
 
 fn owner_name(owner: &Owner) -> String {
@@ -213,6 +214,7 @@ fn owner_name(owner: &Owner) -> String {
 /// Uncached: does an object of that name and UID exist? Networks belong to a stack, the rest to a `ServiceSpec`.
 async fn owner_lives(context: &Context, owner: &Owner) -> Result<bool, crate::gateway::ApiError> {
     let kind = if owner.service.is_empty() { ApiKind::DevStack } else { ApiKind::ServiceSpec };
+    assert!(!owner.uid.0.is_empty(), "an owner without a UID would be nobody, whoever lives");
     let found = context.gateway.read(kind, &owner.namespace, &owner_name(owner)).await?;
     Ok(found.is_some_and(|object| object.metadata.uid.as_deref() == Some(owner.uid.0.as_str())))
 }

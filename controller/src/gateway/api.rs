@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use koan_crds::labels;
-use kube::Resource as _;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind, Request};
+use kube::{Resource as _, ResourceExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -55,6 +55,30 @@ pub(crate) struct Identity {
     pub(crate) version: String,
 }
 
+impl Identity {
+    /// Identity of an object as it was read.
+    pub(crate) fn of(object: &impl ResourceExt) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+            version: object.resource_version().unwrap_or_default(),
+        }
+    }
+
+    /// A write upon that object.
+    fn upon(&self, verb: ApiVerb, kind: ApiKind, manager: &'static str, body: Value, echo: Option<Key>) -> ApiWrite {
+        let (namespace, name) = (self.namespace.clone(), self.name.clone());
+        ApiWrite { verb, kind, namespace, name, manager, body, echo }
+    }
+}
+
+/// A write of a whole object, which names itself.
+fn whole(verb: ApiVerb, kind: ApiKind, manager: &'static str, body: Value, echo: Option<Key>) -> ApiWrite {
+    let (namespace, name) = (text(&body, "/metadata/namespace"), text(&body, "/metadata/name"));
+    ApiWrite { verb, kind, namespace, name, manager, body, echo }
+}
+
 impl Gateway {
     /// Forced server-side apply of a whole object that Koan owns.
     pub(crate) async fn apply(
@@ -64,8 +88,7 @@ impl Gateway {
         body: Value,
         echo: Option<Key>,
     ) -> Result<Written, ApiError> {
-        let (namespace, name) = (text(&body, "/metadata/namespace"), text(&body, "/metadata/name"));
-        self.write(ApiWrite { verb: ApiVerb::Apply, kind, namespace, name, manager, body, echo }).await
+        self.write(whole(ApiVerb::Apply, kind, manager, body, echo)).await
     }
 
     /// Status by its subresource; UID and resourceVersion are named (S-8).
@@ -86,8 +109,7 @@ impl Gateway {
             },
             "status": status,
         });
-        let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
-        self.write(ApiWrite { verb: ApiVerb::Status, kind, namespace, name, manager, body, echo: Some(echo) }).await
+        self.write(identity.upon(ApiVerb::Status, kind, manager, body, Some(echo))).await
     }
 
     /// Creates an object; one of the same name is adopted when it carries all of these labels.
@@ -98,8 +120,7 @@ impl Gateway {
         body: Value,
         echo: Option<Key>,
     ) -> Result<Written, ApiError> {
-        let (namespace, name) = (text(&body, "/metadata/namespace"), text(&body, "/metadata/name"));
-        self.write(ApiWrite { verb: ApiVerb::Create, kind, namespace, name, manager, body, echo }).await
+        self.write(whole(ApiVerb::Create, kind, manager, body, echo)).await
     }
 
     /// Replaces the finalizers of an object; UID and resourceVersion are named (S-8).
@@ -114,15 +135,13 @@ impl Gateway {
         let body = json!({
             "metadata": {"uid": identity.uid, "resourceVersion": identity.version, "finalizers": finalizers},
         });
-        let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
-        self.write(ApiWrite { verb: ApiVerb::Patch, kind, namespace, name, manager, body, echo: Some(echo) }).await
+        self.write(identity.upon(ApiVerb::Patch, kind, manager, body, Some(echo))).await
     }
 
     /// Deletes exactly this object, after the caller's uncached read. One that is gone is deleted.
     pub(crate) async fn delete(&self, kind: ApiKind, manager: &'static str, identity: &Identity) -> Result<(), ApiError> {
         let body = json!({"uid": identity.uid, "resourceVersion": identity.version});
-        let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
-        match self.write(ApiWrite { verb: ApiVerb::Delete, kind, namespace, name, manager, body, echo: None }).await {
+        match self.write(identity.upon(ApiVerb::Delete, kind, manager, body, None)).await {
             Ok(_) | Err(ApiError::Absent { .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -9,7 +9,7 @@ use koan_engines::Engine;
 
 use super::effect::Effect;
 use super::hook::Ruling;
-use super::{Fault, Gateway};
+use super::{Fault, Gateway, demands};
 
 impl Gateway {
     /// Runs one step on an engine.
@@ -34,6 +34,7 @@ impl Gateway {
                 engine.apply(step, values).await
             }
         };
+        demands::check_outcome(step, &outcome);
         self.hook.after(number, &effect, !matches!(outcome, Outcome::Failed(_)));
         outcome
     }

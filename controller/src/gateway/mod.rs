@@ -4,6 +4,7 @@
 //! The gateway decides nothing: it sends what it is given, by Koan's own client policy (REL-3), and counts (PERF-70).
 
 mod api;
+mod demands;
 mod effect;
 mod engine;
 mod error;
@@ -15,7 +16,7 @@ pub use error::ApiError;
 pub use hook::{Fault, Hook, NoHook, Ruling};
 pub use tally::Tally;
 
-pub(crate) use api::Identity;
+pub(crate) use api::{Identity, Written};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,6 +61,7 @@ impl Gateway {
 
     /// Numbers an effect and asks the hook.
     async fn enter(&self, effect: &Effect) -> (u64, Ruling) {
+        demands::check(effect);
         if self.cut.borrow().is_some() {
             std::future::pending::<()>().await;
         }

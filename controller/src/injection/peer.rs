@@ -15,6 +15,7 @@ use kube::ResourceExt;
 
 use super::login::login_at;
 use crate::context::Context;
+use crate::loopback::is_loopback;
 use crate::reader::ReadError;
 
 /// A service that somebody refers to: valid, decided, and with the login that works there.
@@ -27,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) login: Option<Login>,
     /// Verified TLS that the host service demands.
     tls: Option<Tls>,
+    /// Somebody else runs it, on this host's loopback.
+    on_loopback: bool,
     /// Version of the Secret that the login comes from; empty where it comes from none.
     credential_version: String,
 }
@@ -40,9 +43,9 @@ pub(crate) async fn peer(context: &Context, key: &ServiceKey) -> Result<Option<P
     let found = decision
         .filter(|decision| decision.action == Action::UseHostService)
         .and_then(|decision| candidate::parse(decision.endpoint.as_deref()?, main_port(&service, context)).ok());
-    let external = match &service.workload {
-        Workload::External(external) => external.tls.clone(),
-        Workload::Container(_) | Workload::Process(_) | Workload::Recipe { .. } => None,
+    let (external, on_loopback) = match &service.workload {
+        Workload::External(external) => (external.tls.clone(), is_loopback(context, &external.address).await),
+        Workload::Container(_) | Workload::Process(_) | Workload::Recipe { .. } => (None, false),
     };
     let (endpoint, tls) = found.map_or((None, external), |parsed| (Some(parsed.address), parsed.tls));
     let login = match &named {
@@ -59,7 +62,7 @@ pub(crate) async fn peer(context: &Context, key: &ServiceKey) -> Result<Option<P
         None => None,
     };
     let credential_version = secret.and_then(|secret| secret.resource_version()).unwrap_or_default();
-    Ok(Some(Peer { object, service, login, tls, credential_version }))
+    Ok(Some(Peer { object, service, login, tls, on_loopback, credential_version }))
 }
 
 impl Peer {
@@ -71,7 +74,7 @@ impl Peer {
         match decision.action {
             Action::UseHostService => self.host_address(vantage, decision.endpoint.as_deref()?, context),
             Action::NoAction => match &self.service.workload {
-                Workload::External(external) if loopback(&external.address) => {
+                Workload::External(external) if self.on_loopback => {
                     self.host_address(vantage, &external.address.to_string(), context)
                 }
                 Workload::External(external) => Some(external.address.clone()),
@@ -147,13 +150,6 @@ pub(crate) fn main_port(service: &ValidService, context: &Context) -> Option<u16
     let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
     let own = recipe.and_then(|recipe| recipe.ports.first()).map(|port| port.port);
     own.or_else(|| service.ports.first().map(|port| port.container))
-}
-
-fn loopback(address: &Address) -> bool {
-    match address {
-        Address::Tcp { host, .. } => host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
-        Address::Unix { .. } => true,
-    }
 }
 
 /// The credential that the service's status names.

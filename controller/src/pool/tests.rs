@@ -5,7 +5,7 @@ use std::time::Duration;
 use koan_core::identity::Owner;
 use koan_core::inventory::{Inventory, LivePort, WorkloadRecord, WorkloadState};
 use koan_core::outcome::{Failure, Outcome};
-use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepAction, StepId};
+use koan_core::step::{ObjectRef, Step, StepAction};
 use koan_crds::v1alpha1::{EngineName, FailureClass, Protocol};
 use koan_crds::vocabulary::Reason;
 use koan_engines::sim::SimWorld;
@@ -133,17 +133,7 @@ fn an_overtaken_list_tells_of_all_others() {
 
 fn start(record: &WorkloadRecord) -> Step {
     let object = ObjectRef { name: record.name.clone(), id: Some(record.id.clone()), owner: record.owner.clone() };
-    Step {
-        id: StepId(0),
-        object: record.name.clone(),
-        cause: "it does not run".to_owned(),
-        evidence: Vec::new(),
-        repair: false,
-        downtime: Downtime::None,
-        data_effect: DataEffect::None,
-        depends_on: Vec::new(),
-        action: StepAction::Start(object),
-    }
+    Step::alone(&record.name, "it does not run", StepAction::Start(object))
 }
 
 /// REL-32, S-9, DET-35: after a lost reply whoever asks for the inventory gets a new list, once; a refusal that the engine told

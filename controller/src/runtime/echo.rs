@@ -15,12 +15,14 @@ pub(crate) struct Echoes(Mutex<BTreeMap<Key, VecDeque<String>>>);
 impl Echoes {
     /// Notes a version that we wrote.
     pub(crate) fn note(&self, key: Key, version: String) {
+        assert!(!version.is_empty(), "{key}: a write without a version has no echo");
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let versions = all.entry(key).or_default();
         if versions.len() == VERSIONS_PER_KEY {
             versions.pop_front();
         }
         versions.push_back(version);
+        assert!(versions.len() <= VERSIONS_PER_KEY, "more versions are kept than may be");
     }
 
     /// True when we wrote that version of that object.

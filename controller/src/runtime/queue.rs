@@ -100,9 +100,10 @@ impl Queue {
                 continue;
             }
             let Some(key) = self.ready.get_mut(&kind).and_then(VecDeque::pop_front) else { continue };
-            self.waiting.remove(&key);
+            assert!(self.waiting.remove(&key), "{key} was to run and did not wait");
             assert!(!self.running.contains_key(&key), "{key} would run twice at once");
             self.running.insert(key.clone(), Vec::new());
+            self.check();
             return Some(key);
         }
         None
@@ -110,7 +111,10 @@ impl Queue {
 
     /// Ends the run of a key. `own` tells versions that we wrote ourselves; `jitter` is any number.
     pub(crate) fn finish(&mut self, key: &Key, next: Next, now: Instant, jitter: u64, own: impl Fn(&str) -> bool) {
-        let causes = self.running.remove(key).unwrap_or_default();
+        let causes = self.running.remove(key);
+        assert!(causes.is_some(), "{key} ended and did not run");
+        let causes = causes.unwrap_or_default();
+        assert!(causes.len() <= DIRTY_LIMIT, "{key}: more causes than are kept");
         let again = causes.iter().any(|cause| match cause {
             Cause::Asked => true,
             Cause::Version(version) => !own(version),
@@ -158,6 +162,14 @@ impl Queue {
         self.failures.remove(key);
     }
 
+    /// What holds between two calls.
+    fn check(&self) {
+        let ready: usize = self.ready.values().map(VecDeque::len).sum();
+        assert!(ready == self.waiting.len(), "{} keys wait and {ready} are in line", self.waiting.len());
+        assert!(self.timers.len() == self.due.len(), "{} delays of {} keys", self.timers.len(), self.due.len());
+        assert!(self.waiting.len() <= WAITING_LIMIT, "more keys wait than may");
+    }
+
     fn expire(&mut self, now: Instant) {
         while let Some(((at, _), _)) = self.timers.first_key_value() {
             if *at > now {
@@ -193,5 +205,7 @@ fn backoff(failures: u32, jitter: u64) -> Duration {
     let doubled = BACKOFF_FIRST.saturating_mul(1_u32 << failures.saturating_sub(1).min(9)).min(BACKOFF_LAST);
     let millis = u64::try_from(doubled.as_millis()).unwrap_or(u64::MAX);
     let thousandths = 1000 - BACKOFF_JITTER + jitter % (2 * BACKOFF_JITTER + 1);
-    Duration::from_millis(millis * thousandths / 1000)
+    let delay = Duration::from_millis(millis * thousandths / 1000);
+    assert!(delay >= BACKOFF_FIRST / 2 && delay <= BACKOFF_LAST * 2, "a backoff of {delay:?} after {failures} errors (REL-6)");
+    delay
 }

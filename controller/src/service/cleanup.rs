@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 
 use koan_core::conclude::StepOutcome;
 use koan_core::desired::Ownership;
+use koan_core::identity::Owner;
 use koan_core::inventory::{Inventory, VolumeRecord};
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::plan::plan_deletion;
-use koan_core::step::StepAction;
+use koan_core::step::{DataEffect, Plan, StepAction};
 use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
 use koan_crds::{labels, names};
 use kube::ResourceExt;
@@ -50,6 +51,12 @@ pub(super) struct Taken {
 /// Takes down what a service owns in its engines, and notes in `taken` what was done.
 pub(super) async fn take_down(context: &Context, object: &ServiceSpec, taken: &mut Taken) -> Left {
     let own = Ownership::of_object(object, &context.instance);
+    assert!(
+        object.metadata.deletion_timestamp.is_some(),
+        "{}: only what is being deleted is taken down (S-7)",
+        own.owner.service
+    );
+    assert!(!own.owner.uid.0.is_empty() && !own.network_owner.uid.0.is_empty(), "an owner without a UID would own everything");
     let mut asked = engines(context, object, &own);
     if asked.is_empty() {
         asked = anywhere(context, object).await;
@@ -81,6 +88,8 @@ async fn take_down_in(
             taken.volumes.extend(volumes(&inventory, own).cloned());
         }
         let plan = plan_deletion(own, &inventory);
+        assert!(inventory.engine == engine, "{engine:?} was asked and {:?} answered", inventory.engine);
+        check(own, &plan);
         if plan.steps.is_empty() {
             match context.collector.sweep(context, &own.owner, &inventory).await {
                 Ok(None) => return Left::Nothing,
@@ -89,12 +98,41 @@ async fn take_down_in(
             }
         }
         let outcomes = apply(context, object, engine, &plan, &[]).await;
+        assert!(outcomes.len() <= plan.steps.len(), "more was done than was planned");
         taken.outcomes.extend(outcomes.iter().cloned());
         if outcomes.len() < plan.steps.len() || outcomes.iter().any(|step| !matches!(step.outcome, Outcome::Done(_))) {
             return Left::Some(outcomes);
         }
     }
     Left::Some(Vec::new())
+}
+
+/// A clean-up takes down and makes nothing; data go only where the object says so (S-2).
+fn check(own: &Ownership, plan: &Plan) {
+    for step in &plan.steps {
+        let subject = &step.object;
+        let mut makes = false;
+        assert!(own.deletes_volumes || step.data_effect == DataEffect::None, "{subject}: its data were to stay (S-2)");
+        match &step.action {
+            StepAction::Stop { object, .. } | StepAction::Remove(object) => {
+                assert!(object.owner.uid == own.owner.uid, "{subject}: it belongs to {} (S-3)", object.owner.uid);
+            }
+            StepAction::RemoveNetwork(object) => {
+                assert!(object.owner.uid == own.network_owner.uid, "{subject}: it belongs to {} (S-3)", object.owner.uid);
+            }
+            StepAction::RemoveVolume { object, .. } => {
+                let place =
+                    |owner: &Owner| (owner.instance.clone(), owner.namespace.clone(), owner.stack.clone(), owner.service.clone());
+                assert!(place(&object.owner) == place(&own.owner), "{subject}: it holds the data of another service (S-3)");
+            }
+            StepAction::Start(_)
+            | StepAction::Create(_)
+            | StepAction::EnsureImage(_)
+            | StepAction::EnsureVolume(_)
+            | StepAction::EnsureNetwork(_) => makes = true,
+        }
+        assert!(!makes, "{subject}: a clean-up makes nothing");
+    }
 }
 
 /// Engines that may hold something of the service: the one that its status promises, and the stack's.
@@ -145,12 +183,8 @@ pub(super) async fn drop_credential(context: &Context, object: &ServiceSpec) -> 
     if !ours {
         return Ok(());
     }
-    let identity = Identity {
-        namespace,
-        name,
-        uid: secret.metadata.uid.unwrap_or_default(),
-        version: secret.metadata.resource_version.unwrap_or_default(),
-    };
+    let identity = Identity::of(&secret);
+    assert!(identity.namespace == namespace && identity.name == name, "another Secret was read than {namespace}/{name}");
     context.gateway.delete(ApiKind::Secret, labels::MANAGER_SERVICE, &identity).await
 }
 

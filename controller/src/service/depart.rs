@@ -24,8 +24,8 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     match left {
         Left::Nothing => {
             cleanup::drop_credential(context, &visit.object).await?;
-            visit.release().await?;
-            forget(context, visit.key, Some(&visit.identity.uid.clone()));
+            visit.subject.release().await?;
+            forget(context, visit.key, Some(&visit.subject.identity.uid.clone()));
             Ok(Next::Rest)
         }
         Left::Some(outcomes) => match cleanup::first_failure(&outcomes) {
@@ -62,7 +62,7 @@ fn held(visit: &Visit<'_>, engine: EngineName) -> String {
     }
     let workload = visit.status.workload.as_ref().and_then(|workload| workload.id.as_deref());
     let workload = workload.map(|id| format!("workload {id} and ")).unwrap_or_default();
-    format!("{workload}what carries the label {}={}", labels::OWNER_UID, visit.identity.uid)
+    format!("{workload}what carries the label {}={}", labels::OWNER_UID, visit.subject.identity.uid)
 }
 
 /// Says which volumes went and which stay; nothing where nothing was taken down.

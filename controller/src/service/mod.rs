@@ -58,7 +58,7 @@ async fn visit(context: &Context, key: &Key) -> Result<Next, VisitError> {
     if visit.object.metadata.deletion_timestamp.is_some() {
         return depart::depart(&mut visit).await;
     }
-    visit.ensure_finalizer().await?;
+    visit.subject.ensure_finalizer().await?;
     stages::run(&mut visit).await
 }
 

@@ -8,7 +8,7 @@ use koan_core::facts::{Facts, ReachFacts};
 use koan_core::identity::ServiceKey;
 use koan_core::inventory::Inventory;
 use koan_core::probe::Address;
-use koan_core::step::{DataEffect, Downtime, NetworkSpec, Plan, Step, StepAction, StepId};
+use koan_core::step::{NetworkSpec, Plan, Step, StepAction};
 use koan_core::validate::{ValidService, Workload, validate_service};
 use koan_crds::events::Event;
 use koan_crds::names;
@@ -17,9 +17,10 @@ use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
 use crate::apply::apply;
 use crate::context::Context;
 use crate::events::About;
+use crate::loopback::is_loopback;
 use crate::reader::ReadError;
 
-/// Finds the way from a container of the stack to the host service of a decision; opens a relay where it takes one.
+/// Finds the way from a container of the stack to the service of a decision that Koan does not run; opens a relay where it takes one.
 ///
 /// Nothing is looked for unless a container of the stack refers to the service.
 pub(super) async fn reach(
@@ -30,8 +31,9 @@ pub(super) async fn reach(
     about: &About,
 ) -> Result<ReachFacts, ReadError> {
     let address = match (decision.action, &decision.endpoint) {
-        (Action::UseHostService, Some(address)) => address.clone(),
-        (Action::UseHostService, None) | (Action::NoAction | Action::ProvisionContainer, _) => {
+        // What somebody else runs may stand on this host, too.
+        (Action::UseHostService | Action::NoAction, Some(address)) => address.clone(),
+        (Action::UseHostService | Action::NoAction, None) | (Action::ProvisionContainer, _) => {
             context.relays.close(&service.key);
             return Ok(ReachFacts::default());
         }
@@ -40,7 +42,7 @@ pub(super) async fn reach(
         context.relays.close(&service.key);
         return Ok(ReachFacts::default());
     };
-    if !is_loopback(&address) {
+    if !is_loopback(context, &address).await {
         return Ok(ReachFacts { stack: Some(address), unreachable_from_stack: false });
     }
     let owner = service.stack.as_ref().map_or(&service.uid, |stack| &stack.uid);
@@ -76,13 +78,6 @@ fn port_of(address: &Address) -> Option<u16> {
     match address {
         Address::Tcp { port, .. } => Some(*port),
         Address::Unix { .. } => None,
-    }
-}
-
-fn is_loopback(address: &Address) -> bool {
-    match address {
-        Address::Tcp { host, .. } => host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()),
-        Address::Unix { .. } => true,
     }
 }
 
@@ -139,17 +134,8 @@ fn known_gateway(inventory: &Inventory, owner: &str) -> Option<IpAddr> {
 }
 
 fn network_step(network: NetworkSpec) -> Step {
-    Step {
-        id: StepId(0),
-        object: network.name.clone(),
-        cause: "a container of the stack has to reach a service of the host".to_owned(),
-        evidence: Vec::new(),
-        repair: false,
-        downtime: Downtime::None,
-        data_effect: DataEffect::None,
-        depends_on: Vec::new(),
-        action: StepAction::EnsureNetwork(network),
-    }
+    let name = network.name.clone();
+    Step::alone(&name, "a container of the stack has to reach a service of the host", StepAction::EnsureNetwork(network))
 }
 
 /// Closes what a service kept open.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use koan_core::conclude::{ServiceInput, StepOutcome, Verdict, conclude_service};
 use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, avoid_refused, decide};
-use koan_core::desired::{Desired, desired};
-use koan_core::facts::{CredentialFact, admit};
+use koan_core::desired::{Desired, Ownership, desired};
+use koan_core::facts::{CredentialFact, Facts, admit};
+use koan_core::gates;
+use koan_core::identity::Owner;
 use koan_core::inventory::{Inventory, WorkloadState};
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::plan::plan;
 use koan_core::probe::CredentialRef;
 use koan_core::questions::questions;
-use koan_core::step::{Plan, StepAction};
+use koan_core::step::{DataEffect, ObjectRef, Plan, Step, StepAction};
 use koan_core::validate::{ValidService, validate_service};
 use koan_core::violation::Violations;
 use koan_crds::events::Event;
@@ -52,9 +54,30 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     }
     let mut course = decide_course(visit, &service).await?;
     let plan = plan_course(visit, &service, &mut course).await;
+    check(&service, &visit.facts, &course, &plan);
     let promised = promise(visit, &service, &course, &plan).await?;
     perform(visit, &service, &mut course, &plan).await?;
     settle(visit, &service, &course, promised || plan.is_ahead()).await
+}
+
+/// What holds of a course before anything of it is done.
+fn check(service: &ValidService, facts: &Facts, course: &Course, plan: &Plan) {
+    let key = &service.key;
+    let provisions = course.decision.provisions();
+    assert!(plan.steps.is_empty() || course.engine.is_some(), "{key}: steps and no engine that runs them");
+    let deletes = |step: &Step| step.data_effect != DataEffect::None;
+    assert!(!plan.steps.iter().any(deletes), "{key}: a service that stays loses no data (S-2)");
+    assert!(!plan.starts() || gates::open(&facts.gates), "{key}: it would start before its gates are open (S-10)");
+    let makes = plan.steps.iter().any(|step| matches!(step.action, StepAction::Create(_)));
+    assert!(!makes || provisions, "{key}: a workload for a service that Koan does not run");
+    assert!(!(makes || plan.starts()) || !service.suspend, "{key}: it is suspended and would start");
+    let generated = course.decision.credential == Some(CredentialRef::Generated);
+    let stored = matches!(facts.generated_credential, CredentialFact::Present { .. });
+    assert!(!makes || !generated || stored, "{key}: its data would depend on a credential that is not stored (S-9)");
+    assert!(!makes || matches!(course.ports, Some(Ok(_))), "{key}: a workload without the ports that it was promised");
+    if let (Some(inventory), Some(engine)) = (&course.inventory, course.engine) {
+        assert!(inventory.engine == engine, "{key}: {engine:?} was planned for with what {:?} holds", inventory.engine);
+    }
 }
 
 /// Questions, answers, decision; then engine, credential, ports and what is wanted.
@@ -68,7 +91,7 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
         visit.facts.probe = Some(report);
     }
     let mut decision = decide(service, &visit.facts, recipes);
-    visit.facts.reach = reach::reach(context, &object, service, &decision, &visit.about()).await?;
+    visit.facts.reach = reach::reach(context, &object, service, &decision, &visit.subject.about()).await?;
     if visit.facts.reach.unreachable_from_stack {
         decision = decide(service, &visit.facts, recipes);
     }
@@ -101,7 +124,7 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
 /// Logs that something begins, on the first visit of a generation.
 async fn tell_start(visit: &Visit<'_>, event: Event, message: &str) {
     if visit.status.observed_generation != visit.object.metadata.generation {
-        visit.context.events.emit(event, false, &visit.about(), message).await;
+        visit.context.events.emit(event, false, &visit.subject.about(), message).await;
     }
 }
 
@@ -116,42 +139,22 @@ async fn credential(
     if !generated || !engine || service.suspend {
         return Ok(None);
     }
-    let about = visit.about();
+    let about = visit.subject.about();
     match gather::ensure_credential(visit.context, service, &mut visit.facts, &about).await? {
         GeneratedCredential::Present => Ok(None),
         GeneratedCredential::Lost(message) => {
             visit.facts.generated_credential = CredentialFact::Missing;
-            Ok(Some(failed(message)))
+            let owner = Ownership::of_service(service, &visit.context.instance).owner;
+            Ok(Some(failed(owner, message)))
         }
     }
 }
 
-/// A failure that belongs to no engine call.
-fn failed(message: String) -> StepOutcome {
-    use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepId};
-    let object = ObjectRef {
-        name: "credential".to_owned(),
-        id: None,
-        owner: koan_core::identity::Owner {
-            instance: koan_core::identity::InstanceId::default(),
-            namespace: String::new(),
-            stack: None,
-            service: String::new(),
-            uid: koan_core::identity::Uid::default(),
-        },
-    };
+/// The start that a lost credential keeps from being asked for: no engine is called.
+fn failed(owner: Owner, message: String) -> StepOutcome {
+    let object = ObjectRef { name: "credential".to_owned(), id: None, owner };
     StepOutcome {
-        step: Step {
-            id: StepId(0),
-            object: "credential".to_owned(),
-            cause: "a workload needs it".to_owned(),
-            evidence: Vec::new(),
-            repair: false,
-            downtime: Downtime::None,
-            data_effect: DataEffect::None,
-            depends_on: Vec::new(),
-            action: StepAction::Start(object),
-        },
+        step: Step::alone("credential", "a workload needs it", StepAction::Start(object)),
         outcome: Outcome::Failed(Failure { class: FailureClass::Denied, reason: Reason::ProvisionFailed, message, remedy: None }),
     }
 }
@@ -221,7 +224,13 @@ async fn promise(visit: &mut Visit<'_>, service: &ValidService, course: &Course,
         return Ok(false);
     }
     let verdict = conclude(visit, Ok(service), Some(course));
-    Ok(visit.publish(verdict).await?)
+    let written = visit.publish(verdict).await?;
+    if let Some(Ok(allocation)) = &course.ports {
+        let promised: Vec<u16> = visit.status.ports.iter().map(|port| port.host).collect();
+        let chosen: Vec<u16> = allocation.ports.iter().filter_map(|port| port.host.map(|(host, _)| host)).collect();
+        assert!(promised == chosen, "{}: {chosen:?} is to be published and {promised:?} stands in its status", service.key);
+    }
+    Ok(written)
 }
 
 /// Runs the plan, and probes what runs.
@@ -229,6 +238,8 @@ async fn perform(visit: &mut Visit<'_>, service: &ValidService, course: &mut Cou
     let context = visit.context;
     if let Some(engine) = course.engine.filter(|_| !plan.steps.is_empty()) {
         course.outcomes = apply(context, &visit.object, engine, plan, &course.desired.workloads).await;
+        let planned = |outcome: &StepOutcome| plan.steps.contains(&outcome.step);
+        assert!(course.outcomes.iter().all(planned), "{}: something was done that was not planned", service.key);
         course.inventory = context.pool.known(engine).map(|known| steady(visit, &known)).or_else(|| course.inventory.take());
     }
     note_ports(visit, service, course);

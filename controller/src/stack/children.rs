@@ -75,11 +75,19 @@ pub(super) async fn apply(context: &Context, stack: &ValidStack, children: &Chil
     let order = order::of_stack(stack, &learnt);
     context.interests.rank(order.iter().map(|(name, path)| (Key::service(&stack.namespace, name), *path)));
     let rendered = render(stack);
+    assert!(
+        rendered.len() == children.objects.len(),
+        "{key}: {} services and {} objects",
+        rendered.len(),
+        children.objects.len()
+    );
     let mut wanted: Vec<_> = rendered.iter().zip(&children.objects).collect();
     wanted.sort_by_key(|(child, _)| order.iter().position(|(name, _)| *name == child.name_any()));
     let mut count = 0;
     for (child, (_, object)) in wanted {
         let body = body(child)?;
+        assert!(child.namespace().as_deref() == Some(&stack.namespace), "{key}: a child in another namespace (SEC-9)");
+        assert!(object.as_ref().is_none_or(|object| object.name_any() == child.name_any()), "{key}: children out of order");
         let applied = match object {
             Some(object) => object.metadata.deletion_timestamp.is_some() || !drift::differs(&body, object.as_ref()),
             None => which == Which::Existing,
@@ -127,6 +135,7 @@ pub(super) async fn owned(context: &Context, stack: &DevStack) -> Result<Vec<Arc
     let uid = stack.uid().unwrap_or_default();
     let all = context.reader.services(stack.namespace().as_deref()).await?;
     let ours = |object: &Arc<ServiceSpec>| object.owner_references().iter().any(|owner| owner.uid == uid);
+    assert!(!uid.is_empty(), "a stack without a UID owns nothing");
     Ok(all.into_iter().filter(ours).collect())
 }
 
@@ -139,11 +148,7 @@ pub(super) async fn delete(context: &Context, stack: &DevStack, object: &Service
     if !ours || found.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
-    let identity = Identity {
-        namespace,
-        name,
-        uid: found.metadata.uid.unwrap_or_default(),
-        version: found.metadata.resource_version.unwrap_or_default(),
-    };
+    let identity = Identity::of(&found);
+    assert!(Some(&identity.uid) == object.metadata.uid.as_ref(), "{}: another object was read (P9)", object.name_any());
     Ok(context.gateway.delete(ApiKind::ServiceSpec, labels::MANAGER_STACK, &identity).await?)
 }

@@ -39,7 +39,7 @@ async fn visit(context: &Context, key: &Key) -> Result<Next, VisitError> {
     if visit.object.metadata.deletion_timestamp.is_some() {
         return stages::depart(&mut visit).await;
     }
-    visit.ensure_finalizer().await?;
+    visit.subject.ensure_finalizer().await?;
     stages::run(&mut visit).await
 }
 

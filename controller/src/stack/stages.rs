@@ -79,11 +79,11 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
 /// Logs that a new generation is planned and brought up.
 async fn tell_start(visit: &Visit<'_>) {
     let generation = visit.object.metadata.generation;
-    if visit.status.observed_generation == generation || !visit.context.told.first(&visit.identity.uid, generation) {
+    if visit.status.observed_generation == generation || !visit.context.told.first(&visit.subject.identity.uid, generation) {
         return;
     }
     for (event, message) in [(Event::PlanBuildStart, "Planning the stack"), (Event::UpStart, "Bringing the stack up")] {
-        visit.context.events.emit(event, false, &visit.about(), message).await;
+        visit.context.events.emit(event, false, &visit.subject.about(), message).await;
     }
 }
 
@@ -154,7 +154,7 @@ async fn write_beside(visit: &Visit<'_>, stack: &ValidStack, children: &Children
 async fn engine(visit: &Visit<'_>) -> Result<EngineVerdict, VisitError> {
     let context = visit.context;
     let children = children::owned(context, &visit.object).await?;
-    let promised = context.arbiter.engine(&visit.identity.uid);
+    let promised = context.arbiter.engine(&visit.subject.identity.uid);
     let told = |engine: EngineName| Some((engine, children.iter().find_map(|child| gather::told(child, engine))?));
     let told = promised.map_or_else(|| context.pool.names().find_map(told), told);
     let Some(engine) = promised.or_else(|| told.as_ref().map(|(engine, _)| *engine)) else {
@@ -238,15 +238,16 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
         children::apply(context, stack, &children, Which::Existing).await?;
     }
     if !began_to_go(&visit.status) {
-        context.events.emit(Event::DownStart, false, &visit.about(), "Taking the stack down").await;
+        context.events.emit(Event::DownStart, false, &visit.subject.about(), "Taking the stack down").await;
     }
     let left = teardown::wave(context, &object).await?;
     visit.watch(left.iter().map(|child| child.name_any()));
     if left.is_empty() {
-        visit.release().await?;
-        context.arbiter.release_engine(&visit.identity.uid);
-        context.told.forget(&visit.identity.uid);
-        context.events.emit(Event::DownOk, false, &visit.about(), "The stack was taken down").await;
+        assert!(object.metadata.deletion_timestamp.is_some(), "{}: a stack that stays takes nothing down", visit.key);
+        visit.subject.release().await?;
+        context.arbiter.release_engine(&visit.subject.identity.uid);
+        context.told.forget(&visit.subject.identity.uid);
+        context.events.emit(Event::DownOk, false, &visit.subject.about(), "The stack was taken down").await;
         return Ok(Next::Rest);
     }
     let deletion = blocked(&left);

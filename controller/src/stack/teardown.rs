@@ -15,7 +15,11 @@ use crate::service::VisitError;
 /// Deletes the next wave of children; what is left after it.
 pub(super) async fn wave(context: &Context, stack: &DevStack) -> Result<Vec<Arc<ServiceSpec>>, VisitError> {
     let left = children::owned(context, stack).await?;
-    for child in free(&left) {
+    let free = free(&left);
+    assert!(left.is_empty() || !free.is_empty(), "nothing would go first, and the stack would stay for ever (L-6)");
+    for child in free {
+        let ours = child.owner_references().iter().any(|owner| Some(&owner.uid) == stack.metadata.uid.as_ref());
+        assert!(ours, "{}: only what the stack owns goes with it (S-3)", child.name_any());
         if child.metadata.deletion_timestamp.is_none() {
             children::delete(context, stack, child).await?;
         }
@@ -39,12 +43,8 @@ pub(super) async fn expire(context: &Context, stack: &DevStack) -> Result<(), Vi
     if !same || found.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
-    let identity = crate::gateway::Identity {
-        namespace,
-        name,
-        uid: found.metadata.uid.unwrap_or_default(),
-        version: found.metadata.resource_version.unwrap_or_default(),
-    };
+    let identity = crate::gateway::Identity::of(&found);
+    assert!(Some(&identity.uid) == stack.metadata.uid.as_ref(), "{name}: another stack was read than the one that ended (S-8)");
     context.gateway.delete(ApiKind::DevStack, labels::MANAGER_STACK, &identity).await?;
     Ok(())
 }

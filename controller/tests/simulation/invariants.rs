@@ -1,6 +1,6 @@
 //! S-1 to S-15 as far as a simulated run shows them, one function each; a sentence is a violation.
 //!
-//! Not visible here: who writes a state directory (S-14) and host services that are rejected (S-15).
+//! Not visible here: a second writer of a state directory (S-14), whom the journal of the API server refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::Value;
 
 use crate::home::Home;
-use crate::witness::Notes;
+use crate::witness::{HOST_PORT, Notes};
 
 /// What an invariant may look at.
 pub(crate) struct Scene<'a> {
@@ -51,10 +51,13 @@ pub(crate) fn before_effect(scene: &Scene<'_>, effect: &Effect) -> Vec<String> {
                 s3_only_ours(scene, step),
                 s9_credential_first(scene, step),
                 s10_gate(scene, step),
+                s14_refused_makes_nothing(scene, step),
                 s15_nothing_else(scene, *engine, step),
+                s15_other_port(scene, step),
             ]
         }
         Effect::Api(write) => vec![
+            rel2_no_bug(write),
             s5_proven(scene, write),
             s7_finalizer_last(scene, write),
             s8_named_by_uid(write),
@@ -274,6 +277,42 @@ fn s14_refused_does_nothing(scene: &Scene<'_>, write: &ApiWrite) -> Option<Strin
     });
     let stack = refused.filter(|_| touches)?;
     Some(format!("S-14: {} {} although {} is refused", write.verb.as_str(), write.name, stack.name_any()))
+}
+
+/// What is refused as it stands, stack or service, and was never accepted, makes nothing on an engine.
+fn s14_refused_makes_nothing(scene: &Scene<'_>, step: &Step) -> Option<String> {
+    let (StepAction::Create(_) | StepAction::EnsureVolume(_) | StepAction::EnsureNetwork(_) | StepAction::EnsureImage(_)) =
+        &step.action
+    else {
+        return None;
+    };
+    let refused = |conditions: &[Condition]| conditions.iter().any(|found| found.type_ == "Accepted" && found.status == "False");
+    let first = |generation: Option<i64>| generation == Some(1);
+    let stack = scene.home.every_stack().into_iter().find(|stack| {
+        first(stack.metadata.generation) && stack.status.as_ref().is_some_and(|status| refused(&status.conditions))
+    });
+    let service = scene.home.every_service().into_iter().find(|service| {
+        first(service.metadata.generation) && service.status.as_ref().is_some_and(|status| refused(&status.conditions))
+    });
+    let owner = owner_of(&step.action);
+    let of_stack = stack.filter(|stack| owner.is_none_or(|owner| owner.stack == stack.metadata.name));
+    let of_service = service.filter(|service| owner.is_some_and(|owner| service.uid().as_deref() == Some(&owner.uid.0)));
+    let name = of_stack.map(|stack| stack.name_any()).or_else(|| of_service.map(|service| service.name_any()))?;
+    Some(format!("S-14: {} {} although {name} is refused", step.action.verb(), step.object))
+}
+
+/// A host service that was refused keeps its port, also once nobody listens there any more (B-3).
+fn s15_other_port(scene: &Scene<'_>, step: &Step) -> Option<String> {
+    let StepAction::Create(workload) = &step.action else { return None };
+    let shares = workload.ports.iter().any(|port| port.host == Some(HOST_PORT));
+    (shares && scene.notes.host_refused).then(|| format!("S-15: {} takes the port of a refused host service", step.object))
+}
+
+/// No fault leads to a bug: an assertion that fails is told on its object.
+fn rel2_no_bug(write: &ApiWrite) -> Option<String> {
+    let conditions = write.body.pointer("/status/conditions").and_then(Value::as_array)?;
+    let bug = conditions.iter().find(|condition| condition["reason"] == "Panic")?;
+    Some(format!("REL-2: {} {}: {}", write.kind.as_str(), write.name, bug["message"]))
 }
 
 /// What was asked to come from the host, or from another engine, is not made here.

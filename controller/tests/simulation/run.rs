@@ -52,7 +52,7 @@ const MODEL_SEED: u64 = u64::MAX;
 
 /// A server that has read the CRDs and compiled their schemas, with its journal: each run starts from a copy.
 static MODEL: LazyLock<(Server, Memory)> = LazyLock::new(|| {
-    let definitions: Vec<Value> = koan_crds::definitions().into_iter().map(|crd| crd.document).collect();
+    let definitions: Vec<Value> = koan_crds::definitions().unwrap().into_iter().map(|crd| crd.document).collect();
     let journal = Memory::new();
     let server = paused().block_on(async {
         let builder = Server::builder().crds(definitions).journal(journal.clone()).clock(Arc::new(SimClock::new()));
@@ -217,6 +217,10 @@ impl Machine {
                 Move::HostAppears => {
                     let mut notes = self.notes.lock().unwrap();
                     (notes.host, notes.host_passed) = (true, false);
+                }
+                Move::HostRefuses => {
+                    let mut notes = self.notes.lock().unwrap();
+                    (notes.host, notes.host_refuses) = (true, true);
                 }
                 Move::HostVanishes => self.notes.lock().unwrap().host = false,
                 Move::DeleteNamespace => {

@@ -32,6 +32,8 @@ pub(crate) enum Move {
     EngineUp,
     /// A server of the host begins to listen, which knows the default login of its product.
     HostAppears,
+    /// A server of the host begins to listen, which refuses every login.
+    HostRefuses,
     /// It listens no more.
     HostVanishes,
     /// The user deletes the stack's namespace.
@@ -192,6 +194,17 @@ fn places() -> Vec<Scenario> {
                 Move::HostAppears,
             ],
             Goal::ReadyWith(2),
+        ),
+        Scenario::new(
+            "host-refused",
+            vec![
+                Move::HostRefuses,
+                Move::Apply(hosted()),
+                Move::Until(Goal::ReadyWith(3)),
+                Move::HostVanishes,
+                Move::EngineRestarts,
+            ],
+            Goal::ReadyWith(3),
         ),
         Scenario {
             namespace: "team",

@@ -32,6 +32,9 @@ pub(crate) struct Notes {
     pub(crate) host: bool,
     /// It passed a probe since it last began to.
     pub(crate) host_passed: bool,
+    /// It refuses every login, and was asked with one.
+    pub(crate) host_refuses: bool,
+    pub(crate) host_refused: bool,
 }
 
 /// Product of the host's server.
@@ -126,8 +129,20 @@ impl Prober for ScriptedProber {
         });
         let mut candidates: Vec<CandidateReport> = question.candidates.iter().map(absent).collect();
         if let Some(first) = candidates.first_mut().filter(|_| listens) {
-            first.verdict = usable;
-            self.notes.lock().unwrap().host_passed = true;
+            let mut notes = self.notes.lock().unwrap();
+            if notes.host_refuses {
+                first.verdict = CandidateVerdict::Rejected;
+                first.evidence = vec![Evidence {
+                    step: EvidenceStep::Authorise,
+                    code: EvidenceCode::CredentialRejected,
+                    endpoint: Some(format!("127.0.0.1:{HOST_PORT}")),
+                    detail: None,
+                }];
+                notes.host_refused = true;
+            } else {
+                first.verdict = usable;
+                notes.host_passed = true;
+            }
         }
         ProbeReport { candidates, fault: None }
     }

@@ -278,14 +278,44 @@ async fn an_unusable_host_service_is_told() {
 async fn an_opened_relay_is_told() {
     let instance = hosted().await;
     instance.world.set_gateway(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let api = json!({
+    instance.apply::<DevStack>(&stack(json!([{"name": "db", "adapter": "postgres"}, consumer()]))).await;
+    instance.ready("shop").await;
+    once(&instance, Event::RelayOpened, "shop-db").await;
+}
+
+/// A container that needs the address of `db`.
+fn consumer() -> Value {
+    json!({
         "name": "api", "container": {"image": "docker.io/library/shop:1.0"}, "dependsOn": [{"name": "db"}],
         "health": {"log": {"pattern": "ready"}},
         "env": [{"name": "DB", "valueFrom": {"serviceRef": {"name": "db", "output": "url"}}}],
-    });
-    instance.apply::<DevStack>(&stack(json!([{"name": "db", "adapter": "postgres"}, api]))).await;
-    instance.ready("shop").await;
-    once(&instance, Event::RelayOpened, "shop-db").await;
+    })
+}
+
+/// DET-31: what somebody else runs on this host's loopback is reached through a relay, by whatever name it is called; a name that
+/// leads elsewhere gets none.
+#[tokio::test(start_paused = true)]
+async fn any_name_of_loopback_is_reached_through_a_relay() {
+    for (name, relayed) in [("127.0.0.1", true), ("localhost", true), ("db.test", true), ("far.test", false)] {
+        let instance = hosted().await;
+        instance.world.set_gateway(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        instance.host.name("db.test", IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)));
+        instance.host.name("far.test", IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+        let external = json!({"name": "db", "adapter": "postgres", "external": {"url": format!("postgres://{name}:5432/shop")}});
+        instance.apply::<DevStack>(&stack(json!([external, consumer()]))).await;
+        if !relayed {
+            instance.wait::<ServiceSpec>("shop-db", |found| found.is_some_and(|found| found.status.is_some())).await;
+            instance.settle().await;
+            assert!(told(&instance, Event::RelayOpened, "shop-db").await.is_empty());
+            continue;
+        }
+        instance.ready("shop").await;
+        let endpoints = instance.get::<ServiceSpec>("shop-db").await.status.unwrap().endpoints.unwrap();
+        assert_eq!(endpoints.host, Some(format!("postgres://{name}:5432/shop")));
+        let inside = endpoints.stack.unwrap();
+        assert!(inside.starts_with("postgres://127.0.0.1:") && !inside.contains(":5432"), "{name}: {inside}");
+        once(&instance, Event::RelayOpened, "shop-db").await;
+    }
 }
 
 /// CLI-36: a port that moved is told, as a warning where the policy says so.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use koan_apiserver::{Server, Stored};
 use koan_controller::{
     Clock, Controllers, Effect, Hook, Host, PlanReport, Random, Resource, Ruling, RunError, Snapshot, StoreReader, Tally,
 };
-use koan_core::probe::{Access, Check, CheckReport, Probe, ProbeReport};
+use koan_core::probe::{Access, Address, Check, CheckReport, Probe, ProbeReport};
 use koan_core::validate::StackOptions;
 use koan_crds::v1alpha1::{DetectionMethod, DevStack, EngineName, Evidence, EvidenceCode, EvidenceStep, ServiceSpec};
 use koan_engines::sim::{Answer, SimWorld};
@@ -84,20 +84,43 @@ impl koan_apiserver::Random for Seeded {
     }
 }
 
-/// A host where some ports are taken and nothing is installed.
+/// A host where some ports are taken, some names are known and nothing is installed.
 #[derive(Default)]
-pub(crate) struct TestHost(Mutex<BTreeSet<u16>>);
+pub(crate) struct TestHost {
+    taken: Mutex<BTreeSet<u16>>,
+    names: Mutex<BTreeMap<String, IpAddr>>,
+}
 
 impl TestHost {
     /// Somebody else listens there from now on.
     pub(crate) fn take(&self, port: u16) {
-        self.0.lock().unwrap().insert(port);
+        self.taken.lock().unwrap().insert(port);
+    }
+
+    /// A name leads there from now on.
+    pub(crate) fn name(&self, name: &str, address: IpAddr) {
+        self.names.lock().unwrap().insert(name.to_owned(), address);
+    }
+
+    /// Where an address leads.
+    fn literal(&self, address: &Address) -> Address {
+        match address {
+            Address::Tcp { host, port } => {
+                let host = self.addresses(host).first().map_or_else(|| host.clone(), ToString::to_string);
+                Address::Tcp { host, port: *port }
+            }
+            Address::Unix { .. } => address.clone(),
+        }
     }
 }
 
 impl Host for TestHost {
     fn port_is_free(&self, address: SocketAddr) -> bool {
-        !self.0.lock().unwrap().contains(&address.port())
+        !self.taken.lock().unwrap().contains(&address.port())
+    }
+
+    fn addresses(&self, name: &str) -> Vec<IpAddr> {
+        self.names.lock().unwrap().get(name).copied().into_iter().collect()
     }
 
     fn port_holder(&self, address: SocketAddr) -> Option<String> {
@@ -119,6 +142,7 @@ type Reply = Box<dyn Fn(&Probe) -> ProbeReport + Send + Sync>;
 /// Checks against the simulated world; host services are scripted by adapter.
 pub(crate) struct Script {
     world: SimWorld,
+    host: Arc<TestHost>,
     replies: Mutex<BTreeMap<String, Reply>>,
     asked: Mutex<Vec<(Instant, Probe, Access)>>,
 }
@@ -145,7 +169,7 @@ impl Prober for Script {
 
     async fn check(&self, check: &Check) -> CheckReport {
         let evidence = |code| Evidence { step: EvidenceStep::Authorise, code, endpoint: None, detail: None };
-        match self.world.answer(&check.address) {
+        match self.world.answer(&self.host.literal(&check.address)) {
             Answer::Ready => CheckReport::Passed { version: None, server_id: None },
             Answer::Refused => CheckReport::Absent(evidence(EvidenceCode::Refused)),
             Answer::Silent => CheckReport::NotYet(evidence(EvidenceCode::Silent)),
@@ -227,7 +251,7 @@ impl Instance {
 
     /// Starts an instance with a trace that may rule on its effects.
     pub(crate) async fn start_with(trace: Arc<Trace>, seed: u64) -> Self {
-        let definitions = koan_crds::definitions().into_iter().map(|crd| crd.document).collect();
+        let definitions = koan_crds::definitions().unwrap().into_iter().map(|crd| crd.document).collect();
         let clock = VirtualClock(Instant::now());
         let random = Seeded::new(seed);
         let server = Server::builder()
@@ -239,8 +263,9 @@ impl Instance {
             .unwrap();
         let client = Client::new(server.service(), "default");
         let world = SimWorld::new(EngineName::Docker);
-        let script = Arc::new(Script { world: world.clone(), replies: Mutex::default(), asked: Mutex::default() });
         let host = Arc::new(TestHost::default());
+        let script = Script { world: world.clone(), host: Arc::clone(&host), replies: Mutex::default(), asked: Mutex::default() };
+        let script = Arc::new(script);
         let parts =
             Parts { client: &client, server: &server, world: &world, script: &script, host: &host, clock, random: &random };
         let (controllers, task) = run(&parts, &trace);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use koan_crds::v1alpha1::{Action, Evidence, EvidenceCode, EvidenceStep, ProvisioningMode};
+use koan_crds::v1alpha1::{Action, EngineName, Evidence, EvidenceCode, EvidenceStep, ProvisioningMode};
 use koan_crds::vocabulary::{ConditionType, Reason};
 
 use super::service::{ServiceInput, failure};
@@ -10,6 +10,8 @@ use crate::decide::{CredentialNeed, Decision, EngineNeed, EngineVerdict, credent
 use crate::desired::{engine_need, own_volumes};
 use crate::facts::{GateState, GateVerdict};
 use crate::validate::ValidService;
+use crate::violation::UNBOUNDED;
+use crate::workload::Limits;
 
 /// Status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,23 @@ pub(super) fn condition(kind: ConditionType, judged: Judged, old: &[Condition], 
     }
 }
 
+/// What holds of the conditions of every status (REL-7): each type once, with a reason; a transition time moves only with its
+/// status (S-6); nothing is ready that is not accepted.
+pub(super) fn check(new: &[Condition], old: &[Condition], generation: i64) {
+    for (index, condition) in new.iter().enumerate() {
+        let kind = &condition.type_;
+        assert!(new.iter().skip(index + 1).all(|other| other.type_ != *kind), "{kind} stands twice");
+        assert!(!condition.reason.is_empty() && Reason::parse(&condition.reason).is_some(), "{kind} has no reason that is known");
+        assert!(condition.observed_generation == Some(generation), "{kind} is about another generation (S-6)");
+        let before = old.iter().find(|before| before.type_ == *kind && before.status == condition.status);
+        let moved = before.is_some_and(|before| before.last_transition_time != condition.last_transition_time);
+        assert!(!moved, "{kind}: its time moved and its status did not (S-6)");
+    }
+    let is_true =
+        |kind: ConditionType| new.iter().any(|condition| condition.type_ == kind.as_str() && condition.status == "True");
+    assert!(!is_true(ConditionType::Ready) || is_true(ConditionType::Accepted), "ready, and its specification was refused");
+}
+
 /// The old condition of a type.
 pub(super) fn old(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     conditions.iter().find(|condition| condition.type_ == kind.as_str())
@@ -113,7 +132,12 @@ pub(super) fn engine_selected(input: &ServiceInput, service: &ValidService) -> J
         (EngineNeed::Container | EngineNeed::Recipe { .. }, EngineVerdict::NotNeeded) => {
             Judged::pending("the engine is not chosen yet")
         }
-        (EngineNeed::Container | EngineNeed::Recipe { .. }, verdict) => engine(verdict, input.inventory.is_some()),
+        (EngineNeed::Container | EngineNeed::Recipe { .. }, verdict) => {
+            let judged = engine(verdict, input.inventory.is_some());
+            let bounds_nothing = verdict.engine_for(&need) == Some(EngineName::Process) && service.limits != Limits::default();
+            let addition = if bounds_nothing { format!("; resources {UNBOUNDED}") } else { String::new() };
+            Judged { message: judged.message + &addition, ..judged }
+        }
     }
 }
 

@@ -120,10 +120,24 @@ pub fn conclude_service(input: &ServiceInput) -> Verdict<ServiceSpecStatus> {
     };
     status.observed_generation = Some(input.generation.max(input.old.observed_generation.unwrap_or_default()));
     status.conditions = judgement.conditions(input);
+    check(input, &judgement, &status);
     let changed = status != *input.old;
     let events = events::of_service(input, &judgement, &status);
     let requeue = requeue::of_service(input, &judgement);
     Verdict { status, changed, events, requeue }
+}
+
+/// What holds of every status of a service (REL-7).
+fn check(input: &ServiceInput, judgement: &Judgement, status: &ServiceSpecStatus) {
+    conditions::check(&status.conditions, &input.old.conditions, input.generation);
+    let (before, now) = (input.old.observed_generation, status.observed_generation);
+    assert!(before <= now, "the observed generation fell from {before:?} to {now:?} (S-6)");
+    let ready = judgement.ready.is_true();
+    assert!(!ready || judgement.health.judged.is_true(), "ready, and its health was not proved (S-5, B-1)");
+    assert!(!ready || judgement.provisioned.is_true(), "ready, and nothing provides it");
+    assert!(!ready || (input.deletion.is_none() && input.panic.is_none()), "ready, and it is going or broken");
+    let used = |service: &ValidService| service.mode != ProvisioningMode::Disabled && !service.suspend;
+    assert!(!ready || input.valid.is_ok_and(used), "ready, and it was refused, left out or suspended");
 }
 
 fn judge(input: &ServiceInput) -> Judgement {

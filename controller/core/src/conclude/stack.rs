@@ -59,10 +59,27 @@ pub fn conclude_stack(input: &StackInput) -> Verdict<DevStackStatus> {
     let mut status = describe(input, &members, started, &judged.ready);
     status.expires_at = expires.map(Time);
     status.conditions = wire(input, &judged);
+    check(input, &judged, &members, &status);
     let changed = status != *input.old;
     let events = events(input, &judged, &members);
     let requeue = next(input, &judged, expires);
     Verdict { status, changed, events, requeue }
+}
+
+/// What holds of every status of a stack (REL-7).
+fn check(input: &StackInput, judged: &StackJudgement, members: &[Member], status: &DevStackStatus) {
+    super::conditions::check(&status.conditions, &input.old.conditions, input.generation);
+    let ready = judged.ready.is_true();
+    assert!(!ready || input.valid.is_ok(), "the stack is ready, and its specification was refused");
+    assert!(!ready || input.deletion.is_none(), "the stack is ready, and it is going");
+    let behind = ready.then(|| members.iter().find(|member| member.status().is_none())).flatten();
+    assert!(
+        behind.is_none(),
+        "the stack is ready, and {:?} has said nothing of its generation",
+        behind.map(|member| member.name)
+    );
+    let refused = input.valid.is_err();
+    assert!(refused || status.services.len() == members.len(), "a service of the stack is missing from its status");
 }
 
 /// Conditions of a stack as judged.

@@ -113,6 +113,16 @@ impl EngineVerdict {
 
 /// Chooses the engine of a stack. `infos` may list any engines in any order; one that is absent counts as unavailable.
 pub fn choose_engine(request: &EngineRequest, infos: &[EngineInfo], recipes: &dyn Recipes) -> EngineVerdict {
+    let verdict = choose(request, infos, recipes);
+    if let EngineVerdict::Selected { engine, .. } = &verdict {
+        let (wish, holds) = (request.wish.name, request.holder == Some(*engine));
+        assert!(holds || wish == EngineName::Auto || wish == *engine, "{wish:?} was asked for and {engine:?} chosen (S-15, B-9)");
+        assert!(request.holder.is_none() || holds, "{engine:?} was chosen and {:?} holds the workloads", request.holder);
+    }
+    verdict
+}
+
+fn choose(request: &EngineRequest, infos: &[EngineInfo], recipes: &dyn Recipes) -> EngineVerdict {
     let asks = request.needs.values().any(|need| matches!(need, EngineNeed::Container | EngineNeed::Recipe { .. }));
     if !asks && request.holder.is_none() {
         return EngineVerdict::NotNeeded;

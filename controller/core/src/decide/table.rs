@@ -62,7 +62,28 @@ impl Decision {
 pub fn decide(service: &ValidService, facts: &Facts, recipes: &dyn Recipes) -> Decision {
     let mut decision = judge(service, facts, recipes);
     decision.evidence.truncate(MAX_EVIDENCE);
+    check(service, &decision);
     decision
+}
+
+/// What holds of every decision, whatever the facts are (REL-7). One that stood before is as good as what told of it.
+fn check(service: &ValidService, decision: &Decision) {
+    let (key, action) = (&service.key, decision.action);
+    let fresh = !decision.sticky && decision.reason != Reason::HostLost;
+    let detected = fresh && matches!(service.workload, Workload::Recipe { .. });
+    match service.mode {
+        ProvisioningMode::Disabled => assert!(action == Action::NoAction, "{key}: Disabled, and {action:?}"),
+        ProvisioningMode::Never => assert!(!detected || !decision.provisions(), "{key}: Never falls through to nothing (S-15)"),
+        ProvisioningMode::Always => assert!(action != Action::UseHostService, "{key}: Always, and a host service is used (S-15)"),
+        ProvisioningMode::Auto => {}
+    }
+    let uses = action == Action::UseHostService;
+    assert!(!uses || decision.endpoint.is_some(), "{key}: a host service without an address is used");
+    assert!(!uses || !fresh || decision.credential.is_some(), "{key}: a host service that took no login is used (B-1)");
+    let foreign = fresh && decision.provisions() && decision.endpoint.is_some();
+    assert!(!foreign, "{key}: a workload of Koan's own at a foreign address (S-15)");
+    let required = decision.reason == Reason::HostServiceRequired;
+    assert!(!required || service.mode == ProvisioningMode::Never, "{key}: a host service is required by {:?}", service.mode);
 }
 
 fn judge(service: &ValidService, facts: &Facts, recipes: &dyn Recipes) -> Decision {

@@ -25,15 +25,6 @@ pub fn plan_deletion(own: &Ownership, inventory: &Inventory) -> Plan {
     steps.plan()
 }
 
-/// Workloads of the service that nothing asks for any more; its volumes stay.
-pub fn plan_orphans(own: &Ownership, inventory: &Inventory, cause: &str) -> Plan {
-    let mut steps = Steps::default();
-    for record in inventory.workloads.iter().filter(|record| owns(&own.owner, &record.owner)) {
-        take_down(&mut steps, record, own, cause);
-    }
-    steps.plan()
-}
-
 /// Stops and removes one workload.
 pub(super) fn take_down(steps: &mut Steps, record: &WorkloadRecord, own: &Ownership, cause: &str) -> StepId {
     let cause = Cause { text: cause, evidence: &[], downtime: Downtime::Recreate, repair: false };

@@ -4,7 +4,7 @@ mod deletion;
 mod service;
 mod steps;
 
-pub use deletion::{plan_deletion, plan_orphans};
+pub use deletion::plan_deletion;
 pub use service::{hold, plan};
 
 use crate::step::{Plan, Step, StepAction, StepId};

@@ -139,7 +139,7 @@ impl Planner<'_> {
             }
             WorkloadState::Dead => {}
             WorkloadState::Exited => {
-                if self.starts_again(record) {
+                if self.open && self.starts_again(record) {
                     let code = record.exit_code.map_or_else(|| "an unknown code".to_owned(), |code| format!("code {code}"));
                     let text = format!("it ended with {code}");
                     let cause = Cause { text: &text, evidence: &[], downtime: Downtime::Restart, repair: false };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::identity::Owner;
 use crate::inventory::WorkloadRecord;
-use crate::step::{DataEffect, Downtime, ObjectRef, Plan, Step, StepAction, StepId};
+use crate::step::{Downtime, ObjectRef, Plan, Step, StepAction, StepId};
 
 /// Steps of one plan under construction.
 #[derive(Default)]
@@ -30,27 +30,13 @@ impl Steps {
     /// Adds a step; it waits for `after`.
     pub(super) fn add(&mut self, object: &str, action: StepAction, cause: &Cause, after: &[StepId]) -> StepId {
         let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
-        let data_effect = match &action {
-            StepAction::RemoveVolume { .. } => DataEffect::Deleted,
-            StepAction::EnsureNetwork(_)
-            | StepAction::EnsureVolume(_)
-            | StepAction::EnsureImage(_)
-            | StepAction::Create(_)
-            | StepAction::Start(_)
-            | StepAction::Stop { .. }
-            | StepAction::Remove(_)
-            | StepAction::RemoveNetwork(_) => DataEffect::None,
-        };
         self.steps.push(Step {
             id,
-            object: object.to_owned(),
-            cause: cause.text.to_owned(),
             evidence: cause.evidence.to_vec(),
             repair: cause.repair,
             downtime: cause.downtime,
-            data_effect,
             depends_on: after.to_vec(),
-            action,
+            ..Step::alone(object, cause.text, action)
         });
         id
     }

@@ -202,11 +202,7 @@ fn limits(context: &Context, fields: &ServiceFields, findings: &mut Findings) ->
     let Some(resources) = &fields.resources else { return Limits::default() };
     let forced = context.settings.engine.name == EngineName::Process;
     if fields.process.is_some() || (forced && fields.container.is_none() && fields.external.is_none()) {
-        findings.warn(
-            "resources",
-            "bounds nothing: a program of the host runs without limits",
-            "run it as a container, or leave it out",
-        );
+        findings.warnings.push(Warning::unbounded(findings.path("resources")));
     }
     let mut parse = |name: &str, written: Option<&_>, read: fn(&_) -> Option<u64>| {
         let value = written.map(read);

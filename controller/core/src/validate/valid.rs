@@ -1,10 +1,10 @@
 //! `ValidStack` and `ValidService`: a manifest whose every value was parsed once; later stages never see the raw text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use koan_crds::v1alpha1::{Profile, ProvisioningMode, RestartPolicy, ServiceSpec, VolumeReclaim};
+use koan_crds::v1alpha1::{EngineName, Profile, ProvisioningMode, RestartPolicy, ServiceSpec, VolumeReclaim};
 use serde::{Deserialize, Serialize};
 
 use super::parts::{
@@ -75,6 +75,16 @@ impl ValidStack {
             StackEntry::Inline(member) => Some(member.as_ref()),
             StackEntry::Reference { .. } => None,
         })
+    }
+
+    /// What the user should know once it stands which engine runs each service; sorted, each once.
+    pub fn warnings_on(&self, engine: impl Fn(&StackMember) -> Option<EngineName>) -> Vec<Warning> {
+        let unbounded = self
+            .members()
+            .filter(|member| engine(member) == Some(EngineName::Process) && member.service.limits != Limits::default());
+        let unbounded = unbounded.map(|member| Warning::unbounded(format!("spec.services[{}].resources", member.index)));
+        let all: BTreeSet<Warning> = self.warnings.iter().cloned().chain(unbounded).collect();
+        all.into_iter().collect()
     }
 }
 

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use koan_core::conclude::{Deletion, RequeueClass, ServiceInput, StepOutcome, Verdict, conclude_service, restart_delay};
+use koan_core::decide::EngineVerdict;
 use koan_core::facts::{CredentialFact, GateState, GateVerdict, ProbeFailure};
 use koan_core::inventory::WorkloadState;
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::probe::{Address, Candidate, CandidateReport, CandidateVerdict, ProbeReport};
 use koan_core::validate::{ValidService, validate_service};
 use koan_crds::v1alpha1::{
-    DependencyCondition, DetectionMethod, Evidence, EvidenceCode, EvidenceStep, FailureClass, Profile, ProvisioningMode,
-    ServiceSpecStatus,
+    DependencyCondition, DetectionMethod, EngineName, Evidence, EvidenceCode, EvidenceStep, FailureClass, Profile,
+    ProvisioningMode, ServiceSpecStatus,
 };
 use koan_crds::vocabulary::{ConditionType, Reason};
 
@@ -366,4 +367,20 @@ fn p22_a_lost_workload_is_told_as_repaired() {
     assert!(seen.status.workload.as_ref().is_some_and(|workload| workload.id.is_none()), "{:?}", seen.status.workload);
     world.status = seen.status;
     assert_eq!(names(&world.visit().verdict), ["DriftRepaired"]);
+}
+
+/// K-4, ENG-10: where the choice of an engine falls to programs of the host, the condition says that limits bound nothing.
+#[test]
+fn limits_that_the_chosen_engine_cannot_keep_are_told() {
+    let message = |engine| {
+        let mut world = World::new(only("- name: db\n  adapter: ledger\n  resources: {memory: 512Mi}"));
+        world.facts.engine =
+            EngineVerdict::Selected { engine, version: None, endpoint: None, evidence: vec!["nothing else answers".to_owned()] };
+        let conditions = world.visit().verdict.status.conditions;
+        let selected = conditions.into_iter().find(|condition| condition.type_ == "EngineSelected").expect("it is there");
+        (selected.reason, selected.message)
+    };
+    let told = "Process: nothing else answers; resources bounds nothing: a program of the host runs without limits";
+    assert_eq!(message(EngineName::Process), ("Selected".to_owned(), told.to_owned()));
+    assert_eq!(message(EngineName::Docker).1, "Docker: nothing else answers");
 }

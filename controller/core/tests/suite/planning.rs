@@ -168,6 +168,20 @@ fn a_change_waits_for_its_gates() {
     assert_eq!(world.visit().verbs(), [""; 0]);
 }
 
+/// S-10: what ran once and ended starts again at its open gates alone: after a pause, and after its engine came back.
+#[test]
+fn what_ended_starts_again_at_its_gates() {
+    let mut world = World::new(only(API));
+    world.visit();
+    world.service.suspend = true;
+    assert_eq!(world.visit().verbs(), ["Stop"]);
+    world.service.suspend = false;
+    world.facts.gates = vec![gate(GateVerdict::Closed)];
+    assert_eq!(world.visit().verbs(), [""; 0]);
+    world.facts.gates = vec![gate(GateVerdict::Open)];
+    assert_eq!(world.visit().verbs(), ["Start"]);
+}
+
 /// Api.md `suspend`: workloads stop; data, network and allocations stay; resuming starts them.
 #[test]
 fn suspending_stops_and_keeps() {

@@ -142,6 +142,10 @@ fn limits_of_a_program_are_told_to_bound_nothing() {
     forced.spec.engine.name = EngineName::Process;
     let warned = valid_stack(&forced).warnings;
     assert!(warned.iter().any(|warning| warning.path == "spec.services[0].resources"), "{warned:?}");
+    let chosen_by_order = valid_stack(&limited("adapter: ledger"));
+    assert_eq!(chosen_by_order.warnings_on(|_member| Some(EngineName::Docker)), []);
+    assert_eq!(chosen_by_order.warnings_on(|_member| Some(EngineName::Process)), warned, "the same as where it was asked for");
+    assert_eq!(valid_stack(&forced).warnings_on(|_member| Some(EngineName::Process)), warned, "told once");
 }
 
 /// K-4: a secret-like literal is warned of in `local`, refused in `staging`.

@@ -7,7 +7,7 @@ use koan_core::identity::Owner;
 use koan_core::inventory::WorkloadState;
 use koan_core::outcome::Outcome;
 use koan_core::probe::Address;
-use koan_core::step::{DataEffect, Downtime, NetworkSpec, ObjectRef, Step, StepAction, StepId};
+use koan_core::step::{NetworkSpec, ObjectRef, Step, StepAction};
 use koan_core::text::Values;
 use koan_core::workload::{ContainerRun, ImageSpec, Limits, PortEntry, Run, WorkloadSpec};
 use koan_crds::v1alpha1::{EngineName, Protocol, PullPolicy, RestartPolicy};
@@ -58,17 +58,7 @@ fn object() -> ObjectRef {
 }
 
 async fn apply(engine: &SimEngine, action: StepAction) -> Outcome {
-    let step = Step {
-        id: StepId(0),
-        object: "object".to_owned(),
-        cause: "a test".to_owned(),
-        evidence: Vec::new(),
-        repair: false,
-        downtime: Downtime::None,
-        data_effect: DataEffect::None,
-        depends_on: Vec::new(),
-        action,
-    };
+    let step = Step::alone("object", "a test", action);
     engine.apply(&step, &Values::default()).await
 }
 

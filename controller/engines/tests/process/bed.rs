@@ -10,7 +10,7 @@ use koan_core::identity::{InstanceId, Owner, SpecHash, Uid};
 use koan_core::inventory::{Inventory, WorkloadRecord, WorkloadState};
 use koan_core::outcome::{Done, Failure, Outcome};
 use koan_core::secret::Secret;
-use koan_core::step::{DataEffect, Downtime, ObjectRef, Step, StepAction, StepId, VolumeSpec};
+use koan_core::step::{ObjectRef, Step, StepAction, VolumeSpec};
 use koan_core::text::{Text, ValueRef, Values};
 use koan_core::workload::{Limits, MountSource, ProcessRun, Run, StopSignal, WorkloadSpec};
 use koan_crds::v1alpha1::RestartPolicy;
@@ -174,17 +174,7 @@ impl Drop for Bed {
 }
 
 fn step(action: StepAction) -> Step {
-    Step {
-        id: StepId(0),
-        object: String::new(),
-        cause: String::new(),
-        evidence: Vec::new(),
-        repair: false,
-        downtime: Downtime::None,
-        data_effect: DataEffect::None,
-        depends_on: Vec::new(),
-        action,
-    }
+    Step::alone("", "", action)
 }
 
 fn options(root: &Path) -> ProcessOptions {

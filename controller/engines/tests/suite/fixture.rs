@@ -7,7 +7,7 @@ use std::time::Duration;
 use koan_core::identity::{InstanceId, Owner, SpecHash};
 use koan_core::inventory::{Inventory, WorkloadRecord};
 use koan_core::outcome::{Done, Failure, Outcome};
-use koan_core::step::{DataEffect, Downtime, NetworkSpec, ObjectRef, Step, StepAction, StepId, VolumeSpec};
+use koan_core::step::{NetworkSpec, ObjectRef, Step, StepAction, VolumeSpec};
 use koan_core::text::Values;
 use koan_core::workload::{ImageSpec, Limits, Mount, MountSource, PortEntry, Run, WorkloadSpec};
 use koan_crds::v1alpha1::{Protocol, RestartPolicy};
@@ -110,17 +110,7 @@ impl Bench {
     }
 
     pub(crate) async fn apply_with(&self, action: StepAction, values: &Values) -> Outcome {
-        let step = Step {
-            id: StepId(0),
-            object: "object".to_owned(),
-            cause: "the contract suite asks for it".to_owned(),
-            evidence: Vec::new(),
-            repair: false,
-            downtime: Downtime::None,
-            data_effect: DataEffect::None,
-            depends_on: Vec::new(),
-            action,
-        };
+        let step = Step::alone("object", "the contract suite asks for it", action);
         self.engine.apply(&step, values).await
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use koan_core::identity::Owner;
 use koan_core::outcome::{Failure, Outcome};
-use koan_core::step::{DataEffect, Downtime, NetworkSpec, ObjectRef, Step, StepAction, StepId, VolumeSpec};
+use koan_core::step::{NetworkSpec, ObjectRef, Step, StepAction, VolumeSpec};
 use koan_core::text::{Part, Text, Values};
 use koan_core::workload::{ContainerRun, EnvEntry, ImageSpec, Limits, Mount, MountSource, PortEntry, Run, WorkloadSpec};
 use koan_crds::v1alpha1::{FailureClass, Protocol, PullPolicy, RestartPolicy};
@@ -37,17 +37,7 @@ fn container(state: &str) -> serde_json::Value {
 }
 
 async fn apply(engine: &Moby, action: StepAction) -> Outcome {
-    let step = Step {
-        id: StepId(0),
-        object: "object".to_owned(),
-        cause: "a test".to_owned(),
-        evidence: Vec::new(),
-        repair: false,
-        downtime: Downtime::None,
-        data_effect: DataEffect::None,
-        depends_on: Vec::new(),
-        action,
-    };
+    let step = Step::alone("object", "a test", action);
     engine.apply(&step, &Values::default()).await
 }
 
