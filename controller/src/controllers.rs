@@ -20,6 +20,7 @@ use crate::events::Recorder;
 use crate::gateway::{Gateway, Hook, NoHook, Tally};
 use crate::gather::{Asks, Restarts};
 use crate::health::Board;
+use crate::mirror::Mirror;
 use crate::pool::Pool;
 use crate::ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
 use crate::reader::{ApiReader, Reader};
@@ -81,6 +82,11 @@ impl Controllers {
     /// The manifest is not valid, or an object could not be read.
     pub async fn plan_stack(&self, stack: &DevStack, options: &StackOptions) -> Result<PlanReport, PlanError> {
         report::report(&self.context, stack, options).await
+    }
+
+    /// The workloads as Pods.
+    pub fn mirror(&self) -> Mirror {
+        Mirror::new(Arc::clone(&self.context))
     }
 
     /// What went through the gateway so far (PERF-70).

@@ -15,6 +15,7 @@ mod gather;
 mod health;
 mod injection;
 mod loopback;
+mod mirror;
 mod pool;
 mod ports;
 mod publish;
@@ -28,6 +29,7 @@ mod subject;
 
 pub use controllers::{Builder, Controllers};
 pub use gateway::{ApiError, ApiKind, ApiVerb, ApiWrite, Effect, Fault, Hook, NoHook, Ruling, Tally};
+pub use mirror::{Held, Mirror, RestartError};
 pub use ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
 pub use reader::{ApiReader, ReadError, Reader, Resource, Snapshot, StoreReader};
 pub use report::{PlanError, PlanReport, ServicePlan};

@@ -22,6 +22,8 @@ pub const MADE_BY: &str = "koan.dev/version";
 pub const PROJECT: &str = "koan.dev/project";
 /// Annotation: UID of the workload that the user asked to restart.
 pub const RESTART: &str = "koan.dev/restart";
+/// Annotation: seconds between TERM and KILL of the restart that [`RESTART`] asks for, where its caller named them.
+pub const RESTART_GRACE: &str = "koan.dev/restart-grace";
 /// Annotation of Kubernetes Events: the numeric event id.
 pub const EVENT_ID: &str = "koan.dev/event-id";
 /// Annotation: what an engine refused is to be tried again at once; its value is the time of the request (RFC 3339).

@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{error, info};
 
-use super::memory;
 use super::reader::HomeSnapshot;
+use super::{memory, pods};
 use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::home::{Home, ServerRecord};
@@ -55,10 +55,14 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
     ServerRecord::of_this_process(engines.instance().0.clone()).write(home)?;
     info!(event_id = Event::ServerStarted.id(), url = listening.url(), "server started");
     let controllers = options.controllers.then(|| controllers(&server, &engines));
+    if let Some(controllers) = &controllers {
+        server.answer_for_pods(Arc::new(pods::Answers(controllers.mirror())));
+    }
     let code = tokio::select! {
         () = ended => 0,
         () = idle(&server, options.idle_exit) => 0,
         () = memory::give_back(server.snapshot_reader()) => 0,
+        () = show_pods(&server, controllers.as_ref()) => 0,
         failure = run_controllers(controllers.as_ref()) => {
             error!(event_id = Event::ReconcilePanic.id(), %failure, "a controller task ended");
             ExitCode::Bug as u8
@@ -102,6 +106,13 @@ fn controllers(server: &Server, engines: &Engines) -> Controllers {
         .engines(engines.all().to_vec())
         .reader(Arc::new(StoreReader::new(HomeSnapshot(server.snapshot_reader()))))
         .build()
+}
+
+async fn show_pods(server: &Server, controllers: Option<&Controllers>) {
+    match controllers {
+        Some(controllers) => pods::show(&controllers.mirror(), &server.mirrors(), &server.snapshot_reader()).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn run_controllers(controllers: Option<&Controllers>) -> koan_controller::RunError {

@@ -6,6 +6,7 @@
 //! source of ids and randomness, and the journal. It imports no other crate of this workspace.
 
 mod auth;
+mod channels;
 pub mod codec;
 mod crds;
 mod deletion;
@@ -28,11 +29,13 @@ mod status;
 mod store;
 pub mod table;
 mod tls;
+mod workloads;
 
 pub use self::http::Body;
 pub use journal::{Change, Journal, JournalError, Loaded, Memory, Row, Sqlite};
 pub use kubeconfig::{ContextEntry, KubeconfigError, KubeconfigFile};
 pub use ports::{Clock, Ids, OsRandom, Random, RandomIds, SystemClock};
-pub use server::{Builder, ListenOptions, Listening, Server, ServerError, Service, SnapshotReader, Stored, prepare};
+pub use server::{Builder, ListenOptions, Listening, Mirrors, Server, ServerError, Service, SnapshotReader, Stored, prepare};
 pub use status::{Class, Failure};
 pub use tls::TlsError;
+pub use workloads::{Command, LogLine, LogLines, LogRequest, Output, PodKey, Running, TerminalSize, WorkloadError, Workloads};

@@ -16,12 +16,14 @@ use koan_core::text::Values;
 use koan_crds::v1alpha1::{EngineName, FailureClass};
 use koan_crds::vocabulary::Reason;
 
+use crate::interactive::Interactive;
+
 /// Runs steps and reports what is there.
 ///
 /// Guarantees: `apply` is idempotent and touches only objects whose instance and owner labels match the step's owner, read
 /// uncached (S-3); nothing but `apply` changes anything (REL-1); each call is bounded by the engine's own named time-outs.
 #[async_trait]
-pub trait Engine: Send + Sync {
+pub trait Engine: Interactive {
     /// Which engine this is.
     fn id(&self) -> EngineName;
 

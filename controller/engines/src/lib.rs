@@ -4,6 +4,7 @@
 
 mod contract;
 mod declared;
+mod interactive;
 mod missing;
 pub mod moby;
 pub mod process;
@@ -15,3 +16,4 @@ pub mod sim;
 pub use contract::{
     DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hint, Hints, LogLine, LogOptions, LogStream, Scope, Stream, Tunnel,
 };
+pub use interactive::{Chunk, Interactive, OpenRequest, Opened, Size};

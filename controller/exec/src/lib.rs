@@ -4,8 +4,10 @@
 mod account;
 mod error;
 mod group;
+mod open;
 mod run;
 
 pub use account::{Account, AccountError, find_account};
 pub use error::ExecError;
+pub use open::{End, Opened, open};
 pub use run::{Ending, Report, Request, run};

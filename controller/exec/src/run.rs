@@ -129,7 +129,7 @@ async fn ends(leader: &AsyncFd<OwnedFd>, until: Instant) -> std::io::Result<bool
     }
 }
 
-fn command(request: &Request) -> Command {
+pub(crate) fn command(request: &Request) -> Command {
     let mut command = Command::new(&request.program);
     command.args(&request.arguments).env_clear().envs(request.environment.iter().map(|(key, value)| (key, value)));
     command.current_dir(&request.folder).process_group(0);
@@ -142,7 +142,7 @@ fn command(request: &Request) -> Command {
 
 /// Readable once the leader has ended; it is not reaped by that.
 #[expect(deprecated, reason = "its successor is unsafe; an OwnedFd upholds what that one asks for")]
-fn ended(group: &Group) -> std::io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn ended(group: &Group) -> std::io::Result<AsyncFd<OwnedFd>> {
     let leader = group.leader().ok_or_else(|| Error::other("the child was reaped by somebody else"))?;
     AsyncFd::new(pidfd_open(leader, PidfdFlags::empty())?)
 }
@@ -188,7 +188,7 @@ async fn collect(source: Option<impl AsyncRead + Unpin>, kept: &mut Kept) {
     }
 }
 
-fn ending(status: ExitStatus) -> Ending {
+pub(crate) fn ending(status: ExitStatus) -> Ending {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => Ending::Exited(code),

@@ -138,6 +138,22 @@ impl Gateway {
         self.write(identity.upon(ApiVerb::Patch, kind, manager, body, Some(echo))).await
     }
 
+    /// Asks in the annotations of an object for the restart of one workload, with another grace in seconds where one is named.
+    pub(crate) async fn restart(
+        &self,
+        kind: ApiKind,
+        manager: &'static str,
+        identity: &Identity,
+        workload: &str,
+        grace: Option<&str>,
+    ) -> Result<Written, ApiError> {
+        let body = json!({
+            "metadata": {"uid": identity.uid, "annotations": {labels::RESTART: workload, labels::RESTART_GRACE: grace}},
+        });
+        let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
+        self.write(ApiWrite { verb: ApiVerb::Patch, kind, namespace, name, manager, body, echo: None }).await
+    }
+
     /// Deletes exactly this object, after the caller's uncached read. One that is gone is deleted.
     pub(crate) async fn delete(&self, kind: ApiKind, manager: &'static str, identity: &Identity) -> Result<(), ApiError> {
         let body = json!({"uid": identity.uid, "resourceVersion": identity.version});

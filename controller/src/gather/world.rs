@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use koan_core::facts::{CredentialFact, Facts, PortFacts};
+use koan_core::facts::{CredentialFact, Facts, PortFacts, completed};
 use koan_core::gates::gate_states;
 use koan_core::inventory::VolumeRecord;
 use koan_core::validate::{ValidService, Workload};
 use koan_crds::v1alpha1::{ProvisioningMode, ServiceSpec};
-use koan_crds::vocabulary::{ConditionType, Reason};
 use koan_crds::{labels, names};
 
 use super::{environment, references};
@@ -41,7 +40,7 @@ pub(crate) async fn facts(context: &Context, object: &ServiceSpec, service: &Val
         versions,
         missing,
         health: context.board.record(&service.key),
-        completed: completed(object),
+        completed: completed(service, &status),
         restarted_for: status.workload.as_ref().and_then(|workload| workload.restarted_for.clone()),
         delete_volumes: annotations.is_some_and(|all| all.contains_key(labels::DELETE_VOLUMES)),
         ..Facts::default()
@@ -135,12 +134,4 @@ async fn gates(
         }
     }
     Ok(gate_states(service, object.status.as_ref(), &others))
-}
-
-/// A service that ends was seen to end well in this generation.
-fn completed(object: &ServiceSpec) -> bool {
-    let Some(status) = &object.status else { return false };
-    let current = status.observed_generation.is_some() && status.observed_generation == object.metadata.generation;
-    let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
-    current && ready.is_some_and(|ready| ready.reason == Reason::Completed.as_str())
 }

@@ -58,6 +58,8 @@ pub(crate) struct Pool {
     scope: Scope,
     slots: Mutex<BTreeMap<EngineName, Slot>>,
     used: watch::Sender<BTreeSet<EngineName>>,
+    /// Counts the changes of the cached inventories.
+    moved: watch::Sender<u64>,
     turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     ahead: Ahead,
 }
@@ -79,6 +81,7 @@ impl Pool {
             scope: Scope { instance },
             slots: Mutex::default(),
             used: watch::Sender::default(),
+            moved: watch::Sender::default(),
             turns: Mutex::default(),
             ahead: Ahead::default(),
         }
@@ -163,6 +166,11 @@ impl Pool {
         self.with(name, |slot| slot.inventory.clone().or_else(|| slot.last.clone()))
     }
 
+    /// Moves on when a cached inventory changes.
+    pub(crate) fn moved(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
     /// Lists an engine anew and says whose objects changed.
     ///
     /// # Errors
@@ -185,6 +193,9 @@ impl Pool {
                 let Some(next) = next else { return Difference { overtaken, ..Difference::default() } };
                 let known = slot.inventory.as_deref().map(|old| overlay::difference(old, &next)).unwrap_or_default();
                 let difference = Difference { overtaken, ..known };
+                if slot.inventory.as_deref() != Some(&next) {
+                    self.moved.send_modify(|count| *count += 1);
+                }
                 slot.inventory = Some(Arc::new(next));
                 slot.settled = slot.settled.max(doubts);
                 difference
@@ -219,6 +230,7 @@ impl Pool {
             overlay::note_image(&mut slot.images, step, done);
             if let Some(inventory) = &mut slot.inventory {
                 overlay::take_in(Arc::make_mut(inventory), &slot.images, step, done, now);
+                self.moved.send_modify(|count| *count += 1);
             }
         });
     }

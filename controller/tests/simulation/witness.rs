@@ -17,7 +17,10 @@ use koan_core::step::{ObjectRef, Step, StepAction};
 use koan_core::text::Values;
 use koan_crds::v1alpha1::{EngineName, Evidence, EvidenceCode, EvidenceStep};
 use koan_engines::sim::{Answer, SimEngine, SimWorld};
-use koan_engines::{DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hints, LogOptions, LogStream, Scope, Tunnel};
+use koan_engines::{
+    DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hints, Interactive, LogOptions, LogStream, OpenRequest, Opened,
+    Scope, Tunnel,
+};
 
 /// What was seen of probes and engine calls.
 #[derive(Default)]
@@ -52,6 +55,13 @@ impl WitnessedEngine {
     /// A connection to the world.
     pub(crate) fn new(world: &SimWorld, notes: &Arc<Mutex<Notes>>) -> Self {
         Self { engine: world.engine(), notes: Arc::clone(notes) }
+    }
+}
+
+#[async_trait]
+impl Interactive for WitnessedEngine {
+    async fn open(&self, object: &ObjectRef, request: &OpenRequest) -> Result<Opened, EngineError> {
+        self.engine.open(object, request).await
     }
 }
 

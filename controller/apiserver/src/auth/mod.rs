@@ -1,10 +1,17 @@
 //! Who may call over the socket: the holder of this run's token, under the server's own name, and no web page.
 
+mod rights;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header;
 use http::request::Parts;
 
+use crate::http::{BEARER, is_websocket, protocols};
 use crate::ports::Random;
 use crate::status::Failure;
+
+pub(crate) use rights::{Action, Role};
 
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
@@ -71,16 +78,20 @@ impl Guard {
         Self { viewer: Some(viewer.clone()), ..self }
     }
 
-    /// True where the bearer holds the viewer's token.
-    fn is_viewer(&self, bearer: &str) -> bool {
-        self.viewer.as_ref().is_some_and(|viewer| equal(bearer.as_bytes(), viewer.0.as_bytes()))
+    /// Whose token it is; `None` for a token of nobody.
+    pub(crate) fn identify(&self, token: &str) -> Option<Role> {
+        let is = |known: &Token| equal(token.as_bytes(), known.0.as_bytes());
+        if is(&self.token) {
+            return Some(Role::Owner);
+        }
+        self.viewer.as_ref().is_some_and(is).then_some(Role::Viewer)
     }
 
     /// Lets the request pass or says why not.
     ///
     /// # Errors
     /// 403 for a foreign host, origin or site and for a missing token; 401 for a wrong one.
-    pub(crate) fn check(&self, parts: &Parts) -> Result<(), Failure> {
+    pub(crate) fn check(&self, parts: &Parts) -> Result<Role, Failure> {
         let text = |name: &header::HeaderName| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let host = parts.uri.authority().map(http::uri::Authority::as_str).or_else(|| text(&header::HOST)).unwrap_or_default();
         if !self.hosts.iter().any(|known| known == host) {
@@ -99,55 +110,63 @@ impl Guard {
             return Err(Failure::forbidden_plain("forbidden: header Sec-Fetch-Site says that another site sent this request"));
         }
         if is_health(parts.uri.path()) {
-            return Ok(());
+            return Ok(Role::Nobody);
         }
-        match text(&header::AUTHORIZATION) {
-            None => Err(Failure::forbidden_plain(format!(
-                "forbidden: User \"system:anonymous\" cannot {} path \"{}\"",
-                verb(parts.method.as_str()),
-                parts.uri.path()
-            ))),
-            Some(value) => match value.split_once(' ') {
-                Some((scheme, token))
-                    if scheme.eq_ignore_ascii_case("bearer") && equal(token.trim().as_bytes(), self.token.0.as_bytes()) =>
-                {
-                    Ok(())
-                }
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && self.is_viewer(token.trim()) => {
-                    if viewer_reads(parts.method.as_str(), parts.uri.path()) {
-                        return Ok(());
-                    }
-                    Err(Failure::forbidden_plain(format!(
-                        "forbidden: User \"koan:viewer\" cannot {} path \"{}\"",
-                        verb(parts.method.as_str()),
-                        parts.uri.path()
-                    )))
-                }
-                _ => Err(Failure::unauthorized()),
-            },
+        let carried = carried(&parts.headers)?;
+        let refused = |role: Role| {
+            let (user, verb, path) = (role.user(), verb(parts.method.as_str()), parts.uri.path());
+            Failure::forbidden_plain(format!("forbidden: User \"{user}\" cannot {verb} path \"{path}\""))
+        };
+        let Some(value) = text(&header::AUTHORIZATION).or(carried.as_deref()) else { return Err(refused(Role::Nobody)) };
+        let bearer = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let role = bearer.and_then(|(_, token)| self.identify(token.trim())).ok_or_else(Failure::unauthorized)?;
+        if role == Role::Viewer && !viewer_may(parts.method.as_str(), parts.uri.path()) {
+            return Err(refused(role));
         }
+        Ok(role)
     }
 }
 
-/// What a viewer may do (API-31): read every resource but Secrets, their status and logs; no exec, no write. A path that is
-/// spelled in an unusual way is refused rather than understood.
-fn viewer_reads(method: &str, path: &str) -> bool {
-    if !["GET", "HEAD"].contains(&method) || path.contains('%') {
+/// The token that a WebSocket carries as a subprotocol, as a bearer: browsers cannot set the header (API-30).
+///
+/// # Errors
+/// 401: it cannot be read, or no other subprotocol stands beside it.
+fn carried(headers: &http::HeaderMap) -> Result<Option<String>, Failure> {
+    if !is_websocket(headers) {
+        return Ok(None);
+    }
+    let mut tokens = protocols(headers).filter_map(|name| name.strip_prefix(BEARER));
+    let Some(token) = tokens.next() else { return Ok(None) };
+    let alone = protocols(headers).all(|name| name.starts_with(BEARER));
+    let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    match text {
+        Some(text) if tokens.next().is_none() && !alone => Ok(Some(format!("Bearer {text}"))),
+        Some(_) | None => Err(Failure::unauthorized()),
+    }
+}
+
+/// What a viewer may do (API-31), by method and path. A path that is spelled in an unusual way is refused rather than understood.
+fn viewer_may(method: &str, path: &str) -> bool {
+    let verb = match method {
+        "GET" | "HEAD" => "get",
+        "POST" => "create",
+        _ => return false,
+    };
+    if path.contains('%') {
         return false;
     }
     let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
-    let (core, rest) = match steps.as_slice() {
-        ["api", _, rest @ ..] => (true, rest),
-        ["apis", _, _, rest @ ..] => (false, rest),
-        _ => return true,
+    let (group, rest) = match steps.as_slice() {
+        ["api", _, rest @ ..] => ("", rest),
+        ["apis", group, _, rest @ ..] => (*group, rest),
+        _ => return verb == "get",
     };
     let (resource, subresource) = match rest {
         ["namespaces", _, resource, rest @ ..] if !["status", "finalize"].contains(resource) => (*resource, rest.get(1)),
         [resource, rest @ ..] => (*resource, rest.get(1)),
-        [] => return true,
+        [] => return verb == "get",
     };
-    let readable = subresource.is_none_or(|step| ["status", "log", "scale"].contains(step));
-    readable && resource != "watch" && resource != "proxy" && !(core && resource == "secrets")
+    Role::Viewer.may(&Action { verb, group, resource, subresource: subresource.copied().unwrap_or_default() })
 }
 
 fn is_health(path: &str) -> bool {

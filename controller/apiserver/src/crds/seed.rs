@@ -6,10 +6,11 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::check::check;
-use crate::handlers::Internal;
+use crate::handlers::{Internal, account};
 use crate::kinds::Resource;
 use crate::server::{Core, ServerError};
 use crate::status::Failure;
+use crate::store::Scope;
 
 /// The field manager of seeded definitions.
 const MANAGER: &str = "koan.dev/crds";
@@ -38,10 +39,14 @@ pub(crate) async fn seed_namespaces(core: &Arc<Core>) -> Result<(), ServerError>
                 let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
                 internal.create(value, SERVER).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
             }
-            Ok(())
+            Ok::<(), ServerError>(())
         }
     });
-    try_join_all(each).await.map(drop)
+    try_join_all(each).await?;
+    // Those that an older server made, or that it had no time to complete.
+    let (_, all) = core.store.list(&namespaces.storage, &Scope::All, &|object| !object.deleting());
+    let accounts = all.iter().map(|namespace| account::ensure(core, &namespace.meta.name));
+    try_join_all(accounts).await.map(drop).map_err(|failure| ServerError::Store(failure.to_string()))
 }
 
 /// Applies `definitions` and establishes them; one that a newer program stored is left as it is (API-2).

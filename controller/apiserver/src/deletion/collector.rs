@@ -77,8 +77,13 @@ pub(super) async fn check(core: &Arc<Core>, key: &Key) -> Result<(), Failure> {
     if object.deleting() {
         return Ok(());
     }
-    let options =
-        DeleteOptions { propagation: Some(propagation), uid: Some(object.meta.uid.clone()), version: None, dry_run: false };
+    let options = DeleteOptions {
+        propagation: Some(propagation),
+        uid: Some(object.meta.uid.clone()),
+        version: None,
+        dry_run: false,
+        grace: None,
+    };
     match internal.delete(&options).await {
         Ok(_) => Ok(()),
         Err(failure) if matches!(failure.code(), 404 | 409) => Ok(()),

@@ -36,6 +36,7 @@ pub(super) async fn sweep(core: &Arc<Core>) {
             uid: Some(object.meta.uid.clone()),
             version: Some(object.revision.to_string()),
             dry_run: false,
+            grace: None,
         };
         async move {
             // An event that happened again meanwhile stays; whatever else fails is tried at the next sweep.

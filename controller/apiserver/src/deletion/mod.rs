@@ -14,6 +14,7 @@ use std::time::Duration;
 pub(crate) use worklist::{Task, Worklist};
 
 use crate::handlers::{FOREGROUND, ORPHAN};
+use crate::kinds::is_mirror;
 use crate::server::{Core, stopped};
 use crate::store::{Event, EventKind, Key, Observer, Scope};
 
@@ -37,6 +38,9 @@ fn note(work: &Worklist, key: &Key, event: &Event) {
         for owner in &meta.owner_references {
             work.add(Task::Finish(owner.uid.clone()));
         }
+        return;
+    }
+    if is_mirror(&key.kind) {
         return;
     }
     let owners_changed = event.previous.as_ref().is_none_or(|previous| previous.meta.owner_references != meta.owner_references);

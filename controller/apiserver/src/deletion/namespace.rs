@@ -27,12 +27,18 @@ pub(super) async fn empty(core: &Arc<Core>, name: &str) -> Result<(), Failure> {
     let mut remaining: BTreeMap<String, usize> = BTreeMap::new();
     let mut finalizers: BTreeMap<String, usize> = BTreeMap::new();
     for resource in registry.by_storage().into_values().filter(|resource| resource.namespaced) {
-        let (_, objects) = core.store.list(&resource.storage, &scope, &|object| !object.deleting());
+        // A mirror leaves with what it mirrors.
+        let (_, objects) = core.store.list(&resource.storage, &scope, &|object| !object.deleting() && !resource.is_mirror());
         let removals = objects.iter().map(|object| {
             let internal = Internal::new(core, resource, name, &object.meta.name);
             async move {
-                let options =
-                    DeleteOptions { propagation: Some(Propagation::Background), uid: None, version: None, dry_run: false };
+                let options = DeleteOptions {
+                    propagation: Some(Propagation::Background),
+                    uid: None,
+                    version: None,
+                    dry_run: false,
+                    grace: None,
+                };
                 internal.delete(&options).await
             }
         });

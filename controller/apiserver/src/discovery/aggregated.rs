@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::legacy::SUB_VERBS;
+use super::legacy::{SUB_VERBS, stream};
 use crate::kinds::{Registry, Resource};
 
 /// The list for the core group, or for all others.
@@ -50,6 +50,10 @@ fn entry(resource: &Resource) -> Value {
     if !resource.categories.is_empty() {
         entry["categories"] = json!(resource.categories);
     }
+    let streams = resource.streams().iter().map(|name| {
+        let (answer, verbs) = stream(name);
+        json!({"subresource": name, "responseKind": kind("", "v1", answer), "verbs": verbs})
+    });
     let subresources: Vec<Value> = resource
         .subresources()
         .into_iter()
@@ -58,6 +62,7 @@ fn entry(resource: &Resource) -> Value {
             let answer = if name == "scale" { kind("autoscaling", "v1", "Scale") } else { own.clone() };
             json!({"subresource": name, "responseKind": answer, "verbs": verbs})
         })
+        .chain(streams)
         .collect();
     if !subresources.is_empty() {
         entry["subresources"] = json!(subresources);

@@ -7,6 +7,15 @@ use crate::kinds::Registry;
 /// The verbs of a status subresource.
 pub(super) const SUB_VERBS: [&str; 3] = ["get", "patch", "update"];
 
+/// Kind and verbs of a subresource that is a connection.
+pub(crate) fn stream(name: &str) -> (&'static str, &'static [&'static str]) {
+    match name {
+        "attach" => ("PodAttachOptions", &["create", "get"]),
+        "exec" => ("PodExecOptions", &["create", "get"]),
+        _ => ("Pod", &["get"]),
+    }
+}
+
 /// `/`: the paths that are served.
 pub(super) fn paths(registry: &Registry) -> Value {
     let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
@@ -88,6 +97,13 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
             entry["kind"] = json!(if name == "scale" { "Scale" } else { &resource.kind });
             entry["verbs"] = json!(verbs);
             resources.push(entry);
+        }
+        for name in resource.streams() {
+            let (kind, verbs) = stream(name);
+            resources.push(json!({
+                "name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced,
+                "kind": kind, "verbs": verbs,
+            }));
         }
     }
     if resources.is_empty() {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use documents::Documents;
+pub(crate) use legacy::stream;
 
 use crate::http::{Body, Incoming, Route, respond, text};
 use crate::kinds::Registry;

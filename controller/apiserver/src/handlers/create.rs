@@ -5,13 +5,14 @@ use std::sync::Arc;
 use http::Response;
 use serde_json::{Value, json};
 
+use super::account;
 use super::answer;
 use super::call::Call;
 use super::decode;
 use super::meta;
 use super::options::WriteOptions;
 use crate::http::Body;
-use crate::kinds;
+use crate::kinds::{self, CoreKind};
 use crate::ports::name_suffix;
 use crate::status::Failure;
 use crate::store::{CommitError, Expected, Object, Write};
@@ -93,7 +94,11 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
         return Object::parse(draft.unversioned(), 0).map(Arc::new).map_err(|error| Failure::internal(error.to_string()));
     }
     let write = Write { key, expected: Expected::Absent, draft, delete: false, proven };
-    call.core.store.commit(write).await.map_err(|error| call.refused(&name, error))
+    let object = call.core.store.commit(write).await.map_err(|error| call.refused(&name, error))?;
+    if call.resource().core() == Some(CoreKind::Namespace) {
+        account::ensure(call.core, &name).await?;
+    }
+    Ok(object)
 }
 
 /// Sets what the server sets on a new object; returns its name.

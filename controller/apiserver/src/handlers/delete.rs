@@ -36,11 +36,13 @@ pub(crate) struct DeleteOptions {
     pub(crate) uid: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) dry_run: bool,
+    /// Seconds between TERM and KILL, for what runs.
+    pub(crate) grace: Option<u32>,
 }
 
 impl DeleteOptions {
     /// Reads the options from the body and the query; the body wins.
-    fn parse(call: &Call<'_>) -> Result<Self, Failure> {
+    pub(super) fn parse(call: &Call<'_>) -> Result<Self, Failure> {
         let bytes = &call.incoming.body;
         let body = if bytes.is_empty() {
             json!({})
@@ -77,7 +79,10 @@ impl DeleteOptions {
         }
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let preconditions = &body["preconditions"];
-        Ok(Self { propagation, uid: text(&preconditions["uid"]), version: text(&preconditions["resourceVersion"]), dry_run })
+        let (uid, version) = (text(&preconditions["uid"]), text(&preconditions["resourceVersion"]));
+        let queried = || call.incoming.query.get("gracePeriodSeconds").and_then(|text| text.parse::<i64>().ok());
+        let grace = body["gracePeriodSeconds"].as_i64().or_else(queried).and_then(|seconds| u32::try_from(seconds).ok());
+        Ok(Self { propagation, uid, version, dry_run, grace })
     }
 }
 
@@ -171,7 +176,11 @@ pub(crate) async fn remove(call: &Call<'_>, name: &str, options: &DeleteOptions)
     Err(Failure::modified(call.resource(), name))
 }
 
-fn check(call: &Call<'_>, name: &str, old: &Object, options: &DeleteOptions) -> Result<(), Failure> {
+/// Compares the preconditions.
+///
+/// # Errors
+/// 409 naming the one that does not hold.
+pub(super) fn check(call: &Call<'_>, name: &str, old: &Object, options: &DeleteOptions) -> Result<(), Failure> {
     let current = old.revision.to_string();
     let checks = [
         ("UID", &options.uid, old.meta.uid.as_str(), "deleted and then recreated"),

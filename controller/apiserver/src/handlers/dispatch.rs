@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::{Method, Response};
 
 use super::call::Call;
-use super::{create, delete, patch, read, scale, update, watch};
+use super::{create, delete, exec, log, patch, pod, read, review, scale, update, watch};
 use crate::discovery;
 use crate::http::{Body, Incoming, Route, Target, parse, text};
+use crate::kinds::CoreKind;
 use crate::server::Core;
 use crate::status::Failure;
 
@@ -31,6 +32,7 @@ fn served_subresource(target: &Target) -> bool {
         None => true,
         Some("status") => target.resource.status,
         Some("scale") => target.resource.scale.is_some(),
+        Some(name) if target.resource.streams().contains(&name) => target.name.is_some(),
         Some("finalize") => target.resource.storage.as_ref() == crate::kinds::NAMESPACES,
         Some(_) => false,
     }
@@ -47,6 +49,12 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
     if call.incoming.method == Method::POST && call.resource().namespaced && call.target.namespace.is_empty() {
         return Ok(text(404, "404 page not found\n"));
     }
+    if call.resource().core() == Some(CoreKind::Review) {
+        return match (&call.incoming.method, &call.target.name) {
+            (&Method::POST, None) => review::review(call),
+            _ => Err(Failure::method_not_allowed()),
+        };
+    }
     let named = call.target.name.is_some();
     let sub = call.target.subresource.is_some();
     let allow = |verb: &str| {
@@ -57,6 +65,17 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
             Method::GET | Method::PUT | Method::PATCH => scale::scale(call, paths).await,
             _ => Err(Failure::method_not_allowed()),
         };
+    }
+    if let Some(name) = call.target.subresource.as_deref().filter(|name| call.resource().streams().contains(name)) {
+        return match (name, &call.incoming.method) {
+            ("log", &Method::GET) => log::log(call).await,
+            ("exec", &Method::GET | &Method::POST) => exec::exec(call).await,
+            ("attach", &Method::GET | &Method::POST) => exec::attach(call).await,
+            _ => Err(Failure::method_not_allowed()),
+        };
+    }
+    if call.resource().is_mirror() && !matches!(call.incoming.method, Method::GET | Method::HEAD) {
+        return pod::write(call).await;
     }
     match (call.incoming.method.clone(), named) {
         (Method::GET | Method::HEAD, _) if call.incoming.query.flag("watch") && !sub => {

@@ -11,6 +11,7 @@ use super::delete::{DeleteOptions, Removed, remove};
 use super::options::{Strictness, WriteOptions};
 use super::update::{self, ATTEMPTS, Attempt};
 use super::{create, patch};
+use crate::auth::Role;
 use crate::http::{Incoming, Query, Target};
 use crate::kinds::Resource;
 use crate::server::Core;
@@ -42,6 +43,7 @@ impl Internal {
             query: Query::default(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            caller: Role::Owner,
         };
         Self { core: Arc::clone(core), target, incoming }
     }

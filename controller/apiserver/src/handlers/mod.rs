@@ -3,6 +3,7 @@
 //! A handler takes a `Call` and gives a response; it holds nothing between calls, and nobody sees a version before
 //! the store has made it durable.
 
+pub(crate) mod account;
 mod admit;
 mod answer;
 mod call;
@@ -10,11 +11,17 @@ mod create;
 mod decode;
 mod delete;
 mod dispatch;
+mod exec;
 mod internal;
+mod log;
 mod meta;
+pub(crate) mod mirror;
 mod options;
 mod patch;
+mod pod;
+mod push;
 mod read;
+mod review;
 mod scale;
 mod update;
 mod watch;

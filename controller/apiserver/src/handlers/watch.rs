@@ -17,8 +17,9 @@ use tokio::time::Instant;
 
 use super::answer::{shaped, warn};
 use super::call::Call;
+use super::push::{WATCH_PROTOCOLS, pump};
 use super::read::scope;
-use crate::http::{Body, Form, Incoming, Target, negotiate, respond_stream};
+use crate::http::{Body, Form, Incoming, Target, Wish, negotiate, respond_stream, wish};
 use crate::kinds;
 use crate::paging;
 use crate::selectors::Selector;
@@ -67,10 +68,17 @@ pub(super) fn watch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         _permit: permit,
     };
     watcher.start(version, initial, bookmarks);
-    let mut response = respond_stream(stream::unfold(watcher, |mut watcher| async move {
+    let frames = stream::unfold(watcher, |mut watcher| async move {
         let line = watcher.next().await?;
         Some((line, watcher))
-    }));
+    });
+    let mut response = match wish(&call.incoming.headers)? {
+        Wish::WebSocket(offer) => {
+            let protocol = offer.choose(&WATCH_PROTOCOLS)?;
+            offer.accept(protocol, move |socket| Box::pin(pump(socket, protocol, frames)))
+        }
+        Wish::Nothing | Wish::Other(_) => respond_stream(frames),
+    };
     warn(&mut response, call.resource().deprecation.iter().cloned().collect());
     Ok(response)
 }

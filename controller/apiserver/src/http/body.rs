@@ -103,6 +103,13 @@ pub(crate) fn respond_stream(stream: impl Stream<Item = Bytes> + Send + 'static)
     response
 }
 
+/// A plain-text response whose lines come as they happen.
+pub(crate) fn respond_lines(stream: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+    let mut response = respond(200, "text/plain", Bytes::new());
+    *response.body_mut() = Body::stream(stream);
+    response
+}
+
 /// A JSON response.
 pub(crate) fn json(code: u16, bytes: impl Into<Bytes>) -> Response<Body> {
     respond(code, "application/json", bytes)

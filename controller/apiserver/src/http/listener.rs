@@ -58,7 +58,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, service: Service, 
         .max_header_list_size(u32::try_from(HEAD_LIMIT_BYTES).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAM_LIMIT)
         .max_pending_accept_reset_streams(RESET_LIMIT);
-    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(serving);
     tokio::select! {
         // Why a client went away is its own affair.

@@ -7,11 +7,13 @@ mod media;
 mod query;
 mod request;
 mod route;
+mod websocket;
 
 pub use body::Body;
-pub(crate) use body::{json, read_limited, respond, respond_stream, text};
+pub(crate) use body::{json, read_limited, respond, respond_lines, respond_stream, text};
 pub(crate) use listener::serve;
 pub(crate) use media::{BodyType, Form, PatchType, body_type, negotiate, patch_type};
 pub(crate) use query::Query;
 pub(crate) use request::Incoming;
 pub(crate) use route::{Route, Target, parse};
+pub(crate) use websocket::{BEARER, Offer, Socket, Wish, farewell, hand_over, is_websocket, protocols, wish};

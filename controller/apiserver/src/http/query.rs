@@ -28,6 +28,11 @@ impl Query {
         self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All values of `name`, empty ones too.
+    pub(crate) fn every<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether `name` is set to something true, as Go reads it.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.0

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 
 use super::Query;
+use crate::auth::Role;
 
 /// A request whose body has been read.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub(crate) struct Incoming {
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) caller: Role,
 }
 
 impl Incoming {

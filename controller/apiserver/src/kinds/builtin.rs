@@ -9,6 +9,12 @@ use super::resource::{CoreKind, Origin, Resource, Written};
 pub(crate) const NAMESPACES: &str = "/namespaces";
 /// The storage key of CustomResourceDefinitions.
 pub(crate) const CRDS: &str = "apiextensions.k8s.io/customresourcedefinitions";
+/// The storage key of Pods, which are mirrors.
+pub(crate) const PODS: &str = "mirror:/pods";
+/// The storage key of Services, which are mirrors.
+pub(crate) const SERVICES: &str = "mirror:/services";
+/// The storage key of ServiceAccounts.
+pub(crate) const SERVICE_ACCOUNTS: &str = "/serviceaccounts";
 
 /// Every verb of a fully served built-in resource, in the reference's order.
 const ALL_VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -27,7 +33,14 @@ struct Line {
     without: &'static [&'static str],
 }
 
-const LINES: [Line; 7] = [
+/// The verbs that a mirror of a container has not.
+const NOT_FOR_PODS: &[&str] = &["create", "deletecollection", "patch", "update"];
+/// The verbs that the one Service has not.
+const NOT_FOR_SERVICES: &[&str] = &["create", "delete", "deletecollection", "patch", "update"];
+/// The verbs that a question has not.
+const NOT_FOR_REVIEWS: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+const LINES: [Line; 15] = [
     Line {
         core: CoreKind::ConfigMap,
         group: "",
@@ -68,6 +81,19 @@ const LINES: [Line; 7] = [
         without: &["deletecollection"],
     },
     Line {
+        core: CoreKind::Pod,
+        group: "",
+        version: "v1",
+        kind: "Pod",
+        plural: "pods",
+        singular: "pod",
+        short_names: &["po"],
+        namespaced: true,
+        status: false,
+        storage: PODS,
+        without: NOT_FOR_PODS,
+    },
+    Line {
         core: CoreKind::Secret,
         group: "",
         version: "v1",
@@ -78,6 +104,32 @@ const LINES: [Line; 7] = [
         namespaced: true,
         status: false,
         storage: "/secrets",
+        without: &[],
+    },
+    Line {
+        core: CoreKind::Service,
+        group: "",
+        version: "v1",
+        kind: "Service",
+        plural: "services",
+        singular: "service",
+        short_names: &["svc"],
+        namespaced: true,
+        status: false,
+        storage: SERVICES,
+        without: NOT_FOR_SERVICES,
+    },
+    Line {
+        core: CoreKind::ServiceAccount,
+        group: "",
+        version: "v1",
+        kind: "ServiceAccount",
+        plural: "serviceaccounts",
+        singular: "serviceaccount",
+        short_names: &["sa"],
+        namespaced: true,
+        status: false,
+        storage: SERVICE_ACCOUNTS,
         without: &[],
     },
     Line {
@@ -92,6 +144,71 @@ const LINES: [Line; 7] = [
         status: true,
         storage: CRDS,
         without: &["create", "delete", "deletecollection", "patch", "update"],
+    },
+    Line {
+        core: CoreKind::Review,
+        group: "authentication.k8s.io",
+        version: "v1",
+        kind: "SelfSubjectReview",
+        plural: "selfsubjectreviews",
+        singular: "selfsubjectreview",
+        short_names: &[],
+        namespaced: false,
+        status: false,
+        storage: "authentication.k8s.io/selfsubjectreviews",
+        without: NOT_FOR_REVIEWS,
+    },
+    Line {
+        core: CoreKind::Review,
+        group: "authentication.k8s.io",
+        version: "v1",
+        kind: "TokenReview",
+        plural: "tokenreviews",
+        singular: "tokenreview",
+        short_names: &[],
+        namespaced: false,
+        status: false,
+        storage: "authentication.k8s.io/tokenreviews",
+        without: NOT_FOR_REVIEWS,
+    },
+    Line {
+        core: CoreKind::Review,
+        group: "authorization.k8s.io",
+        version: "v1",
+        kind: "SelfSubjectAccessReview",
+        plural: "selfsubjectaccessreviews",
+        singular: "selfsubjectaccessreview",
+        short_names: &[],
+        namespaced: false,
+        status: false,
+        storage: "authorization.k8s.io/selfsubjectaccessreviews",
+        without: NOT_FOR_REVIEWS,
+    },
+    Line {
+        core: CoreKind::Review,
+        group: "authorization.k8s.io",
+        version: "v1",
+        kind: "SelfSubjectRulesReview",
+        plural: "selfsubjectrulesreviews",
+        singular: "selfsubjectrulesreview",
+        short_names: &[],
+        namespaced: false,
+        status: false,
+        storage: "authorization.k8s.io/selfsubjectrulesreviews",
+        without: NOT_FOR_REVIEWS,
+    },
+    Line {
+        core: CoreKind::Review,
+        group: "authorization.k8s.io",
+        version: "v1",
+        kind: "SubjectAccessReview",
+        plural: "subjectaccessreviews",
+        singular: "subjectaccessreview",
+        short_names: &[],
+        namespaced: false,
+        status: false,
+        storage: "authorization.k8s.io/subjectaccessreviews",
+        without: NOT_FOR_REVIEWS,
     },
     Line {
         core: CoreKind::Lease,

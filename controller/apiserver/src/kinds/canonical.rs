@@ -207,7 +207,11 @@ impl Writer {
                 | CoreKind::CustomResourceDefinition
                 | CoreKind::Lease
                 | CoreKind::Namespace
-                | CoreKind::Secret => TOP,
+                | CoreKind::Pod
+                | CoreKind::Review
+                | CoreKind::Secret
+                | CoreKind::Service
+                | CoreKind::ServiceAccount => TOP,
             },
             (Place::Metadata, _) => METADATA,
             (Place::Below, "ownerReferences") => OWNER,

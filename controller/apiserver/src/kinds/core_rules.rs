@@ -24,7 +24,13 @@ pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>)
         CoreKind::Lease => {
             map.entry("spec").or_insert_with(|| json!({}));
         }
-        CoreKind::ConfigMap | CoreKind::CustomResourceDefinition | CoreKind::EventV1 => {}
+        CoreKind::ConfigMap
+        | CoreKind::CustomResourceDefinition
+        | CoreKind::EventV1
+        | CoreKind::Pod
+        | CoreKind::Review
+        | CoreKind::Service
+        | CoreKind::ServiceAccount => {}
     }
 }
 
@@ -88,7 +94,14 @@ pub(crate) fn blank(resource: &Resource) -> Option<Value> {
             map.insert("spec".to_owned(), json!({"finalizers": ["kubernetes"]}));
             map.insert("status".to_owned(), json!({"phase": "Active"}));
         }
-        CoreKind::ConfigMap | CoreKind::CustomResourceDefinition | CoreKind::EventV1 | CoreKind::Secret => {}
+        CoreKind::ConfigMap
+        | CoreKind::CustomResourceDefinition
+        | CoreKind::EventV1
+        | CoreKind::Pod
+        | CoreKind::Review
+        | CoreKind::Secret
+        | CoreKind::Service
+        | CoreKind::ServiceAccount => {}
     }
     Some(blank)
 }
@@ -108,7 +121,16 @@ pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
         }
         Some(CoreKind::Lease) => lease(new),
         Some(CoreKind::Event) => event_namespace(new),
-        Some(CoreKind::CustomResourceDefinition | CoreKind::EventV1 | CoreKind::Namespace) | None => Vec::new(),
+        Some(
+            CoreKind::CustomResourceDefinition
+            | CoreKind::EventV1
+            | CoreKind::Namespace
+            | CoreKind::Pod
+            | CoreKind::Review
+            | CoreKind::Service
+            | CoreKind::ServiceAccount,
+        )
+        | None => Vec::new(),
     }
 }
 

@@ -23,7 +23,9 @@ pub(super) fn of(kind: CoreKind) -> Value {
         CoreKind::Event => event_core(),
         CoreKind::EventV1 => event_new(),
         CoreKind::Lease => lease(),
-        CoreKind::CustomResourceDefinition => json!({
+        CoreKind::ServiceAccount => service_account(),
+        // What stands in them is made by this process or answered at once: nothing is pruned.
+        CoreKind::CustomResourceDefinition | CoreKind::Pod | CoreKind::Review | CoreKind::Service => json!({
             "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
             "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
         }),
@@ -62,6 +64,19 @@ fn series() -> Value {
     json!({"type": "object", "properties": {
         "count": {"type": "integer", "format": "int32"}, "lastObservedTime": time(),
     }})
+}
+
+fn service_account() -> Value {
+    json!({
+        "automountServiceAccountToken": {"type": "boolean"},
+        "imagePullSecrets": {
+            "type": "array", "x-kubernetes-list-type": "atomic",
+            "items": {"type": "object", "x-kubernetes-map-type": "atomic", "properties": {"name": {"type": "string"}}},
+        },
+        "secrets": {
+            "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": reference(),
+        },
+    })
 }
 
 fn namespace() -> Value {

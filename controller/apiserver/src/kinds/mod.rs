@@ -10,10 +10,10 @@ mod event;
 mod registry;
 mod resource;
 
-pub(crate) use builtin::{CRDS, NAMESPACES};
+pub(crate) use builtin::{CRDS, NAMESPACES, PODS, SERVICES};
 pub(crate) use canonical::{Draft, encode, partial};
 pub(crate) use core_rules::{blank, prepare, validate};
 pub(crate) use definition::resources_of;
 pub(crate) use event::{from_storage, is_stored_shape, to_storage};
 pub(crate) use registry::Registry;
-pub(crate) use resource::{Compiled, CoreKind, Origin, Resource, Scale};
+pub(crate) use resource::{Compiled, CoreKind, Origin, Resource, Scale, is_mirror};

@@ -18,7 +18,14 @@ pub(crate) enum CoreKind {
     EventV1,
     Lease,
     Namespace,
+    /// A mirror of a container or process: derived, never journalled, changed by nobody but the embedding process.
+    Pod,
+    /// A question that is answered and not stored.
+    Review,
     Secret,
+    /// Only `default/kubernetes`, derived as well.
+    Service,
+    ServiceAccount,
 }
 
 /// Where a resource comes from.
@@ -60,6 +67,14 @@ impl Written {
     pub(crate) fn read(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or_default()
     }
+}
+
+/// What the storage key of a mirrored kind begins with.
+const MIRROR: &str = "mirror:";
+
+/// Whether objects under this storage key mirror something: they live in memory alone.
+pub(crate) fn is_mirror(storage: &str) -> bool {
+    storage.starts_with(MIRROR)
 }
 
 /// One served resource.
@@ -118,7 +133,17 @@ impl Resource {
         self.verbs.contains(&verb)
     }
 
-    /// The subresources, in the order of discovery.
+    /// Whether its objects mirror what another part of the process knows: they are never journalled and no client writes them.
+    pub(crate) fn is_mirror(&self) -> bool {
+        is_mirror(&self.storage)
+    }
+
+    /// The subresources that are connections, in the order of discovery.
+    pub(crate) fn streams(&self) -> &'static [&'static str] {
+        if self.core() == Some(CoreKind::Pod) { &["attach", "exec", "log"] } else { &[] }
+    }
+
+    /// The subresources that are views of the object, in the order of discovery.
     pub(crate) fn subresources(&self) -> Vec<&'static str> {
         let finalize = (self.core() == Some(CoreKind::Namespace)).then_some("finalize");
         let scale = self.scale.is_some().then_some("scale");
@@ -135,7 +160,11 @@ impl Resource {
                 | CoreKind::EventV1
                 | CoreKind::Lease
                 | CoreKind::Namespace
-                | CoreKind::Secret,
+                | CoreKind::Pod
+                | CoreKind::Review
+                | CoreKind::Secret
+                | CoreKind::Service
+                | CoreKind::ServiceAccount,
             ) => false,
         }
     }
@@ -149,7 +178,15 @@ impl Resource {
     pub(crate) fn updates_unconditionally(&self) -> bool {
         match self.core() {
             None | Some(CoreKind::Lease | CoreKind::CustomResourceDefinition) => false,
-            Some(CoreKind::ConfigMap | CoreKind::Event | CoreKind::EventV1 | CoreKind::Namespace | CoreKind::Secret) => true,
+            Some(CoreKind::Pod | CoreKind::Review | CoreKind::Service) => false,
+            Some(
+                CoreKind::ConfigMap
+                | CoreKind::Event
+                | CoreKind::EventV1
+                | CoreKind::Namespace
+                | CoreKind::Secret
+                | CoreKind::ServiceAccount,
+            ) => true,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Schemas of the reference's own kinds: generated from their Rust types, with the extensions that these lack.
 
+use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenReview};
+use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, Namespace, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, Namespace, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ListMeta, ObjectMeta, Status};
@@ -44,6 +46,13 @@ impl Collector {
             ("v1", "ConfigMap") => generator.subschema_for::<ConfigMap>(),
             ("v1", "Namespace") => generator.subschema_for::<Namespace>(),
             ("v1", "ServiceAccount") => generator.subschema_for::<ServiceAccount>(),
+            ("v1", "Pod") => generator.subschema_for::<Pod>(),
+            ("v1", "Service") => generator.subschema_for::<Service>(),
+            ("authentication.k8s.io/v1", "SelfSubjectReview") => generator.subschema_for::<SelfSubjectReview>(),
+            ("authentication.k8s.io/v1", "TokenReview") => generator.subschema_for::<TokenReview>(),
+            ("authorization.k8s.io/v1", "SelfSubjectAccessReview") => generator.subschema_for::<SelfSubjectAccessReview>(),
+            ("authorization.k8s.io/v1", "SelfSubjectRulesReview") => generator.subschema_for::<SelfSubjectRulesReview>(),
+            ("authorization.k8s.io/v1", "SubjectAccessReview") => generator.subschema_for::<SubjectAccessReview>(),
             ("v1", "Event") => generator.subschema_for::<CoreEvent>(),
             ("events.k8s.io/v1", "Event") => generator.subschema_for::<Event>(),
             ("coordination.k8s.io/v1", "Lease") => generator.subschema_for::<Lease>(),

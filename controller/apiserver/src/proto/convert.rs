@@ -1,5 +1,9 @@
 //! Each served kind, field by field.
 
+use k8s_pb::api::authentication::v1::{SelfSubjectReview, TokenReview};
+use k8s_pb::api::authorization::v1::{
+    NonResourceAttributes, ResourceAttributes, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
+};
 use k8s_pb::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_pb::api::core::v1::{
     ConfigMap, Event as CoreEvent, EventSource, Namespace, NamespaceCondition, ObjectReference, Secret, ServiceAccount,
@@ -178,6 +182,55 @@ pub(super) fn lease(lease: Lease) -> Object {
         .text("strategy", strategy)
         .text("preferredHolder", preferred_holder);
     with_meta(lease.metadata).object("spec", Some(spec.0)).0
+}
+
+pub(super) fn self_review(review: SelfSubjectReview) -> Object {
+    with_meta(review.metadata).0
+}
+
+pub(super) fn token_review(review: TokenReview) -> Object {
+    let spec = review.spec.unwrap_or_default();
+    let spec = Fields::default().text("token", spec.token).texts("audiences", spec.audiences);
+    with_meta(review.metadata).object("spec", Some(spec.0)).0
+}
+
+fn attributes(resource: Option<ResourceAttributes>, path: Option<NonResourceAttributes>) -> Fields {
+    let mut fields = Fields::default();
+    if let Some(resource) = resource {
+        let resource = Fields::default()
+            .text("namespace", resource.namespace)
+            .text("verb", resource.verb)
+            .text("group", resource.group)
+            .text("version", resource.version)
+            .text("resource", resource.resource)
+            .text("subresource", resource.subresource)
+            .text("name", resource.name);
+        fields = fields.value("resourceAttributes", Some(Value::Object(resource.0)));
+    }
+    if let Some(path) = path {
+        let path = Fields::default().text("path", path.path).text("verb", path.verb);
+        fields = fields.value("nonResourceAttributes", Some(Value::Object(path.0)));
+    }
+    fields
+}
+
+pub(super) fn self_access(review: SelfSubjectAccessReview) -> Object {
+    let spec = review.spec.unwrap_or_default();
+    with_meta(review.metadata).object("spec", Some(attributes(spec.resource_attributes, spec.non_resource_attributes).0)).0
+}
+
+pub(super) fn self_rules(review: SelfSubjectRulesReview) -> Object {
+    let spec = Fields::default().text("namespace", review.spec.unwrap_or_default().namespace);
+    with_meta(review.metadata).object("spec", Some(spec.0)).0
+}
+
+pub(super) fn access(review: SubjectAccessReview) -> Object {
+    let spec = review.spec.unwrap_or_default();
+    let fields = attributes(spec.resource_attributes, spec.non_resource_attributes)
+        .text("user", spec.user)
+        .texts("groups", spec.groups)
+        .text("uid", spec.uid);
+    with_meta(review.metadata).object("spec", Some(fields.0)).0
 }
 
 pub(super) fn delete_options(options: DeleteOptions) -> Object {

@@ -8,6 +8,8 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
+use k8s_pb::api::authentication::v1::{SelfSubjectReview, TokenReview};
+use k8s_pb::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview};
 use k8s_pb::api::coordination::v1::Lease;
 use k8s_pb::api::core::v1::{ConfigMap, Event as CoreEvent, Namespace, Secret, ServiceAccount};
 use k8s_pb::api::events::v1::Event;
@@ -64,6 +66,15 @@ pub fn decode(body: &[u8]) -> Result<Value, ProtoError> {
         ("v1", "Event") => convert::core_event(message::<CoreEvent>(&kind, &raw)?),
         ("events.k8s.io/v1", "Event") => convert::event(message::<Event>(&kind, &raw)?),
         ("coordination.k8s.io/v1", "Lease") => convert::lease(message::<Lease>(&kind, &raw)?),
+        ("authentication.k8s.io/v1", "SelfSubjectReview") => convert::self_review(message::<SelfSubjectReview>(&kind, &raw)?),
+        ("authentication.k8s.io/v1", "TokenReview") => convert::token_review(message::<TokenReview>(&kind, &raw)?),
+        ("authorization.k8s.io/v1", "SelfSubjectAccessReview") => {
+            convert::self_access(message::<SelfSubjectAccessReview>(&kind, &raw)?)
+        }
+        ("authorization.k8s.io/v1", "SelfSubjectRulesReview") => {
+            convert::self_rules(message::<SelfSubjectRulesReview>(&kind, &raw)?)
+        }
+        ("authorization.k8s.io/v1", "SubjectAccessReview") => convert::access(message::<SubjectAccessReview>(&kind, &raw)?),
         (_, "DeleteOptions") => convert::delete_options(message::<DeleteOptions>(&kind, &raw)?),
         _ => return Err(ProtoError::Kind { api_version, kind }),
     };

@@ -24,6 +24,19 @@ pub(crate) struct FieldSelector {
 /// The fields of an event's subject.
 const SUBJECT: [&str; 7] = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
 
+/// The fields of a Pod.
+const POD: [&str; 9] = [
+    "spec.hostNetwork",
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "status.nominatedNodeName",
+    "status.phase",
+    "status.podIP",
+    "status.podIPs",
+];
+
 fn supports(resource: &Resource, field: &str) -> bool {
     if field == "metadata.name" || (field == "metadata.namespace" && resource.namespaced) {
         return true;
@@ -39,7 +52,15 @@ fn supports(resource: &Resource, field: &str) -> bool {
         }
         Some(CoreKind::Secret) => field == "type",
         Some(CoreKind::Namespace) => field == "status.phase",
-        Some(CoreKind::ConfigMap | CoreKind::CustomResourceDefinition | CoreKind::Lease) => false,
+        Some(CoreKind::Pod) => POD.contains(&field),
+        Some(CoreKind::Service) => matches!(field, "spec.clusterIP" | "spec.type"),
+        Some(
+            CoreKind::ConfigMap
+            | CoreKind::CustomResourceDefinition
+            | CoreKind::Lease
+            | CoreKind::Review
+            | CoreKind::ServiceAccount,
+        ) => false,
         None => resource.selectable.iter().any(|path| path.trim_start_matches('.') == field),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::ServerError;
 use super::core::{Core, Parts};
 use super::listen::{self, ListenOptions, Listening};
+use super::mirrors::Mirrors;
 use super::reader::SnapshotReader;
 use super::service::Service;
 use crate::crds;
@@ -15,6 +16,7 @@ use crate::journal::{Journal, Memory};
 use crate::kinds::Registry;
 use crate::ports::{Clock, Ids, OsRandom, Random, RandomIds, SystemClock};
 use crate::store::Store;
+use crate::workloads::Workloads;
 
 /// What a server is made from. Everything has a default: no kinds of one's own, a journal in memory, this machine's
 /// clock and randomness.
@@ -56,6 +58,17 @@ impl Server {
     #[must_use]
     pub fn snapshot_reader(&self) -> SnapshotReader {
         SnapshotReader::new(Arc::clone(&self.core))
+    }
+
+    /// Where the embedding process shows its Pods.
+    #[must_use]
+    pub fn mirrors(&self) -> Mirrors {
+        Mirrors::new(Arc::clone(&self.core))
+    }
+
+    /// Who answers about the Pods that are shown; only the first one counts.
+    pub fn answer_for_pods(&self, workloads: Arc<dyn Workloads>) {
+        self.core.set_workloads(workloads);
     }
 
     /// The random id of this store, which stays with it for its life.

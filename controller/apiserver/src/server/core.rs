@@ -1,19 +1,24 @@
 //! What all requests share.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::auth::{Guard, Role};
 use crate::deletion::Worklist;
 use crate::kinds::Registry;
 use crate::ports::{Clock, Ids, Random};
 use crate::status::Failure;
 use crate::store::Store;
+use crate::workloads::Workloads;
 
 /// Watches that may be open at a time.
 const WATCH_LIMIT: usize = 1_000;
 /// Other requests that may be in flight at a time.
 const REQUEST_LIMIT: usize = 400;
+
+/// Logs that are followed and commands that are open at a time.
+const STREAM_LIMIT: usize = 200;
 
 /// The right to one request or watch, given back when dropped.
 pub(crate) struct Permit {
@@ -31,6 +36,10 @@ pub(crate) struct Core {
     registry: RwLock<Arc<Registry>>,
     watches: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    workloads: OnceLock<Arc<dyn Workloads>>,
+    /// Whose tokens are good, while the server listens.
+    guard: RwLock<Option<Arc<Guard>>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -57,6 +66,9 @@ impl Core {
             registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
             watches: Arc::new(Semaphore::new(WATCH_LIMIT)),
             requests: Arc::new(Semaphore::new(REQUEST_LIMIT)),
+            streams: Arc::new(Semaphore::new(STREAM_LIMIT)),
+            workloads: OnceLock::new(),
+            guard: RwLock::new(None),
             stopping: watch::Sender::new(false),
         }
     }
@@ -77,6 +89,36 @@ impl Core {
     /// 429 when the limit is reached.
     pub(crate) fn admit_watch(&self) -> Result<Permit, Failure> {
         admit(&self.watches, &format!("{WATCH_LIMIT} watches are open, please try again later"))
+    }
+
+    /// Lets one more log or command in.
+    ///
+    /// # Errors
+    /// 429 when the limit is reached.
+    pub(crate) fn admit_stream(&self) -> Result<Permit, Failure> {
+        admit(&self.streams, &format!("{STREAM_LIMIT} logs and commands are open, please try again later"))
+    }
+
+    /// Who answers about Pods.
+    ///
+    /// # Errors
+    /// 503 while nobody does.
+    pub(crate) fn workloads(&self) -> Result<Arc<dyn Workloads>, Failure> {
+        self.workloads.get().cloned().ok_or_else(|| Failure::unavailable("nobody answers for the pods of this server yet"))
+    }
+
+    pub(super) fn set_workloads(&self, workloads: Arc<dyn Workloads>) {
+        // A second one would have to take over what the first one began.
+        let _ = self.workloads.set(workloads);
+    }
+
+    /// Whose token it is; `None` for a token of nobody.
+    pub(crate) fn identify(&self, token: &str) -> Option<Role> {
+        self.guard.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.identify(token)
+    }
+
+    pub(super) fn set_guard(&self, guard: &Arc<Guard>) {
+        *self.guard.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(guard));
     }
 
     /// Lets one more request in.

@@ -11,6 +11,7 @@ use super::ServerError;
 use super::core::Core;
 use super::service::Service;
 use crate::auth::{Guard, Token};
+use crate::handlers::mirror;
 use crate::http;
 use crate::kubeconfig::{self, KubeconfigError, private};
 use crate::tls;
@@ -107,7 +108,10 @@ pub(super) async fn listen(core: &Arc<Core>, options: ListenOptions) -> Result<L
     let viewer = Token::random(core.random.as_ref()).map_err(ServerError::Random)?;
     private::write(&directory.join(VIEWER_TOKEN_FILE), viewer.reveal().as_bytes())?;
     let guard = Arc::new(Guard::new(&token, address.port(), options.origins).with_viewer(&viewer));
+    core.set_guard(&guard);
     let service = Service::guarded(Arc::clone(core), guard);
+    let door = mirror::door(core, address);
+    door.await.map_err(|failure| ServerError::Store(failure.to_string()))?;
     let mut tasks = JoinSet::new();
     for listener in std::iter::once(first).chain(second) {
         tasks.spawn(http::serve(listener, acceptor.clone(), service.clone(), core.stopping()));

@@ -4,6 +4,7 @@ mod builder;
 mod core;
 mod error;
 mod listen;
+mod mirrors;
 mod reader;
 mod service;
 
@@ -11,5 +12,6 @@ pub use builder::{Builder, Server};
 pub(crate) use core::{Core, Permit, stopped};
 pub use error::ServerError;
 pub use listen::{ListenOptions, Listening, prepare};
+pub use mirrors::Mirrors;
 pub use reader::{SnapshotReader, Stored};
 pub use service::Service;

@@ -92,6 +92,13 @@ impl SnapshotReader {
         (revision, objects.into_iter().map(|object| Stored { resource: Arc::clone(&resource), object }).collect())
     }
 
+    /// Moves on with each write of one kind; `None` where it is not served.
+    #[must_use]
+    pub fn changes_of(&self, kind: (&str, &str, &str)) -> Option<watch::Receiver<u64>> {
+        let resource = self.core.registry().find(kind.0, kind.1, kind.2).cloned()?;
+        Some(self.core.store.subscribe(&resource.storage))
+    }
+
     /// The revision of the store.
     #[must_use]
     pub fn revision(&self) -> u64 {

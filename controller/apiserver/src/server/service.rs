@@ -10,11 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Body as HttpBody;
+use hyper::upgrade::OnUpgrade;
 
 use super::core::Core;
-use crate::auth::Guard;
+use crate::auth::{Guard, Role};
 use crate::handlers;
-use crate::http::{Body, Incoming, Query, read_limited};
+use crate::http::{Body, Incoming, Query, hand_over, read_limited};
 use crate::status::Failure;
 
 /// How long one request may take; watches live by their own rule.
@@ -42,12 +43,12 @@ impl Service {
     where
         B: HttpBody<Data = Bytes>,
     {
-        let (parts, body) = request.into_parts();
-        if let Some(guard) = &self.guard
-            && let Err(failure) = guard.check(&parts)
-        {
-            return failure.into();
-        }
+        let (mut parts, body) = request.into_parts();
+        let upgrade = parts.extensions.remove::<OnUpgrade>();
+        let caller = match self.guard.as_ref().map_or(Ok(Role::Owner), |guard| guard.check(&parts)) {
+            Ok(caller) => caller,
+            Err(failure) => return failure.into(),
+        };
         if self.core.is_stopping() {
             return Failure::unavailable("the server is stopping").into();
         }
@@ -64,12 +65,12 @@ impl Service {
                 Err(failure) => return failure.into(),
             };
             let path = parts.uri.path().to_owned();
-            let incoming = Incoming { method: parts.method, path, query, headers: parts.headers, body };
+            let incoming = Incoming { method: parts.method, path, query, headers: parts.headers, body, caller };
             handlers::dispatch(&self.core, &incoming).await
         };
-        tokio::time::timeout(REQUEST_TIME, work)
-            .await
-            .unwrap_or_else(|_| Failure::timeout("the request took longer than 60 seconds").into())
+        let answer = tokio::time::timeout(REQUEST_TIME, work).await;
+        let answer = answer.unwrap_or_else(|_| Failure::timeout("the request took longer than 60 seconds").into());
+        hand_over(answer, upgrade)
     }
 }
 

@@ -17,7 +17,7 @@ use super::ring::{Event, EventKind};
 use super::state::State;
 use super::{Key, Meta, Object};
 use crate::journal::{Change, Journal, Loaded, Row};
-use crate::kinds::{Draft, NAMESPACES};
+use crate::kinds::{Draft, NAMESPACES, is_mirror};
 use crate::ports::Clock;
 use crate::schema::SchemaId;
 
@@ -154,6 +154,11 @@ impl Inner {
     }
 }
 
+/// What of a batch outlives this process: all but the mirrors, which are made anew.
+fn lasting(batch: &[Numbered]) -> Vec<Change> {
+    batch.iter().filter(|entry| !is_mirror(&entry.key.kind)).map(change).collect()
+}
+
 fn change(entry: &Numbered) -> Change {
     let (kind, key, revision) = (entry.key.kind.to_string(), entry.key.path.clone(), entry.object.revision);
     if entry.delete {
@@ -173,9 +178,12 @@ fn run(inner: &Inner, journal: &mut dyn Journal, queue: &mut Receiver<(Numbered,
             batch.push(entry);
             replies.push(reply);
         }
-        let changes: Vec<Change> = batch.iter().map(change).collect();
-        let outcome = journal.commit(&changes).map_err(|error| CommitError::Journal(error.to_string()));
-        *lock(&inner.refusal) = outcome.as_ref().err().map(ToString::to_string);
+        let changes = lasting(&batch);
+        let mut outcome = Ok(());
+        if !changes.is_empty() {
+            outcome = journal.commit(&changes).map_err(|error| CommitError::Journal(error.to_string()));
+            *lock(&inner.refusal) = outcome.as_ref().err().map(ToString::to_string);
+        }
         if outcome.is_ok() {
             inner.publish(&batch);
         }
@@ -279,8 +287,11 @@ impl Store {
                 writer.pending.insert(write.key.clone());
             }
             Backend::Inline(journal) => {
-                lock(journal).commit(&[change(&entry)]).map_err(|error| CommitError::Journal(error.to_string()))?;
                 let batch = [entry];
+                let changes = lasting(&batch);
+                if !changes.is_empty() {
+                    lock(journal).commit(&changes).map_err(|error| CommitError::Journal(error.to_string()))?;
+                }
                 self.inner.publish(&batch);
                 self.inner.settled.send_modify(|count| *count += 1);
                 let [entry] = batch;

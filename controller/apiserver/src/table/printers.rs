@@ -23,6 +23,8 @@ pub(super) fn of(api_version: &str, kind: &str) -> (Vec<Column>, Printer) {
         ("v1", "Secret") => (vec![name(), text("Type", SECRET_TYPE), text("Data", SECRET_DATA), age()], secret),
         ("v1", "ConfigMap") => (vec![name(), text("Data", CONFIG_DATA), age()], config_map),
         ("v1", "Namespace") => (vec![name(), text("Status", "The status of the namespace"), age()], namespace),
+        ("v1", "Pod") => (super::pod::columns(), super::pod::pod),
+        ("v1", "Service") => (super::pod::service_columns(), super::pod::service),
         ("v1", "ServiceAccount") => (vec![name(), age()], named),
         ("v1" | "events.k8s.io/v1", "Event") => (event_columns(), event),
         ("coordination.k8s.io/v1", "Lease") => (vec![name(), text("Holder", LEASE_HOLDER), age()], lease),

@@ -1,5 +1,7 @@
 //! The plan of one service: what is missing is made, what changed is replaced, what died is started, nothing else is touched.
 
+use std::time::Duration;
+
 use koan_crds::v1alpha1::RestartPolicy;
 
 use super::deletion::{may_run, owns, take_down};
@@ -92,17 +94,18 @@ impl Planner<'_> {
             None => self.create(spec, &Cause::free("it does not exist"), &[]),
             Some(record) if record.state == WorkloadState::Removing => {}
             Some(record) if self.provided && self.asked(record) => {
-                self.replace(spec, record, &recreate("a restart was asked for"))
+                let grace = self.service.restart_grace.unwrap_or(self.service.stop_grace);
+                self.replace(spec, record, grace, &recreate("a restart was asked for"));
             }
             Some(record) if self.provided && record.hash != spec.hash => {
                 if self.open {
                     let text = format!("changed: {}", changes(spec, record).join(", "));
-                    self.replace(spec, record, &recreate(&text));
+                    self.replace(spec, record, self.service.stop_grace, &recreate(&text));
                 }
             }
             Some(record) => match self.drift(spec, record) {
                 Some(text) if self.provided && self.open => {
-                    self.replace(spec, record, &Cause { repair: true, ..recreate(&text) })
+                    self.replace(spec, record, self.service.stop_grace, &Cause { repair: true, ..recreate(&text) })
                 }
                 Some(_) => {}
                 None => self.keep(record),
@@ -165,8 +168,7 @@ impl Planner<'_> {
     }
 
     /// Stop, remove, create, start; volumes, ports and aliases stay (ENG-7).
-    fn replace(&mut self, spec: &WorkloadSpec, record: &WorkloadRecord, cause: &Cause) {
-        let grace = self.service.stop_grace;
+    fn replace(&mut self, spec: &WorkloadSpec, record: &WorkloadRecord, grace: Duration, cause: &Cause) {
         let stopped: Vec<StepId> =
             may_run(record.state).then(|| self.steps.stop(record, grace, cause, &[])).into_iter().collect();
         let removed = self.steps.remove(record, cause, &stopped);

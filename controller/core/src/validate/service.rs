@@ -135,6 +135,9 @@ pub(super) fn fields(context: &Context, fields: &ServiceFields, findings: &mut F
         port_flags: ports::flags(annotation(context.object, labels::PORTS).as_deref(), &context.service_name()),
         launch_state: annotation(context.object, labels::LAUNCH_STATE).is_none_or(|word| word != ports::NO_LAUNCH_STATE),
         restart_request: annotation(context.object, labels::RESTART),
+        restart_grace: annotation(context.object, labels::RESTART_GRACE)
+            .and_then(|seconds| seconds.parse::<u32>().ok())
+            .map(|seconds| Duration::from_secs(seconds.into())),
         redetect: annotation(context.object, labels::REDETECT).and_then(|text| text.parse().ok()),
         deleting: metadata.deletion_timestamp.as_ref().map(|time| time.0),
         warnings: Vec::<Warning>::new(),

@@ -197,6 +197,8 @@ pub struct ValidService {
     pub launch_state: bool,
     /// A restart that was asked for: its token.
     pub restart_request: Option<String>,
+    /// Time between TERM and KILL of that restart; unset: the service's own.
+    pub restart_grace: Option<Duration>,
     /// When a new decision was asked for.
     pub redetect: Option<Timestamp>,
     /// Deletion was asked for.

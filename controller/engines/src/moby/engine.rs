@@ -20,7 +20,10 @@ use super::options::MobyOptions;
 use super::session::{HelloError, Session};
 use super::transport::Transport;
 use super::width::StartWidth;
-use crate::{DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hints, LogOptions, LogStream, Scope, Tunnel};
+use crate::{
+    DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hints, Interactive, LogOptions, LogStream, OpenRequest, Opened,
+    Scope, Tunnel,
+};
 
 /// Workloads that are stopped or removed at once (PERF-84).
 const REMOVALS_AT_ONCE: usize = 8;
@@ -166,6 +169,13 @@ pub(crate) fn changed(id: Option<String>) -> Outcome {
 /// The engine is busy with that object.
 pub(crate) fn busy(what: String) -> Outcome {
     Outcome::Waiting { what, delay: BUSY_DELAY }
+}
+
+#[async_trait]
+impl Interactive for Moby {
+    async fn open(&self, object: &ObjectRef, request: &OpenRequest) -> Result<Opened, EngineError> {
+        self.open_command(object, request).await
+    }
 }
 
 #[async_trait]

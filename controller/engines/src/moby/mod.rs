@@ -18,6 +18,7 @@ mod lifecycle;
 mod logins;
 mod logs;
 mod network;
+mod open;
 mod options;
 mod session;
 mod transport;

@@ -17,8 +17,9 @@ use super::layout::Layout;
 use super::options::ProcessOptions;
 use super::start::start;
 use super::stop::stop;
-use super::{exec, logs, volumes, watch, workloads};
+use super::{exec, logs, open, volumes, watch, workloads};
 use crate::contract::{DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hints, LogOptions, LogStream, Scope, Tunnel};
+use crate::interactive::{Interactive, OpenRequest, Opened};
 
 /// Name of this engine in messages.
 pub(crate) const NAME: &str = "process";
@@ -64,6 +65,14 @@ impl ProcessEngine {
                     .map(Outcome::Done)
             }
         }
+    }
+}
+
+#[async_trait]
+impl Interactive for ProcessEngine {
+    async fn open(&self, object: &ObjectRef, request: &OpenRequest) -> Result<Opened, EngineError> {
+        let (stored, places) = found(&self.inner, object)?;
+        open::open(&stored, &places, request)
     }
 }
 

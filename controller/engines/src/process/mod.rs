@@ -14,6 +14,7 @@ mod job;
 mod layout;
 mod lines;
 mod logs;
+mod open;
 mod options;
 mod private;
 mod programs;

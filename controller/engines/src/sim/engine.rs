@@ -20,7 +20,8 @@ use super::state::{Late, Signal, State};
 use super::steps;
 use super::world::SimWorld;
 use crate::{
-    DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hint, Hints, LogLine, LogOptions, LogStream, Scope, Tunnel,
+    DialRequest, Engine, EngineError, ExecReport, ExecRequest, Hint, Hints, Interactive, LogLine, LogOptions, LogStream,
+    OpenRequest, Opened, Scope, Tunnel,
 };
 
 /// Name of the engine in its messages.
@@ -135,6 +136,18 @@ fn unreachable_read() -> EngineError {
 
 fn not_found(object: &str) -> EngineError {
     EngineError::NotFound { engine: TITLE, object: object.to_owned() }
+}
+
+#[async_trait]
+impl Interactive for SimEngine {
+    async fn open(&self, object: &ObjectRef, _request: &OpenRequest) -> Result<Opened, EngineError> {
+        Err(EngineError::Refused {
+            engine: "sim",
+            verb: "exec in",
+            object: object.name.clone(),
+            source: "a simulated program cannot be talked to".into(),
+        })
+    }
 }
 
 #[async_trait]
