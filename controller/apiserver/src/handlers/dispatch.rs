@@ -49,11 +49,8 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
     if call.incoming.method == Method::POST && call.resource().namespaced && call.target.namespace.is_empty() {
         return Ok(text(404, "404 page not found\n"));
     }
-    if call.resource().core() == Some(CoreKind::Review) {
-        return match (&call.incoming.method, &call.target.name) {
-            (&Method::POST, None) => review::review(call),
-            _ => Err(Failure::method_not_allowed()),
-        };
+    if let Some(answer) = special(call).await {
+        return answer;
     }
     let named = call.target.name.is_some();
     let sub = call.target.subresource.is_some();
@@ -65,17 +62,6 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
             Method::GET | Method::PUT | Method::PATCH => scale::scale(call, paths).await,
             _ => Err(Failure::method_not_allowed()),
         };
-    }
-    if let Some(name) = call.target.subresource.as_deref().filter(|name| call.resource().streams().contains(name)) {
-        return match (name, &call.incoming.method) {
-            ("log", &Method::GET) => log::log(call).await,
-            ("exec", &Method::GET | &Method::POST) => exec::exec(call).await,
-            ("attach", &Method::GET | &Method::POST) => exec::attach(call).await,
-            _ => Err(Failure::method_not_allowed()),
-        };
-    }
-    if call.resource().is_mirror() && !matches!(call.incoming.method, Method::GET | Method::HEAD) {
-        return pod::write(call).await;
     }
     match (call.incoming.method.clone(), named) {
         (Method::GET | Method::HEAD, _) if call.incoming.query.flag("watch") && !sub => {
@@ -106,4 +92,23 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
         }
         _ => Err(Failure::method_not_allowed()),
     }
+}
+
+/// Questions, connections and writes of mirrors, which are no verbs of a stored object; `None` for all others.
+async fn special(call: Call<'_>) -> Option<Result<Response<Body>, Failure>> {
+    let (resource, method) = (call.resource(), &call.incoming.method);
+    if resource.core() == Some(CoreKind::Review) {
+        let asks = method == Method::POST && call.target.name.is_none();
+        return Some(if asks { review::review(call) } else { Err(Failure::method_not_allowed()) });
+    }
+    if let Some(name) = call.target.subresource.as_deref().filter(|name| resource.streams().contains(name)) {
+        return Some(match (name, method) {
+            ("log", &Method::GET) => log::log(call).await,
+            ("exec", &Method::GET | &Method::POST) => exec::exec(call).await,
+            ("attach", &Method::GET | &Method::POST) => exec::attach(call).await,
+            _ => Err(Failure::method_not_allowed()),
+        });
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    if resource.is_mirror() && !reads { Some(pod::write(call).await) } else { None }
 }
