@@ -57,7 +57,7 @@ impl Call<'_> {
     }
 
     /// Notes in `managedFields` what this update changed, as `manager`'s.
-    pub(super) fn own(&self, old: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), Failure> {
+    pub(super) fn own(&self, old: Option<&mut Value>, new: &mut Value, options: &WriteOptions) -> Result<(), Failure> {
         let version = self.resource().api_version();
         let options = UpdateOptions {
             manager: &options.manager,

@@ -82,7 +82,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
     call.default(&mut value)?;
     kinds::prepare(call.resource(), &mut value, None);
     if manage {
-        call.own(kinds::blank(call.resource()).as_ref(), &mut value, options)?;
+        call.own(kinds::blank(call.resource()).as_mut(), &mut value, options)?;
     }
     let proven = call.validate(&value, None)?;
     let key = call.key(&name);

@@ -161,7 +161,7 @@ async fn merged(
     applied: &Value,
     options: &WriteOptions,
 ) -> Result<(Attempt, u16), Failure> {
-    let before = old.map(|old| call.current(old));
+    let mut before = old.map(|old| call.current(old));
     if let Some(old) = old {
         update::check_identity(call, applied, old)?;
     } else if !call.subresource().is_empty() {
@@ -179,7 +179,7 @@ async fn merged(
         reset: call.reset(),
         now: call.core.clock.now(),
     };
-    let outcome = ssa::apply(call.types()?, before.as_ref(), applied, apply).map_err(|error| refused(&error))?;
+    let outcome = ssa::apply(call.types()?, before.as_mut(), applied, apply).map_err(|error| refused(&error))?;
     match (old.zip(before), outcome) {
         (Some((old, _)), None) => Ok((Attempt::Done(Arc::clone(old)), 200)),
         (Some((old, before)), Some(next)) => Ok((update::finish(call, (old, before), next, options, false).await?, 200)),

@@ -105,7 +105,7 @@ pub(super) fn check_identity(call: &Call<'_>, new: &Value, old: &Object) -> Resu
 /// already noted.
 pub(super) async fn finish(
     call: &Call<'_>,
-    (old, before): (&Arc<Object>, Value),
+    (old, mut before): (&Arc<Object>, Value),
     mut new: Value,
     options: &WriteOptions,
     manage: bool,
@@ -119,7 +119,7 @@ pub(super) async fn finish(
     }
     count_generation(call, &before, &mut new);
     if manage {
-        call.own(Some(&before), &mut new, options)?;
+        call.own(Some(&mut before), &mut new, options)?;
     }
     if same(&before, &new) {
         return Ok(Attempt::Done(Arc::clone(old)));

@@ -1,7 +1,7 @@
 //! `metadata.managedFields`: identities, times, the cap on update managers.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -148,9 +148,10 @@ fn identity_of(entry: &Value) -> Option<Identity<'_>> {
 }
 
 impl Managed {
-    pub(super) fn of(object: &Value) -> Result<Self, FieldsError> {
+    /// What a list says; an absent one says nothing.
+    pub(super) fn of(list: Option<&Value>) -> Result<Self, FieldsError> {
         let mut managed = Self::default();
-        for entry in object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten() {
+        for entry in list.and_then(Value::as_array).into_iter().flatten() {
             managed.read(entry)?;
         }
         Ok(managed)
@@ -168,6 +169,7 @@ impl Managed {
         if let Ok(time) = text("time").parse() {
             self.times.insert(key.clone(), time);
         }
+        let set = Arc::new(set);
         self.owners.insert(key, Owned { set, api_version: identity.api_version.to_owned(), applied: identity.applied });
         Ok(())
     }
@@ -217,7 +219,7 @@ impl Managed {
     /// Takes the fields that every object has out of `key`'s set.
     pub(super) fn strip(&mut self, key: &str) {
         let Some(owned) = self.owners.get_mut(key) else { return };
-        owned.set.subtract(&STRIPPED);
+        Arc::make_mut(&mut owned.set).subtract(&STRIPPED);
         if owned.set.is_empty() {
             self.owners.remove(key);
         }
@@ -255,7 +257,7 @@ impl Managed {
             self.owners.insert(bucket.clone(), oldest);
         }
         if let Some(kept) = self.owners.get_mut(&bucket) {
-            kept.set = owned.set.union(&kept.set);
+            kept.set = Arc::new(owned.set.union(&kept.set));
         }
         if key != bucket {
             self.owners.remove(key);
@@ -264,12 +266,6 @@ impl Managed {
             Some(time) => self.times.insert(bucket, time),
             None => self.times.remove(&bucket),
         };
-    }
-
-    /// Whether nothing but times differs.
-    pub(super) fn same_owners(&self, other: &Self) -> bool {
-        let keys = |managed: &Self| managed.owners.keys().cloned().collect::<BTreeSet<String>>();
-        keys(self) == keys(other) && self.owners == other.owners
     }
 }
 
@@ -280,20 +276,6 @@ pub(super) fn is_reset(object: &Value) -> bool {
         Some([entry]) => entry.as_object().is_some_and(Map::is_empty),
         Some(_) | None => false,
     }
-}
-
-/// A copy of an object without the list.
-pub(super) fn bare(object: &Value) -> Value {
-    let Some(fields) = object.as_object() else { return object.clone() };
-    let metadata = |metadata: &Map<String, Value>| {
-        let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
-        Value::Object(kept.map(|(name, field)| (name.clone(), field.clone())).collect())
-    };
-    let field = |(name, field): (&String, &Value)| match field {
-        Value::Object(found) if name == "metadata" => (name.clone(), metadata(found)),
-        other => (name.clone(), other.clone()),
-    };
-    Value::Object(fields.iter().map(field).collect())
 }
 
 /// Takes the list out of an object.

@@ -1,10 +1,13 @@
 //! Apply and update of whole objects.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::errors::{ApplyError, Conflict};
-use super::managed::{Identity, Managed, ResetFields, Stored, bare, is_reset, put_into, remove_from, shown};
+use super::managed::{Identity, Managed, ResetFields, Stored, is_reset, put_into, remove_from, shown};
 use super::typed::{Fault, faults_text, validate};
 use super::types::{Type, Types};
 use super::updater::{Context, Stop};
@@ -50,13 +53,34 @@ pub struct UpdateOptions<'a> {
 
 /// Applies `applied` to `live` (`None` creates): the whole new object with its managedFields, or `None` where nothing changes.
 ///
-/// The result is not yet defaulted or validated.
+/// The result is not yet defaulted or validated. `live` lends its managedFields for the call and has them back afterwards.
 ///
 /// # Errors
 /// [`ApplyError::Conflicts`] unless forced, [`ApplyError::Type`] for undeclared fields and wrong types, [`ApplyError::BadRequest`].
 pub fn apply(
     types: &Types,
+    live: Option<&mut Value>,
+    applied: &Value,
+    options: ApplyOptions<'_>,
+) -> Result<Option<Value>, ApplyError> {
+    without_list(live, |live, list| laid_over(types, live, list, applied, options))
+}
+
+/// Runs `work` on an object without its managedFields, and with these beside it.
+fn without_list<T>(object: Option<&mut Value>, work: impl FnOnce(Option<&Value>, Option<&Value>) -> T) -> T {
+    let Some(object) = object else { return work(None, None) };
+    let list = remove_from(object);
+    let result = work(Some(object), list.as_ref());
+    if let (Some(list), Some(metadata)) = (list, object.get_mut("metadata").and_then(Value::as_object_mut)) {
+        metadata.insert("managedFields".to_owned(), list);
+    }
+    result
+}
+
+fn laid_over(
+    types: &Types,
     live: Option<&Value>,
+    list: Option<&Value>,
     applied: &Value,
     options: ApplyOptions<'_>,
 ) -> Result<Option<Value>, ApplyError> {
@@ -71,11 +95,8 @@ pub fn apply(
     }
     conform(ty, applied, false, "patch")?;
     let empty = empty_of(applied);
-    let before = Managed::of(live.unwrap_or(&empty)).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
-    let mut base = bare(live.unwrap_or(&empty));
-    if let (Some(fields), Some(version)) = (base.as_object_mut(), applied.get("apiVersion")) {
-        fields.insert("apiVersion".to_owned(), version.clone());
-    }
+    let before = Managed::of(list).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
+    let base = at_version(live.unwrap_or(&empty), applied.get("apiVersion"));
     conform(ty, &base, true, "live")?;
     let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
     let first = if before.owners.is_empty() { Some(first_owner(&context, &empty, &base, options)?) } else { None };
@@ -87,14 +108,32 @@ pub fn apply(
     if new.is_some() {
         managed.times.insert(key, options.now);
     }
-    Ok(finish(live, &base, new, (&before, &managed), (applied, options.manager)))
+    let stored = Stored { managed: &before, list };
+    Ok(finish(live.is_some(), &base, new, (stored, &managed), (applied, options.manager)))
 }
 
-/// Records the ownership of a write that is no apply: sets `new`'s managedFields. `old` is `None` on create.
+/// The object in the version of a request.
+fn at_version<'a>(object: &'a Value, version: Option<&Value>) -> Cow<'a, Value> {
+    match (object.as_object(), version) {
+        (Some(fields), Some(version)) if fields.get("apiVersion") != Some(version) => {
+            let mut fields = fields.clone();
+            fields.insert("apiVersion".to_owned(), version.clone());
+            Cow::Owned(Value::Object(fields))
+        }
+        (Some(_) | None, _) => Cow::Borrowed(object),
+    }
+}
+
+/// Records the ownership of a write that is no apply: sets `new`'s managedFields. `old` is `None` on create; it lends its
+/// managedFields for the call and has them back afterwards.
 ///
 /// Never fails: an object that does not fit its type loses its managedFields, as in the reference.
-pub fn update(types: &Types, old: Option<&Value>, new: &mut Value, options: UpdateOptions<'_>) {
-    let (managed, asked) = requested(old, new, options.subresource);
+pub fn update(types: &Types, old: Option<&mut Value>, new: &mut Value, options: UpdateOptions<'_>) {
+    without_list(old, |old, list| changed(types, (old, list), new, options));
+}
+
+fn changed(types: &Types, (old, list): (Option<&Value>, Option<&Value>), new: &mut Value, options: UpdateOptions<'_>) {
+    let (managed, asked) = requested(list, new, options.subresource);
     let removed = remove_from(new);
     let is_update = old.and_then(|old| old.pointer("/metadata/uid")).and_then(Value::as_str).is_some_and(|uid| !uid.is_empty());
     if managed.owners.is_empty() && is_update {
@@ -103,14 +142,15 @@ pub fn update(types: &Types, old: Option<&Value>, new: &mut Value, options: Upda
     let Some(ty) = types.get(options.api_version) else { return };
     // A list that somebody sends is read anew, unless it is the stored one.
     let sent = |list: &&Value| !asked || removed.as_ref().is_some_and(|removed| identical(removed, list));
-    let list = old.and_then(list_of).filter(sent);
-    let old = old.map_or_else(|| empty_of(new), bare);
-    if !validate(ty, &old, true).is_empty() || !validate(ty, new, true).is_empty() {
+    let list = list.filter(sent);
+    let empty = empty_of(new);
+    let old = old.unwrap_or(&empty);
+    if !validate(ty, old, true).is_empty() || !validate(ty, new, true).is_empty() {
         return;
     }
     let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
     let before = managed.clone();
-    if let Some(mut managed) = record(&context, &old, new, managed, options) {
+    if let Some(mut managed) = record(&context, old, new, managed, options) {
         managed.cap();
         put_into(new, &managed, Stored { managed: &before, list });
     }
@@ -124,7 +164,7 @@ fn record(context: &Context<'_>, old: &Value, new: &Value, mut managed: Managed,
         let UpdateOptions { manager, subresource, api_version, .. } = options;
         let key = Identity { manager, applied: false, api_version, subresource }.key();
         if let Some(previous) = managed.owners.get(&key) {
-            changed.set = changed.set.union(&previous.set);
+            changed.set = Arc::new(changed.set.union(&previous.set));
         }
         managed.owners.insert(key.clone(), changed);
         managed.times.insert(key, options.now);
@@ -133,20 +173,16 @@ fn record(context: &Context<'_>, old: &Value, new: &Value, mut managed: Managed,
 }
 
 /// The managers an update starts from: those it asks for, which are then marked so, else the old object's.
-fn requested(old: Option<&Value>, new: &Value, subresource: &str) -> (Managed, bool) {
-    let of_old = || old.and_then(|old| Managed::of(old).ok()).unwrap_or_default();
+fn requested(list: Option<&Value>, new: &Value, subresource: &str) -> (Managed, bool) {
+    let of_old = || Managed::of(list).unwrap_or_default();
     if !subresource.is_empty() {
         return (of_old(), false);
     }
     if is_reset(new) {
         return (Managed::default(), true);
     }
-    let asked = Managed::of(new).ok().filter(|managed| !managed.owners.is_empty());
+    let asked = Managed::of(new.pointer("/metadata/managedFields")).ok().filter(|managed| !managed.owners.is_empty());
     asked.map_or_else(|| (of_old(), false), |asked| (asked, true))
-}
-
-fn list_of(object: &Value) -> Option<&Value> {
-    object.pointer("/metadata/managedFields")
 }
 
 fn first_owner(context: &Context<'_>, empty: &Value, base: &Value, options: ApplyOptions<'_>) -> Result<Managed, ApplyError> {
@@ -185,21 +221,25 @@ fn run(
 }
 
 fn finish(
-    live: Option<&Value>,
+    lives: bool,
     base: &Value,
     new: Option<Value>,
-    (before, managed): (&Managed, &Managed),
+    (stored, managed): (Stored<'_>, &Managed),
     (applied, manager): (&Value, &str),
 ) -> Option<Value> {
-    let unchanged = new.is_none() && live.is_some();
+    let unchanged = new.is_none() && lives;
+    let same_owners = stored.managed.owners == managed.owners;
+    if unchanged && same_owners && manager != legacy::MANAGER {
+        return None;
+    }
     let mut object = new.unwrap_or_else(|| base.clone());
     if manager == legacy::MANAGER {
         legacy::refresh(&mut object, applied);
+        if unchanged && same_owners && value::equal(&object, base) {
+            return None;
+        }
     }
-    if unchanged && before.same_owners(managed) && value::equal(&object, base) {
-        return None;
-    }
-    put_into(&mut object, managed, Stored { managed: before, list: live.and_then(list_of) });
+    put_into(&mut object, managed, stored);
     Some(object)
 }
 

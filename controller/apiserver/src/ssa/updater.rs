@@ -1,6 +1,7 @@
 //! Merge, prune and ownership: the core of apply and update, on values and named field sets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -13,7 +14,8 @@ use super::value::equal;
 /// What one manager owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owned {
-    pub(super) set: Set,
+    /// Shared between what was and what is, where nothing changed.
+    pub(super) set: Arc<Set>,
     pub(super) api_version: String,
     pub(super) applied: bool,
 }
@@ -45,13 +47,14 @@ impl Context<'_> {
             Err(Stop::Faults(faults)) => return Err(faults),
             Err(Stop::Conflicts(_)) => return Ok(managers),
         };
-        let mut set = managers.get(manager).map(|owned| owned.set.clone()).unwrap_or_default();
+        let mut set = managers.get(manager).map(|owned| Set::clone(&owned.set)).unwrap_or_default();
         set.subtract(&comparison.removed);
         let mut set = set.union(&comparison.modified).union(&comparison.added);
         set.subtract_recursively(self.reset);
         if set.is_empty() {
             managers.remove(manager);
         } else {
+            let set = Arc::new(set);
             managers.insert(manager.to_owned(), Owned { set, api_version: self.api_version.to_owned(), applied: false });
         }
         Ok(managers)
@@ -72,7 +75,7 @@ impl Context<'_> {
         // Where everything of the last time is applied again, there is nothing to prune.
         let again = |last: &Owned| last.api_version == self.api_version && last.set.is_within(&set);
         let shrinks = managers.get(manager).is_some_and(|last| !again(last));
-        let owned = Owned { set, api_version: self.api_version.to_owned(), applied: true };
+        let owned = Owned { set: Arc::new(set), api_version: self.api_version.to_owned(), applied: true };
         let last = managers.insert(manager.to_owned(), owned);
         let new = self.prune(merged, &managers, last.as_ref().filter(|_| shrinks)).map_err(Stop::Faults)?;
         self.transfer((live, &new), &mut managers, manager, force)?;
@@ -100,7 +103,7 @@ impl Context<'_> {
         let mut fitted = Managers::new();
         for (name, owned) in managers {
             if let Some(ty) = self.at(&owned.api_version, &[live])? {
-                let set = reconcile(ty, &owned.set).unwrap_or(owned.set);
+                let set = reconcile(ty, &owned.set).map_or(owned.set, Arc::new);
                 fitted.insert(name, Owned { set, ..owned });
             }
         }
@@ -137,10 +140,10 @@ impl Context<'_> {
         }
         for (name, owned) in managers.iter_mut().filter(|(name, _)| *name != manager) {
             if let Some(taken) = conflicts.get(name) {
-                owned.set.subtract(taken);
+                Arc::make_mut(&mut owned.set).subtract(taken);
             }
-            if let Some(changed) = versions.get(&owned.api_version) {
-                owned.set.subtract(&changed.removed);
+            if let Some(changed) = versions.get(&owned.api_version).filter(|changed| !changed.removed.is_empty()) {
+                Arc::make_mut(&mut owned.set).subtract(&changed.removed);
             }
         }
         managers.retain(|_, owned| !owned.set.is_empty());

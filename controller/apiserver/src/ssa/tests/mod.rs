@@ -73,7 +73,7 @@ fn an_apply_owns_what_it_mentions() {
     assert_eq!(
         apply(
             &types(),
-            Some(&made),
+            Some(&mut made.clone()),
             &object(json!({"x": 1, "services": [{"name": "db", "port": 1}], "tags": ["a"], "command": ["run"]})),
             options("mgr", false)
         ),
@@ -87,12 +87,14 @@ fn conflicts_name_the_manager_and_the_field() {
     let mut live = created(json!({"services": [{"name": "db", "port": 1}]}), "first");
     let mut edited = live.clone();
     edited["spec"]["x"] = json!(1);
-    update(&types(), Some(&live), &mut edited, update_options("kubectl-edit"));
+    update(&types(), Some(&mut live.clone()), &mut edited, update_options("kubectl-edit"));
     live = edited;
-    let one = apply(&types(), Some(&live), &object(json!({"x": 2})), options("second", false)).unwrap_err();
+    let one = apply(&types(), Some(&mut live.clone()), &object(json!({"x": 2})), options("second", false)).unwrap_err();
     assert_eq!(one.to_string(), "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using example.com/v1: .spec.x");
     let two = object(json!({"x": 2, "services": [{"name": "db", "port": 2}]}));
-    let ApplyError::Conflicts { conflicts } = apply(&types(), Some(&live), &two, options("second", false)).unwrap_err() else {
+    let ApplyError::Conflicts { conflicts } =
+        apply(&types(), Some(&mut live.clone()), &two, options("second", false)).unwrap_err()
+    else {
         panic!()
     };
     assert_eq!(conflicts[0].message(), "conflict with \"first\"");
@@ -102,7 +104,7 @@ fn conflicts_name_the_manager_and_the_field() {
         text,
         "Apply failed with 2 conflicts: conflicts with \"first\":\n- .spec.services[name=\"db\"].port\nconflicts with \"kubectl-edit\" using example.com/v1:\n- .spec.x"
     );
-    let forced = apply(&types(), Some(&live), &two, options("second", true)).unwrap().unwrap();
+    let forced = apply(&types(), Some(&mut live.clone()), &two, options("second", true)).unwrap().unwrap();
     assert_eq!(forced["spec"], json!({"services": [{"name": "db", "port": 2}], "x": 2}));
     assert_eq!(fields_of(&forced, "kubectl-edit"), None);
     assert_eq!(
@@ -117,9 +119,10 @@ fn what_is_no_longer_applied_is_pruned() {
     let mut live =
         created(json!({"x": 1, "y": "mine", "services": [{"name": "a"}, {"name": "b"}], "free": {"deep": {"k": 1}}}), "first");
     live["spec"]["services"][0]["port"] = json!(7);
-    let shared = apply(&types(), Some(&live), &object(json!({"x": 1})), options("second", false)).unwrap().unwrap();
-    let next =
-        apply(&types(), Some(&shared), &object(json!({"services": [{"name": "b"}]})), options("first", false)).unwrap().unwrap();
+    let shared = apply(&types(), Some(&mut live.clone()), &object(json!({"x": 1})), options("second", false)).unwrap().unwrap();
+    let next = apply(&types(), Some(&mut shared.clone()), &object(json!({"services": [{"name": "b"}]})), options("first", false))
+        .unwrap()
+        .unwrap();
     assert_eq!(next["spec"], json!({"x": 1, "services": [{"name": "b"}]}));
     assert_eq!(fields_of(&next, "second"), Some(json!({"f:spec": {"f:x": {}}})));
 }
@@ -149,20 +152,20 @@ fn updates_take_ownership_and_can_reset_it() {
     let live = created(json!({"x": 1, "y": "a"}), "first");
     let mut new = live.clone();
     new["spec"]["x"] = json!(2);
-    update(&types(), Some(&live), &mut new, update_options("editor"));
+    update(&types(), Some(&mut live.clone()), &mut new, update_options("editor"));
     assert_eq!(fields_of(&new, "first"), Some(json!({"f:spec": {"f:y": {}}})));
     assert_eq!(fields_of(&new, "editor"), Some(json!({"f:spec": {"f:x": {}}})));
     let mut same = new.clone();
-    update(&types(), Some(&new), &mut same, UpdateOptions { now: at(99), ..update_options("editor") });
+    update(&types(), Some(&mut new.clone()), &mut same, UpdateOptions { now: at(99), ..update_options("editor") });
     assert_eq!(same, new, "the time changes only with the set");
     let mut reset = new.clone();
     reset["metadata"]["managedFields"] = json!([{}]);
-    update(&types(), Some(&new), &mut reset, update_options("editor"));
+    update(&types(), Some(&mut new.clone()), &mut reset, update_options("editor"));
     assert_eq!(reset["metadata"].get("managedFields"), None);
     let mut status = new.clone();
     status["status"] = json!({"phase": "Up"});
     let on_status = UpdateOptions { subresource: "status", reset: ResetFields::AllButStatus, ..update_options("controller") };
-    update(&types(), Some(&new), &mut status, on_status);
+    update(&types(), Some(&mut new.clone()), &mut status, on_status);
     let entry =
         status["metadata"]["managedFields"].as_array().unwrap().iter().find(|entry| entry["manager"] == "controller").unwrap();
     assert_eq!((&entry["fieldsV1"], &entry["subresource"]), (&json!({"f:status": {".": {}, "f:phase": {}}}), &json!("status")));
@@ -176,7 +179,7 @@ fn old_update_managers_are_folded() {
         let mut new = live.clone();
         new["spec"]["free"][format!("f{number}")] = json!(1);
         let manager = format!("m{number:02}");
-        update(&types(), Some(&live), &mut new, UpdateOptions { now: at(number), ..update_options(&manager) });
+        update(&types(), Some(&mut live.clone()), &mut new, UpdateOptions { now: at(number), ..update_options(&manager) });
         live = new;
     }
     let managers: Vec<&str> =
@@ -193,12 +196,12 @@ fn client_side_apply_is_taken_over_by_kubectl() {
     let mut live = last.clone();
     live["metadata"]["uid"] = json!("u");
     live["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": last.to_string()});
-    let foreign = apply(&types(), Some(&live), &object(json!({"x": 5})), options("other", false)).unwrap_err();
+    let foreign = apply(&types(), Some(&mut live.clone()), &object(json!({"x": 5})), options("other", false)).unwrap_err();
     assert_eq!(
         foreign.to_string(),
         "Apply failed with 1 conflict: conflict with \"before-first-apply\" using example.com/v1: .spec.x"
     );
-    let taken = apply(&types(), Some(&live), &object(json!({"x": 5})), options("kubectl", false)).unwrap().unwrap();
+    let taken = apply(&types(), Some(&mut live.clone()), &object(json!({"x": 5})), options("kubectl", false)).unwrap().unwrap();
     assert_eq!(taken["spec"]["x"], 5);
     let text = taken["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str().unwrap();
     assert_eq!(serde_json::from_str::<Value>(text).unwrap(), object(json!({"x": 5})));

@@ -1,5 +1,7 @@
 //! Random sequences of applies and updates against the Go implementation: objects, managers and conflicts must be equal.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::oracle::{Oracle, schema_document};
@@ -128,7 +130,7 @@ fn same(left: &Outcome, right: &Outcome) -> bool {
 
 fn decoded(managers: &Value) -> Managers {
     let owned = |entry: &Value| Owned {
-        set: Set::from_fields(&entry["fields"]).unwrap(),
+        set: Arc::new(Set::from_fields(&entry["fields"]).unwrap()),
         api_version: entry["version"].as_str().unwrap().to_owned(),
         applied: entry["applied"] == true,
     };
