@@ -7,7 +7,7 @@ use koan_controller::{Controllers, StoreReader};
 use koan_crds::events::Event;
 use koan_crds::vocabulary::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::{JoinError, spawn, spawn_blocking};
 use tracing::{error, info};
 
 use super::reader::HomeSnapshot;
@@ -36,12 +36,16 @@ pub(crate) struct Options {
 pub(crate) fn serve(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
     memory::one_heap();
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_WORKERS);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_keep_alive(memory::THREAD_LIFE)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Failure::Bug { message: format!("no runtime: {error}") })?;
-    runtime.block_on(run(home, settings, options))
+    runtime.block_on(run(home, settings, options, workers))
 }
 
-async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, Failure> {
+async fn run(home: &Home, settings: &Settings, options: &Options, workers: usize) -> Result<u8, Failure> {
     let engines = Engines::of_home(home, settings)?;
     let (server, unclean) = start(home).await?;
     let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: settings.allowed_origins.clone() };
@@ -61,7 +65,7 @@ async fn run(home: &Home, settings: &Settings, options: &Options) -> Result<u8, 
     let code = tokio::select! {
         () = ended => 0,
         () = idle(&server, options.idle_exit) => 0,
-        () = memory::give_back(server.snapshot_reader()) => 0,
+        () = memory::give_back(server.snapshot_reader(), workers) => 0,
         () = show_pods(&server, controllers.as_ref()) => 0,
         failure = run_controllers(controllers.as_ref()) => {
             error!(event_id = Event::ReconcilePanic.id(), %failure, "a controller task ended");
@@ -90,7 +94,8 @@ async fn start(home: &Home) -> Result<(Server, bool), Failure> {
     let root = home.root.clone();
     let prepared = spawn_blocking(move || prepare(&root));
     let builder = Server::builder().crds(crds).journal(journal);
-    let server = builder.start().await.map_err(|error| refused(&error))?;
+    // On a worker, whose thread ends after the start and keeps none of its memory; this one lives as long as the server.
+    let server = ended_well(spawn(builder.start()).await)?.map_err(|error| refused(&error))?;
     ended_well(prepared.await)?.map_err(|error| refused(&error))?;
     Ok((server, unclean))
 }
