@@ -8,6 +8,7 @@
 mod answers;
 mod components;
 mod engine;
+pub mod history;
 mod kubectl;
 mod place;
 mod program;

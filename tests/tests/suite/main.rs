@@ -7,6 +7,7 @@ mod bad_input;
 mod crash;
 mod crds;
 mod drift;
+mod durability;
 mod full_disk;
 mod host;
 mod kubectl;

@@ -5,6 +5,14 @@ use std::path::Path;
 
 use super::*;
 
+mod crash;
+mod dice;
+mod faults;
+mod image;
+mod shim;
+mod tape;
+mod workload;
+
 fn put(key: &str, revision: u64) -> Change {
     Change::Put(Row {
         kind: "/secrets".to_owned(),
