@@ -1,8 +1,8 @@
 //! GET with `watch=true`: every version in order, as one stream.
 //!
-//! A watcher reads the ring of its resource at its own pace; a slow one costs the writers nothing, and when the ring has
-//! forgotten what it still needs it gets an in-stream 410 and is closed. A watch never starts with an HTTP status about
-//! its version: clients wedge on that.
+//! A watcher reads the ring of its resource at its own pace; a slow one costs the writers nothing. Its queue is what
+//! happened since its start and was not read: when that is full, or the ring has forgotten some of it, the watcher gets an
+//! in-stream 410 and is closed. A watch never starts with an HTTP status about its version: clients wedge on that.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::paging;
 use crate::selectors::Selector;
 use crate::server::{Core, Permit};
 use crate::status::Failure;
-use crate::store::{Event, EventKind, Object, Scope, watch_line};
+use crate::store::{Event, EventKind, Object, Portion, Scope, watch_line};
 
 /// Time between two bookmarks.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -33,8 +33,12 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 const LIFE_MIN: Duration = Duration::from_secs(30 * 60);
 /// How much longer it may live.
 const LIFE_SPREAD_SECONDS: u64 = 30 * 60;
-/// Events taken from the ring at a time.
-const CHUNK: usize = 256;
+/// What is taken from the ring at a time.
+const PORTION: Portion = Portion { events: 256, bytes: 1024 * 1024 };
+/// Events that may wait for a watcher which does not read.
+const QUEUE_EVENTS: usize = 1_000;
+/// Bytes that may wait for it.
+const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Answers a watch.
 pub(super) fn watch(call: Call<'_>) -> Result<Response<Body>, Failure> {
@@ -57,6 +61,7 @@ pub(super) fn watch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         ends: Instant::now() + life(&core, query.get("timeoutSeconds"))?,
         bookmark: bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
         position: 0,
+        began: call.core.store.revision(),
         waiting: VecDeque::new(),
         columns_shown: false,
         over: false,
@@ -103,6 +108,8 @@ struct Watcher {
     stopping: watch::Receiver<bool>,
     /// The revision up to which everything has been sent.
     position: u64,
+    /// The revision of the store at the start: what came before is history, not queue.
+    began: u64,
     waiting: VecDeque<Bytes>,
     bookmark: Option<Instant>,
     ends: Instant,
@@ -133,7 +140,7 @@ impl Watcher {
             return;
         }
         self.position = if version == 0 { current } else { version };
-        if self.core.store.events(&self.target.resource.storage, self.position, 1).is_none() {
+        if self.core.store.lag(&self.target.resource.storage, self.position).is_none() {
             self.expire(version, self.core.store.compacted(&self.target.resource.storage));
         }
     }
@@ -144,7 +151,12 @@ impl Watcher {
         self.over = true;
     }
 
+    /// The next frame; called when the client has taken the one before.
     async fn next(&mut self) -> Option<Bytes> {
+        if self.is_overrun() {
+            self.waiting.clear();
+            self.expire(self.position, self.core.store.revision());
+        }
         loop {
             if let Some(line) = self.waiting.pop_front() {
                 return Some(self.gather(line));
@@ -188,22 +200,47 @@ impl Watcher {
         Bytes::from(frame)
     }
 
+    /// Whether more came than the queue holds while the client did not read.
+    fn is_overrun(&self) -> bool {
+        let storage = &self.target.resource.storage;
+        let from = self.position.max(self.began);
+        // What is forgotten shows when it is read.
+        let Some(lag) = self.core.store.lag(storage, from).filter(|_| !self.over) else { return false };
+        if lag.events <= QUEUE_EVENTS && lag.bytes <= QUEUE_BYTES {
+            return false;
+        }
+        // Only what concerns this watcher would be in its queue.
+        let Some((_, events)) = self.core.store.events(storage, from, Portion::ALL) else { return false };
+        let mine = events.iter().filter(|event| self.concerns(event) != (false, false));
+        let (count, bytes) = mine.fold((0, 0), |(count, bytes), event| (count + 1, bytes + event.object.bytes.len()));
+        count > QUEUE_EVENTS || bytes > QUEUE_BYTES
+    }
+
     /// Takes the next events from the ring; whether there were any.
     fn read(&mut self) -> bool {
         let storage = Arc::clone(&self.target.resource.storage);
-        let Some((revision, events)) = self.core.store.events(&storage, self.position, CHUNK) else {
+        let Some((revision, events)) = self.core.store.events(&storage, self.position, PORTION) else {
             self.expire(self.position, self.core.store.compacted(&storage));
             return true;
         };
-        let full = events.len() == CHUNK;
         for event in &events {
             if let Some(line) = self.event(event) {
                 self.waiting.push_back(line);
             }
         }
-        let last = events.last().map_or(self.position, |event| event.revision());
-        self.position = if full { last } else { revision.max(last) };
+        self.position = self.position.max(revision);
         !events.is_empty()
+    }
+
+    /// Whether `event` begins and whether it ends with an object that this watcher sees.
+    fn concerns(&self, event: &Event) -> (bool, bool) {
+        if !self.scope.contains(&event.path) {
+            return (false, false);
+        }
+        let was =
+            event.kind != EventKind::Added && event.previous.as_ref().is_some_and(|previous| self.selector.matches(previous));
+        let is = event.kind != EventKind::Deleted && self.selector.matches(&event.object);
+        (was, is)
     }
 
     /// The line of `event` for this watcher, if it concerns it.
@@ -218,10 +255,7 @@ impl Watcher {
             let object = Arc::clone(&event.object);
             return Some(self.line(event.kind.word(), &object));
         }
-        let was =
-            event.kind != EventKind::Added && event.previous.as_ref().is_some_and(|previous| self.selector.matches(previous));
-        let is = event.kind != EventKind::Deleted && self.selector.matches(&event.object);
-        match (was, is) {
+        match self.concerns(event) {
             (false, false) => None,
             (false, true) => Some(self.line("ADDED", &Arc::clone(&event.object))),
             (true, true) => Some(self.line("MODIFIED", &Arc::clone(&event.object))),

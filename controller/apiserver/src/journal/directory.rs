@@ -52,7 +52,12 @@ fn check(path: &Path) -> Result<(), JournalError> {
         return Err(JournalError::Mode { path: path.to_owned(), mode });
     }
     let found = rustix::fs::statfs(path).map_err(|error| failed(path)(error.into()))?;
-    match REMOTE.iter().find(|(known, _)| *known == found.f_type) {
+    local(path, found.f_type)
+}
+
+/// Refuses a directory on a file system of a type that cannot hold the store.
+pub(super) fn local(path: &Path, filesystem: i64) -> Result<(), JournalError> {
+    match REMOTE.iter().find(|(known, _)| *known == filesystem) {
         Some((_, filesystem)) => Err(JournalError::Filesystem { path: path.to_owned(), filesystem }),
         None => Ok(()),
     }

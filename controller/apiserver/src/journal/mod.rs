@@ -3,9 +3,11 @@
 //! A journal holds the current rows, the last revision, an instance id and a schema version. It answers no reads while
 //! the server runs; truth is in memory.
 
+mod compact;
 mod directory;
 mod error;
 mod memory;
+mod schema;
 mod sqlite;
 #[cfg(test)]
 mod tests;

@@ -7,24 +7,20 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rusqlite::{Connection, Transaction, params};
 
+use super::compact::compact;
 use super::directory::{self, Held};
+use super::schema::{self, STEPS, Step};
 use super::{Change, Journal, JournalError, Loaded, Row};
 
 /// The file in the state directory.
 const FILE: &str = "store.db";
 /// An empty store that is being made.
 const FRESH_FILE: &str = "store.db.new";
-/// The schema that this program writes.
-const SCHEMA_VERSION: i64 = 1;
 /// The largest write-ahead log that is left behind after a checkpoint.
 const WAL_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
 /// The most that the connection keeps of pages that it read or wrote: everything is in memory already, so it only ever looks for
 /// the place of the row that it replaces.
 const CACHE_LIMIT_KIBIBYTES: i64 = 128;
-/// Free pages beyond this share of the file make an open compact it.
-const MAX_FREE_SHARE: i64 = 2;
-/// Files below this many pages are never compacted.
-const SMALL_FILE_PAGES: i64 = 1024;
 
 /// A journal in a state directory, which it holds locked while it lives.
 #[derive(Debug)]
@@ -41,17 +37,23 @@ impl Sqlite {
     /// The directory is not private, not local, or held by another server; the store is newer than this program or
     /// cannot be read.
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
+        Self::open_as(directory, STEPS)
+    }
+
+    /// The same for a program whose schema is made by `steps`.
+    pub(super) fn open_as(directory: &Path, steps: &[Step]) -> Result<Self, JournalError> {
         let held = directory::hold(directory)?;
         let path = directory.join(FILE);
         if !path.exists() {
-            create(directory, &path)?;
+            create(directory, &path, steps)?;
         }
         let connection = Connection::open(&path).map_err(|error| corrupt(&path, &error))?;
         restrict(&path)?;
         let mut journal = Self { connection, path, _held: held };
         journal.configure().map_err(|error| corrupt(&journal.path, &error))?;
-        journal.migrate()?;
-        journal.compact().map_err(|error| corrupt(&journal.path, &error))?;
+        schema::migrate(&mut journal.connection, &journal.path, steps)?;
+        // A store that cannot be compacted, for lack of room for example, is served as it is.
+        let _ = compact(&journal.connection);
         Ok(journal)
     }
 
@@ -69,26 +71,6 @@ impl Sqlite {
         // A negative number counts kibibytes, a positive one pages.
         self.connection.pragma_update(None, "cache_size", -CACHE_LIMIT_KIBIBYTES)?;
         self.connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES, |_| Ok(()))?;
-        Ok(())
-    }
-
-    fn migrate(&mut self) -> Result<(), JournalError> {
-        let path = self.path.clone();
-        let found: i64 =
-            self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| corrupt(&path, &error))?;
-        match found {
-            0 => fill(&mut self.connection).map_err(|error| corrupt(&path, &error)),
-            SCHEMA_VERSION => Ok(()),
-            _ => Err(JournalError::Newer { path, found, known: SCHEMA_VERSION }),
-        }
-    }
-
-    fn compact(&mut self) -> rusqlite::Result<()> {
-        let pages: i64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        let free: i64 = self.connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-        if pages > SMALL_FILE_PAGES && free > pages / MAX_FREE_SHARE {
-            self.connection.execute_batch("VACUUM")?;
-        }
         Ok(())
     }
 
@@ -167,51 +149,55 @@ fn write(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<
 
 /// Makes an empty store beside its place and moves it there at once: two syncs instead of one for each of its steps, and a
 /// crash leaves either no store or a whole one.
-fn create(directory: &Path, path: &Path) -> Result<(), JournalError> {
+fn create(directory: &Path, path: &Path, steps: &[Step]) -> Result<(), JournalError> {
     let fresh = directory.join(FRESH_FILE);
-    let failed = |cause| JournalError::Directory { path: fresh.clone(), cause };
-    // Leftovers of a start that was killed here.
-    for suffix in ["", "-journal", "-wal", "-shm"] {
-        match std::fs::remove_file(directory.join(format!("{FRESH_FILE}{suffix}"))) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            Ok(()) | Err(_) => {}
-        }
-    }
+    remove(&fresh)?;
     let filled = Connection::open(&fresh).and_then(|mut connection| {
         connection.pragma_update(None, "synchronous", "OFF")?;
-        fill(&mut connection)?;
+        schema::advance(&mut connection, 0, steps)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.close().map_err(|(_, error)| error)
     });
     filled.map_err(|error| corrupt(&fresh, &error))?;
-    restrict(&fresh)?;
-    File::open(&fresh).and_then(|file| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&fresh, path).map_err(failed)?;
-    File::open(directory).and_then(|folder| folder.sync_all()).map_err(failed)
+    put_in_place(&fresh, path)
 }
 
-fn fill(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(
-        "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-         CREATE TABLE objects (kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, value BLOB NOT NULL,
-                               PRIMARY KEY (kind, key));",
-    )?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    transaction.commit()
+/// Removes a database that a start left behind which was killed here.
+pub(super) fn remove(path: &Path) -> Result<(), JournalError> {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(JournalError::Directory { path: path.to_owned(), cause });
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives a whole database its name, durably and at once.
+pub(super) fn put_in_place(fresh: &Path, path: &Path) -> Result<(), JournalError> {
+    let failed = |cause| JournalError::Directory { path: fresh.to_owned(), cause };
+    restrict(fresh)?;
+    File::open(fresh).and_then(|file| file.sync_all()).map_err(failed)?;
+    std::fs::rename(fresh, path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 /// Only the owner reads the store: Secrets lie in it unencrypted.
-fn restrict(path: &Path) -> Result<(), JournalError> {
+pub(super) fn restrict(path: &Path) -> Result<(), JournalError> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .map_err(|cause| JournalError::Directory { path: path.to_owned(), cause })
 }
 
-fn corrupt(path: &Path, error: &rusqlite::Error) -> JournalError {
+pub(super) fn corrupt(path: &Path, error: &rusqlite::Error) -> JournalError {
     JournalError::Corrupt { path: path.to_owned(), cause: error.to_string() }
 }
 
-fn refused(path: &Path, error: &rusqlite::Error) -> JournalError {
+pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> JournalError {
     JournalError::Write { path: path.to_owned(), cause: error.to_string() }
 }
 

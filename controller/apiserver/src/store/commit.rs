@@ -25,6 +25,8 @@ use crate::schema::SchemaId;
 const QUEUE_LENGTH: usize = 4096;
 /// Writes that share one sync at most.
 const BATCH_LENGTH: usize = 512;
+/// Bytes from which on a batch takes no further write, so that the write-ahead log stays far below its limit.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// Objects of all kinds that the store holds at most.
 const OBJECT_LIMIT: usize = 100_000;
 
@@ -171,10 +173,13 @@ fn change(entry: &Numbered) -> Change {
 /// Commits batch after batch until the store is dropped.
 fn run(inner: &Inner, journal: &mut dyn Journal, queue: &mut Receiver<(Numbered, Reply)>) {
     while let Some(first) = queue.blocking_recv() {
+        let mut bytes = first.0.object.bytes.len();
         let (mut batch, mut replies) = (vec![first.0], vec![first.1]);
         while batch.len() < BATCH_LENGTH
+            && bytes < BATCH_BYTES
             && let Ok((entry, reply)) = queue.try_recv()
         {
+            bytes += entry.object.bytes.len();
             batch.push(entry);
             replies.push(reply);
         }

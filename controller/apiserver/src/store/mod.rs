@@ -14,5 +14,5 @@ mod tests;
 
 pub(crate) use commit::{CommitError, Expected, Observer, Store, Write};
 pub(crate) use object::{Key, Meta, Object, Owner};
-pub(crate) use ring::{Event, EventKind, watch_line};
+pub(crate) use ring::{Event, EventKind, Portion, watch_line};
 pub(crate) use state::{Page, Query, Scope};

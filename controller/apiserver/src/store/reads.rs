@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::commit::Store;
-use super::ring::Event;
+use super::ring::{Event, Lag, Portion};
 use super::state::{Page, Query, Scope};
 use super::{Key, Object};
 
@@ -52,10 +52,14 @@ impl Store {
         self.inner.read().compacted(kind)
     }
 
-    /// The events of `kind` after `revision`, and the revision up to which they are complete; `None` when forgotten.
-    pub(crate) fn events(&self, kind: &Arc<str>, revision: u64, limit: usize) -> Option<(u64, Vec<Arc<Event>>)> {
-        let state = self.inner.read();
-        Some((state.revision, state.events(kind, revision, limit)?))
+    /// The first events of `kind` after `revision`, and the revision up to which they are complete; `None` when forgotten.
+    pub(crate) fn events(&self, kind: &Arc<str>, revision: u64, portion: Portion) -> Option<(u64, Vec<Arc<Event>>)> {
+        self.inner.read().events(kind, revision, portion)
+    }
+
+    /// How much of `kind` lies after `revision`; `None` when some of it is forgotten.
+    pub(crate) fn lag(&self, kind: &Arc<str>, revision: u64) -> Option<Lag> {
+        self.inner.read().lag(kind, revision)
     }
 
     /// A receiver that changes whenever `kind` does.

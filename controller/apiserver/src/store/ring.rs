@@ -74,19 +74,45 @@ pub(crate) fn watch_line(word: &str, object: &[u8]) -> Bytes {
     Bytes::from(line)
 }
 
+/// How many events, and how many bytes of them, a reader has not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lag {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
+/// How much of the past is read at once; at least one event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Portion {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Portion {
+    pub(crate) const ALL: Self = Self { events: usize::MAX, bytes: usize::MAX };
+}
+
+#[derive(Debug)]
+struct Kept {
+    event: Arc<Event>,
+    /// The bytes of all events ever pushed before this one.
+    before: usize,
+}
+
 /// The events of one resource, oldest first.
 #[derive(Debug)]
 pub(super) struct Ring {
-    events: VecDeque<Arc<Event>>,
+    events: VecDeque<Kept>,
     /// Events up to and including this revision are forgotten.
     compacted: u64,
-    weight: usize,
+    /// The bytes of all events ever pushed.
+    pushed: usize,
 }
 
 impl Ring {
     /// An empty ring that knows nothing up to `revision`.
     pub(super) fn new(revision: u64) -> Self {
-        Self { events: VecDeque::new(), compacted: revision, weight: 0 }
+        Self { events: VecDeque::new(), compacted: revision, pushed: 0 }
     }
 
     pub(super) fn compacted(&self) -> u64 {
@@ -94,15 +120,19 @@ impl Ring {
     }
 
     pub(super) fn weight(&self) -> usize {
-        self.weight
+        self.bytes_from(0)
+    }
+
+    fn bytes_from(&self, index: usize) -> usize {
+        self.events.get(index).map_or(0, |kept| self.pushed - kept.before)
     }
 
     pub(super) fn push(&mut self, event: Arc<Event>) {
-        let now = event.at;
-        self.weight += event.weight();
-        self.events.push_back(event);
+        let (now, before) = (event.at, self.pushed);
+        self.pushed += event.weight();
+        self.events.push_back(Kept { event, before });
         while self.events.len() > KEPT_EVENTS
-            && self.events.front().is_some_and(|oldest| now.duration_since(oldest.at) > KEPT_TIME)
+            && self.events.front().is_some_and(|oldest| now.duration_since(oldest.event.at) > KEPT_TIME)
         {
             self.forget_oldest();
         }
@@ -110,18 +140,27 @@ impl Ring {
 
     /// Drops the oldest event; a watcher that has not read it is expired.
     pub(super) fn forget_oldest(&mut self) {
-        if let Some(event) = self.events.pop_front() {
-            self.compacted = event.revision();
-            self.weight -= event.weight();
+        if let Some(kept) = self.events.pop_front() {
+            self.compacted = kept.event.revision();
         }
     }
 
-    /// The events after `revision`, at most `limit`; `None` when some of them are forgotten.
-    pub(super) fn after(&self, revision: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
-        if revision < self.compacted {
-            return None;
-        }
-        let start = self.events.partition_point(|event| event.revision() <= revision);
-        Some(self.events.range(start..).take(limit).cloned().collect())
+    /// Where the events after `revision` begin; `None` when some of them are forgotten.
+    fn index_after(&self, revision: u64) -> Option<usize> {
+        (revision >= self.compacted).then(|| self.events.partition_point(|kept| kept.event.revision() <= revision))
+    }
+
+    /// How much lies after `revision`; `None` when some of it is forgotten.
+    pub(super) fn lag(&self, revision: u64) -> Option<Lag> {
+        let start = self.index_after(revision)?;
+        Some(Lag { events: self.events.len() - start, bytes: self.bytes_from(start) })
+    }
+
+    /// The first events after `revision`; `None` when some of them are forgotten.
+    pub(super) fn after(&self, revision: u64, portion: Portion) -> Option<Vec<Arc<Event>>> {
+        let start = self.index_after(revision)?;
+        let first = self.events.get(start).map_or(0, |kept| kept.before);
+        let fits = |kept: &&Kept| kept.before - first < portion.bytes;
+        Some(self.events.range(start..).take(portion.events).take_while(fits).map(|kept| Arc::clone(&kept.event)).collect())
     }
 }

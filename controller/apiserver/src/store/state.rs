@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::ring::{Event, EventKind, Ring};
+use super::ring::{Event, EventKind, Lag, Portion, Ring};
 use super::{Key, Object};
 
 /// The most memory that all rings together keep alive, in bytes of object versions.
@@ -183,13 +183,26 @@ impl State {
         }
     }
 
-    /// The events of `kind` after `revision`, at most `limit`; `None` when some are forgotten.
-    pub(super) fn events(&self, kind: &Arc<str>, revision: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
+    /// The first events of `kind` after `revision`, and the revision up to which they are complete; `None` when some are
+    /// forgotten.
+    pub(super) fn events(&self, kind: &Arc<str>, revision: u64, portion: Portion) -> Option<(u64, Vec<Arc<Event>>)> {
+        let revision = self.resume(revision);
+        let events = match self.kinds.get(kind) {
+            Some(found) => found.ring.after(revision, portion)?,
+            None if revision < self.opened => return None,
+            None => Vec::new(),
+        };
+        let last = events.last().map_or(revision, |event| event.revision());
+        let rest = self.lag(kind, last)?;
+        Some((if rest.events == 0 { self.revision.max(last) } else { last }, events))
+    }
+
+    /// How much of `kind` lies after `revision`; `None` when some of it is forgotten.
+    pub(super) fn lag(&self, kind: &Arc<str>, revision: u64) -> Option<Lag> {
         let revision = self.resume(revision);
         match self.kinds.get(kind) {
-            Some(found) => found.ring.after(revision, limit),
-            None if revision < self.opened => None,
-            None => Some(Vec::new()),
+            Some(found) => found.ring.lag(revision),
+            None => (revision >= self.opened).then_some(Lag { events: 0, bytes: 0 }),
         }
     }
 
@@ -255,7 +268,7 @@ impl State {
 /// What to put back to see `kind` as it was at `revision`: the older object, or `None` where there was none.
 fn undone(kind: &Kind, revision: u64) -> Option<BTreeMap<String, Option<Arc<Object>>>> {
     let mut undone = BTreeMap::new();
-    for event in kind.ring.after(revision, usize::MAX)? {
+    for event in kind.ring.after(revision, Portion::ALL)? {
         undone.entry(event.path.clone()).or_insert_with(|| event.previous.clone());
     }
     Some(undone)

@@ -70,11 +70,11 @@ async fn only_the_last_revision_survives_a_restart() {
     let first = store.commit(write("a", Expected::Absent, false)).await.unwrap();
     let last = store.commit(write("b", Expected::Absent, false)).await.unwrap();
     let kind = first_kind();
-    assert_eq!(store.events(&kind, first.revision, 10).unwrap().1.len(), 1);
+    assert_eq!(store.events(&kind, first.revision, Portion::ALL).unwrap().1.len(), 1);
     drop(store);
     let store = open(&memory, 1);
-    assert!(store.events(&kind, last.revision, 10).unwrap().1.is_empty());
-    assert!(store.events(&kind, first.revision, 10).is_none());
+    assert!(store.events(&kind, last.revision, Portion::ALL).unwrap().1.is_empty());
+    assert!(store.events(&kind, first.revision, Portion::ALL).is_none());
 }
 
 /// PERF-15: versions that differ below their metadata alone share what is indexed of it; a changed label makes a new one.

@@ -108,6 +108,27 @@ async fn a_second_start_writes_nothing() {
     assert_eq!(journal.clone().load().unwrap().revision, before);
 }
 
+/// API-28, PERF-53: a server that nobody asks anything writes nothing for a day, with owners, finalizers, watchers and a deletion
+/// that waits among its objects.
+#[tokio::test(start_paused = true)]
+async fn a_server_at_rest_writes_nothing() {
+    let journal = Memory::new();
+    let server = Server::builder().crds(vec![definition()]).journal(journal.clone()).start().await.unwrap();
+    let owner = post(&server, MAPS, &map("owner")).await.json();
+    let mut child = map("child");
+    child["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}]);
+    post(&server, MAPS, &child).await;
+    let mut held = map("held");
+    held["metadata"]["finalizers"] = json!(["test.koan.dev/held"]);
+    post(&server, MAPS, &held).await;
+    assert_eq!(send(&server, Method::DELETE, &format!("{MAPS}/held"), &[], "").await.code, 200);
+    let _watch = start(&server, Method::GET, &format!("{MAPS}?watch=true"), &[], bytes::Bytes::new()).await;
+    let before = journal.clone().load().unwrap().revision;
+    tokio::time::sleep(Duration::from_secs(24 * 60 * 60)).await;
+    assert_eq!(journal.clone().load().unwrap().revision, before);
+}
+
 /// A journal whose disk can be full.
 struct Full(Memory, Arc<AtomicBool>);
 

@@ -108,25 +108,65 @@ async fn sec_16_watches_are_limited() {
     assert_eq!(start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await.status(), 200);
 }
 
-/// SEC-16, API-24: a watcher that never reads delays no writer and is expired inside its stream once the past that it needs
-/// is forgotten.
+/// SEC-16, API-24: a watcher that never reads is expired inside its stream as soon as more waits for it than its queue holds:
+/// events or bytes, of those that concern it.
 #[tokio::test]
 async fn sec_16_a_stalled_watcher_is_cut() {
-    let clock = Hand::at(1_000_000);
-    let server = Server::builder().clock(Arc::new(clock.clone())).start().await.unwrap();
-    let version = get(&server, MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
-    let mut stalled =
-        start(&server, Method::GET, &format!("{MAPS}?watch=true&resourceVersion={version}"), &[], bytes::Bytes::new()).await;
+    /// The limits of the requirement.
+    const EVENTS: u64 = 1_000;
+    const BYTES: usize = 8 * 1024 * 1024;
+    let server = server().await;
+    let write = async |number: u64, size: usize| {
+        let body = json!({"data": {"n": number.to_string(), "x": "y".repeat(size)}}).to_string();
+        assert_eq!(patch(&server, &format!("{MAPS}/a"), "application/merge-patch+json", &body).await.code, 200);
+    };
     post(&server, MAPS, &map("a", 0)).await;
-    for number in 0..10_100_u64 {
-        if number == 10_000 {
-            clock.0.fetch_add(600, std::sync::atomic::Ordering::Relaxed);
-        }
-        let body = json!({"data": {"n": number.to_string(), "x": "y"}}).to_string();
+    let from = async |query: &str| {
+        let version = get(&server, MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+        start(&server, Method::GET, &format!("{MAPS}?watch=true&resourceVersion={version}{query}"), &[], bytes::Bytes::new())
+            .await
+    };
+    let next = async |watch: &mut http::Response<koan_apiserver::Body>| {
+        let event = line(watch, &mut Vec::new()).await.unwrap();
+        (event["type"].as_str().unwrap().to_owned(), event["object"]["code"].as_u64())
+    };
+    let expired = ("ERROR".to_owned(), Some(410));
+    let went_on = ("MODIFIED".to_owned(), None);
+
+    let (mut full, mut elsewhere) = (from("").await, from("&fieldSelector=metadata.name%3Db").await);
+    for number in 0..EVENTS {
+        write(number, 1).await;
+    }
+    assert_eq!(next(&mut full).await, went_on);
+    let mut over = from("").await;
+    for number in 0..=EVENTS {
+        write(number, 1).await;
+    }
+    assert_eq!(next(&mut over).await, expired);
+    assert_eq!(line(&mut over, &mut Vec::new()).await, None);
+    post(&server, MAPS, &map("b", 0)).await;
+    assert_eq!(next(&mut elsewhere).await.0, "ADDED");
+
+    let mut heavy = from("").await;
+    for number in 0..20 {
+        write(number, BYTES / 20).await;
+    }
+    assert_eq!(next(&mut heavy).await, expired);
+}
+
+/// API-24, API-23: a watch that starts far behind reads all of its history: only what comes after its start is its queue.
+#[tokio::test]
+async fn history_is_not_a_full_queue() {
+    let server = server().await;
+    let version = get(&server, MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    post(&server, MAPS, &map("a", 0)).await;
+    for number in 0..1_500 {
+        let body = json!({"data": {"n": number.to_string()}}).to_string();
         assert_eq!(patch(&server, &format!("{MAPS}/a"), "application/merge-patch+json", &body).await.code, 200);
     }
-    let event = line(&mut stalled, &mut Vec::new()).await.unwrap();
-    assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
+    let path = format!("{MAPS}?watch=true&timeoutSeconds=1&resourceVersion={version}");
+    let seen = lines(start(&server, Method::GET, &path, &[], bytes::Bytes::new()).await).await;
+    assert_eq!(seen.len(), 1 + 1_499, "the first patch changes nothing");
 }
 
 /// P10, D-1 to D-6: versions that are written while a bookmark is due are sent before it or after it and never lost; a watch

@@ -10,6 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::support::*;
 
+/// What the system takes for a client that does not read.
+const RECEIVE_BYTES: u32 = 64 * 1024;
+
 fn home() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -68,6 +71,15 @@ async fn sec_5_the_token_lies_in_private_files() {
 
 /// A TLS connection of our own, for requests that no client library would send.
 async fn raw(listening: &Listening, request: &str) -> String {
+    let mut stream = connect(listening).await;
+    // The server may answer and close before it has read everything.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn connect(listening: &Listening) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
     use rustls_pki_types::pem::PemObject as _;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls_pki_types::CertificateDer::from_pem_slice(listening.ca_pem().as_bytes()).unwrap()).unwrap();
@@ -77,14 +89,11 @@ async fn raw(listening: &Listening, request: &str) -> String {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = tokio::net::TcpStream::connect(listening.address()).await.unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(RECEIVE_BYTES).unwrap();
+    let stream = socket.connect(listening.address()).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
-    let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
-    // The server may answer and close before it has read everything.
-    let _ = stream.write_all(request.as_bytes()).await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    connector.connect("localhost".try_into().unwrap(), stream).await.unwrap()
 }
 
 /// SEC-4: over the real socket a foreign host, a foreign origin, a form and a missing token are refused, and no header
@@ -130,6 +139,61 @@ async fn sec_16_oversized_requests_are_refused() {
         "POST {MAPS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Length: 4000000\r\nConnection: close\r\n\r\n{{}}"
     );
     assert!(raw(&run, &body).await.starts_with("HTTP/1.1 413"));
+}
+
+/// API-24, SEC-16, D-1 to D-6: a client that stops reading its socket holds up no writer and no other watcher; when it reads
+/// again it gets what was on its way, without a gap, then 410, and its stream ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn sec_16_a_client_that_stops_reading_is_alone() {
+    /// More than the buffers of a socket and the queue of a watcher hold.
+    const WRITES: usize = 1_600;
+    let home = home();
+    let server = std::sync::Arc::new(server().await);
+    let run = listening(&server, &home).await;
+    let token = std::fs::read_to_string(home.path().join("token")).unwrap();
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+    let from = post(&server, MAPS, &map).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let path = format!("{MAPS}?watch=true&resourceVersion={from}");
+    let mut stalled = connect(&run).await;
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n", run.address());
+    stalled.write_all(head.as_bytes()).await.unwrap();
+    let mut beginning = [0; 12];
+    stalled.read_exact(&mut beginning).await.unwrap();
+    assert_eq!(&beginning, b"HTTP/1.1 200");
+
+    let mut healthy = start(&server, http::Method::GET, &path, &[], bytes::Bytes::new()).await;
+    let writing = tokio::spawn({
+        let server = std::sync::Arc::clone(&server);
+        async move {
+            for number in 0..WRITES {
+                let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
+                    "data": {"n": number.to_string(), "x": "y".repeat(10_000)}});
+                let (path, json) = (format!("{MAPS}/a"), [("content-type", "application/json")]);
+                assert_eq!(send(&server, http::Method::PUT, &path, &json, map.to_string()).await.code, 200);
+            }
+        }
+    });
+    let mut buffer = Vec::new();
+    for number in 0..WRITES {
+        assert_eq!(line(&mut healthy, &mut buffer).await.unwrap()["object"]["data"]["n"], number.to_string());
+    }
+    writing.await.unwrap();
+
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"0\r\n\r\n") {
+        let mut part = [0; 65_536];
+        let length = stalled.read(&mut part).await.unwrap();
+        assert!(length > 0, "the stream ends by itself");
+        rest.extend_from_slice(&part[..length]);
+    }
+    let text = String::from_utf8_lossy(&rest).into_owned();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("{\"type\"")).collect();
+    let (last, events) = lines.split_last().unwrap();
+    assert!(last.contains("\"ERROR\"") && last.contains("410"), "{last}");
+    assert!(!events.is_empty() && events.len() < WRITES, "{} events", events.len());
+    for (number, event) in events.iter().enumerate() {
+        assert!(event.contains(&format!("\"n\":\"{number}\"")), "event {number}");
+    }
 }
 
 /// SEC-22: a client that pins the authority of another state directory does not talk to this server.

@@ -72,10 +72,10 @@ fn record(seed: u64) -> Recorded {
         recording.tape.put(Step::Begun(number));
         journal.as_mut().unwrap().commit(&batch).unwrap();
         recording.tape.put(Step::Acknowledged(number));
-        if number % CHECKPOINT_EVERY == 0 {
+        if number.is_multiple_of(CHECKPOINT_EVERY) {
             checkpoint(home.path(), number);
         }
-        if number % REOPEN_EVERY == 0 {
+        if number.is_multiple_of(REOPEN_EVERY) {
             drop(journal.take());
             journal = Some(Sqlite::open(home.path()).unwrap());
         }
@@ -84,10 +84,13 @@ fn record(seed: u64) -> Recorded {
     Recorded { disk, steps: recording.tape.take(), states: workload.states }
 }
 
-/// What a full write-ahead log brings about, on a small one.
-fn checkpoint(home: &Path, number: usize) {
-    let mode = ["PASSIVE", "RESTART", "TRUNCATE"][number / CHECKPOINT_EVERY % 3];
+/// What a full write-ahead log and a large file bring about, on small ones.
+pub(super) fn checkpoint(home: &Path, number: usize) {
+    let mode = ["PASSIVE", "RESTART", "TRUNCATE", "FULL"][number / CHECKPOINT_EVERY % 4];
     let connection = rusqlite::Connection::open(home.join("store.db")).unwrap();
+    if mode == "FULL" {
+        connection.execute_batch("VACUUM").unwrap();
+    }
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(())).unwrap();
 }
 
@@ -179,7 +182,7 @@ fn images(seed: u64, recorded: Recorded, budget: &Budget) -> Vec<(String, Image)
             let number = budget.done.fetch_add(1, Ordering::Relaxed);
             let plan = format!("seed={seed}:{prefix}:{loss:?}");
             let outcome = match bench.open(&image, &allowed, None) {
-                Ok(found) if number % RECOVERY_EVERY == 0 => {
+                Ok(found) if number.is_multiple_of(RECOVERY_EVERY) => {
                     bench.inspect().and_then(|()| recovery(&bench, &image, &found, &mut dice, budget))
                 }
                 Ok(_) => Ok(()),

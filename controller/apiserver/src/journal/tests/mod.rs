@@ -9,7 +9,9 @@ mod crash;
 mod dice;
 mod faults;
 mod image;
+mod migration;
 mod shim;
+mod size;
 mod tape;
 mod workload;
 
@@ -82,13 +84,31 @@ fn a_readable_directory_is_refused() {
     assert!(matches!(refusal, JournalError::Mode { mode: 0o755, .. }));
 }
 
-/// API-26, API-28: the store is readable by its owner alone.
+/// API-26, API-28: the store and all files beside it are readable by their owner alone, and a directory that is made is private.
 #[test]
 fn the_store_is_private() {
-    let directory = state_directory();
-    let _journal = Sqlite::open(directory.path()).unwrap();
-    let mode = std::fs::metadata(directory.path().join("store.db")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let parent = state_directory();
+    let directory = parent.path().join("state");
+    let mut journal = Sqlite::open(&directory).unwrap();
+    journal.commit(&[put("default/a", 5)]).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    for file in ["store.db", "store.db-wal", "store.db-shm", "lock"] {
+        assert_eq!(mode(&directory.join(file)), 0o600, "{file}");
+    }
+}
+
+/// API-26: file systems without the shared memory of a write-ahead log are refused with the path and the way out.
+#[test]
+fn remote_file_systems_are_refused() {
+    let path = Path::new("/mnt/share/koan");
+    for (kind, name) in [(0x6969, "NFS"), (0x517B, "SMB"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB2"), (0x0102_1997, "9p")] {
+        let text = super::directory::local(path, kind).unwrap_err().to_string();
+        assert!(text.contains("/mnt/share/koan") && text.contains(name) && text.contains("KOAN_HOME"), "{text}");
+    }
+    /// ext4, btrfs, XFS, tmpfs and overlayfs.
+    const LOCAL: [i64; 5] = [0xEF53, 0x9123_683E, 0x5846_5342, 0x0102_1994, 0x794C_7630];
+    assert!(LOCAL.iter().all(|kind| super::directory::local(path, *kind).is_ok()));
 }
 
 /// API-27: a store of a newer schema is refused and stays as it was.
