@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, params};
 
 use super::compact::compact;
@@ -48,6 +49,8 @@ impl Sqlite {
             create(directory, &path, steps)?;
         }
         let connection = Connection::open(&path).map_err(|error| corrupt(&path, &error))?;
+        // Until it was read, nothing is moved from its log into it: what cannot be read stays as it is.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|error| corrupt(&path, &error))?;
         restrict(&path)?;
         let mut journal = Self { connection, path, _held: held };
         journal.configure().map_err(|error| corrupt(&journal.path, &error))?;
@@ -103,7 +106,10 @@ impl Sqlite {
 
 impl Journal for Sqlite {
     fn load(&mut self) -> Result<Loaded, JournalError> {
-        self.read().map_err(|error| corrupt(&self.path, &error))
+        let loaded = self.read().map_err(|error| corrupt(&self.path, &error))?;
+        let unlocked = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        unlocked.map_err(|error| corrupt(&self.path, &error))?;
+        Ok(loaded)
     }
 
     fn adopt(&mut self, instance: &str) -> Result<(), JournalError> {

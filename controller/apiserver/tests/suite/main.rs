@@ -5,6 +5,7 @@
 mod client;
 mod deletion;
 mod durability;
+mod fuzz;
 mod kubectl;
 mod semantics;
 mod support;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::ConfigMap;
 use koan_tests::history::{Act, Attempt, Event, EventKind, List, Outcome, Read, Seen, Watch};
@@ -15,7 +16,7 @@ use super::log::Log;
 use super::{client, tag};
 
 /// Clients that write.
-const WRITERS: u64 = 8;
+const WRITERS: usize = 8;
 /// Clients that watch.
 const WATCHERS: usize = 8;
 /// Objects that all writers share.
@@ -68,18 +69,17 @@ impl Clients {
         list(&Api::default_namespaced(client.clone()), log).await.expect("a list of a server that nobody kills");
     }
 
-    /// Starts all of them.
+    /// Starts all of them, each with a connection that stands.
     pub(super) async fn start(&self, kubeconfig: &str, log: &Arc<Log>, dice: &mut Dice) -> Load {
+        let connections = join_all((0..WATCHERS + WRITERS).map(|_| connect(kubeconfig))).await;
+        let mut connections = connections.into_iter();
         let mut load = Load { writers: JoinSet::new(), watchers: JoinSet::new() };
-        for (number, position) in self.positions.into_iter().enumerate() {
-            let maps = Api::default_namespaced(client(kubeconfig).await);
+        for ((number, position), maps) in self.positions.into_iter().enumerate().zip(connections.by_ref()) {
             load.watchers.spawn(watch(maps, Arc::clone(log), number, position));
         }
-        for number in 0..WRITERS {
-            let maps = Api::default_namespaced(client(kubeconfig).await);
-            let writer =
-                Writer { number, maps, log: Arc::clone(log), dice: Dice::new(dice.below(u64::MAX)), known: BTreeMap::new() };
-            load.writers.spawn(writer.run());
+        for (number, maps) in connections.enumerate() {
+            let (log, dice) = (Arc::clone(log), Dice::new(dice.below(u64::MAX)));
+            load.writers.spawn(Writer { number, maps, log, dice, known: BTreeMap::new() }.run());
         }
         load
     }
@@ -93,8 +93,15 @@ impl Clients {
     }
 }
 
+/// A client of its own whose connection stands.
+async fn connect(kubeconfig: &str) -> Api<ConfigMap> {
+    let maps = Api::default_namespaced(client(kubeconfig).await);
+    maps.get_opt("nothing").await.expect("an answer of a server that nobody kills");
+    maps
+}
+
 struct Writer {
-    number: u64,
+    number: usize,
     maps: Api<ConfigMap>,
     log: Arc<Log>,
     dice: Dice,

@@ -59,16 +59,18 @@ impl Drop for Victim {
     }
 }
 
+/// What stands where a run puts its kubeconfig.
+fn kubeconfig(home: &Path) -> String {
+    std::fs::read_to_string(home.join("kubeconfig")).unwrap_or_default()
+}
+
 /// The kubeconfig of the run that follows the one with `before`.
 async fn ready(home: &Path, before: &str) -> String {
-    let path = home.join("kubeconfig");
     let deadline = Instant::now() + PATIENCE;
     loop {
         // Every run has its own token.
-        if let Ok(text) = tokio::fs::read_to_string(&path).await
-            && !text.is_empty()
-            && text != before
-        {
+        let text = kubeconfig(home);
+        if !text.is_empty() && text != before {
             return text;
         }
         assert!(Instant::now() < deadline, "the server did not start in {} s", PATIENCE.as_secs());
@@ -124,8 +126,8 @@ impl Tally {
 /// One stretch of kills on one home; what it leaves is the next one's baseline.
 async fn stretch(koan: &Koan, clients: &mut Clients, dice: &mut Dice, tally: &mut Tally, goal: u64) {
     let log = Arc::new(Log::new(clients.clock));
-    let mut kubeconfig = std::fs::read_to_string(koan.home().join("kubeconfig")).unwrap_or_default();
     while tally.cycles < goal {
+        let before = kubeconfig(&koan.home());
         let victim = Victim::start(koan);
         let moment = Duration::from_micros(dice.below(LIFE.as_micros().try_into().expect("a small number")));
         tally.cycles += 1;
@@ -134,16 +136,17 @@ async fn stretch(koan: &Koan, clients: &mut Clients, dice: &mut Dice, tally: &mu
             tokio::time::sleep(moment).await;
             continue;
         }
-        kubeconfig = ready(&koan.home(), &kubeconfig).await;
-        clients.look(&client(&kubeconfig).await, &log).await;
-        let load = clients.start(&kubeconfig, &log, dice).await;
+        let run = ready(&koan.home(), &before).await;
+        clients.look(&client(&run).await, &log).await;
+        let load = clients.start(&run, &log, dice).await;
         tokio::time::sleep(moment).await;
         drop(victim);
         clients.settle(load).await;
     }
+    let before = kubeconfig(&koan.home());
     let victim = Victim::start(koan);
-    let last = ready(&koan.home(), &kubeconfig).await;
-    clients.look(&client(&last).await, &log).await;
+    let run = ready(&koan.home(), &before).await;
+    clients.look(&client(&run).await, &log).await;
     drop(victim);
     tally.check(&log.take());
 }

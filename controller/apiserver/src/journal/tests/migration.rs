@@ -50,7 +50,7 @@ fn an_older_store_is_migrated_whatever_kills_it() {
     let (home, wanted) = older();
     let mut disk = Disk::of(home.path());
     let recording = Recording::of(home.path());
-    drop(Sqlite::open_as(home.path(), &later()).unwrap());
+    Sqlite::open_as(home.path(), &later()).unwrap().load().unwrap();
     let steps = recording.tape.take();
     drop(recording);
     assert!(home.path().join("store.db.v1").is_file(), "the copy stays");
@@ -86,7 +86,7 @@ fn an_older_store_is_migrated_whatever_kills_it() {
 fn the_copy_of_an_older_store_can_be_put_back() {
     use std::os::unix::fs::PermissionsExt as _;
     let (home, wanted) = older();
-    drop(Sqlite::open_as(home.path(), &later()).unwrap());
+    Sqlite::open_as(home.path(), &later()).unwrap().load().unwrap();
     assert!(matches!(Sqlite::open(home.path()).unwrap_err(), JournalError::Newer { found: 2, known: 1, .. }));
     let copy = home.path().join("store.db.v1");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 
 mod crash;
+mod damage;
 mod dice;
 mod faults;
 mod image;
