@@ -64,7 +64,7 @@ pub(crate) struct Globals {
     /// Tell Koan's own steps; -vv tells each request to the API server and the libraries' steps, too
     #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Tell everything, secrets hidden
+    /// Tell requests and answers with what they hold, secrets hidden; a server that this run starts tells its calls of engines in server.log
     #[arg(long, global = true)]
     pub(crate) trace: bool,
     /// Errors only

@@ -1,5 +1,6 @@
 //! The engines of this machine, as settings and environment name them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +18,11 @@ use crate::home::{Home, instance_of};
 use crate::settings::Settings;
 use crate::{docker_context, registry_logins};
 
+/// Docker, with the variable that names its address.
+const DOCKER: (EngineName, &str) = (EngineName::Docker, "DOCKER_HOST");
+/// The same of Podman.
+const PODMAN: (EngineName, &str) = (EngineName::Podman, "CONTAINER_HOST");
+
 /// Engines in the order in which `Auto` asks them (CLI-38).
 pub(crate) struct Engines {
     instance: InstanceId,
@@ -31,8 +37,8 @@ impl Engines {
     pub(crate) fn of_home(home: &Home, settings: &Settings) -> Result<Self, Failure> {
         let instance = instance_of(home)?;
         let settings = EngineSettings {
-            docker: place(settings, EngineName::Docker, "DOCKER_HOST")?,
-            podman: place(settings, EngineName::Podman, "CONTAINER_HOST")?,
+            docker: place(settings, DOCKER)?,
+            podman: place(settings, PODMAN)?,
             secrets_dir: home.secrets(),
             cores: cores(),
             process: process_options(home, &instance)?,
@@ -64,13 +70,24 @@ fn cores() -> usize {
 }
 
 /// Where a container engine listens, and its logins.
-fn place(settings: &Settings, engine: EngineName, variable: &str) -> Result<Place, Failure> {
+fn place(settings: &Settings, (engine, variable): (EngineName, &str)) -> Result<Place, Failure> {
     let logins = registry_logins::of_person(&settings.environment, engine)?;
-    Ok(Place { endpoint: endpoint(settings, engine, variable)?, logins })
+    let (endpoint, looked_at) = places(settings, engine, variable)?;
+    Ok(Place { endpoint, looked_at, logins })
 }
 
-/// Address of an engine: its variable, for Docker its context, else the first default place whose socket exists, else the first.
-fn endpoint(settings: &Settings, engine: EngineName, variable: &str) -> Result<Endpoint, Failure> {
+/// Where the container engines listen for this run, by name; what a running server was started with may differ (CLI-37).
+///
+/// # Errors
+/// As [`Engines::of_home`].
+pub(crate) fn addresses(settings: &Settings) -> Result<BTreeMap<String, String>, Failure> {
+    let address = |(engine, variable)| Ok((format!("{engine:?}"), places(settings, engine, variable)?.0.to_string()));
+    [DOCKER, PODMAN].into_iter().map(address).collect()
+}
+
+/// Address of an engine: its variable, for Docker its context, else the first default place whose socket exists, else the first;
+/// then the other default places, where none has a socket.
+fn places(settings: &Settings, engine: EngineName, variable: &str) -> Result<(Endpoint, Vec<Endpoint>), Failure> {
     let environment = &settings.environment;
     let named = match environment.get(variable)? {
         Some(address) => Some((address.to_owned(), variable.to_owned())),
@@ -78,10 +95,11 @@ fn endpoint(settings: &Settings, engine: EngineName, variable: &str) -> Result<E
         None => None,
     };
     if let Some((address, source)) = named {
-        return Endpoint::parse(&address).map_err(|error| Failure::Usage {
+        let endpoint = Endpoint::parse(&address).map_err(|error| Failure::Usage {
             message: format!("{source}: {error}"),
             hint: format!("set {variable} to a unix:// socket"),
-        });
+        })?;
+        return Ok((endpoint, Vec::new()));
     }
     let facts = HostFacts {
         windows: cfg!(windows),
@@ -89,9 +107,14 @@ fn endpoint(settings: &Settings, engine: EngineName, variable: &str) -> Result<E
         home: environment.get("HOME")?.map(PathBuf::from),
         user_id: rustix::process::geteuid().as_raw(),
     };
-    let places = default_endpoints(engine, &facts);
-    let present = places.iter().find(|place| matches!(place, Endpoint::Unix(path) if path.exists()));
-    present.or(places.first()).cloned().ok_or_else(|| Failure::Bug { message: format!("{engine:?} has no default address") })
+    let mut places = default_endpoints(engine, &facts).into_iter();
+    let Some(first) = places.next() else { return Err(Failure::Bug { message: format!("{engine:?} has no default address") }) };
+    let others: Vec<Endpoint> = places.collect();
+    let is_there = |place: &&Endpoint| matches!(place, Endpoint::Unix(path) if path.exists());
+    match std::iter::once(&first).chain(&others).find(is_there) {
+        Some(present) => Ok((present.clone(), Vec::new())),
+        None => Ok((first, others)),
+    }
 }
 
 fn unusable(error: &koan_engines::EngineError) -> Failure {

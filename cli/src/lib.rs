@@ -15,6 +15,7 @@ mod home;
 mod logging;
 mod manifest;
 mod output;
+mod panics;
 mod redact;
 pub mod reference;
 mod registry_logins;
@@ -32,6 +33,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     if arguments.get(1).is_some_and(|word| word == SUPERVISE_ARGUMENT) {
         return commands::supervise(arguments.get(2).map(std::path::Path::new));
+    }
+    if arguments.get(1).is_some_and(|word| word == commands::names::NAMES_ARGUMENT) {
+        commands::names::run(arguments.get(2..).unwrap_or_default());
+        return ExitCode::SUCCESS;
     }
     if arguments.get(1).is_some_and(|word| word == commands::foreground::GUARD_ARGUMENT) {
         return commands::foreground::watch(arguments.get(2..).unwrap_or_default(), parse);

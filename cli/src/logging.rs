@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 use koan_crds::secret_like;
+use koan_engines::exchange::WIRE;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -18,7 +19,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::Globals;
 use crate::failure::Failure;
-use crate::home::WIRE;
 use crate::redact;
 use crate::settings::Settings;
 

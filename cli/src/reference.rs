@@ -3,7 +3,7 @@
 use clap::{Arg, Command, CommandFactory};
 
 use crate::arguments::Cli;
-use crate::settings::{KEPT_FREE, VARIABLES};
+use crate::settings::{KEPT_FREE, SET, VARIABLES};
 use crate::{config, exits};
 
 /// Text of `docs/cli.md`.
@@ -29,15 +29,19 @@ pub fn commands() -> String {
         let old = variable.old.map(|old| format!(" The old spelling `{old}` still works.")).unwrap_or_default();
         format!("| `{}` | {}{old} |\n", variable.name, variable.meaning)
     }));
-    let set = KEPT_FREE.map(|name| format!("`{name}`")).join(", ");
+    let (set, free) = (listed(&SET), listed(&KEPT_FREE));
     text.push_str(&format!(
-        "\nKept free for the programs that Koan starts, read by no command and set by none yet: {set}. Variables of `koan env`, `KOAN_<SERVICE>_…`, are never read either.\n"
+        "\nSet for the user's own programs (`container` and `process`) of a `local` stack, where the manifest says nothing else, and read by no command: {set}=`true`; with it `ASPNETCORE_ENVIRONMENT`=`Development`. Kept free for such programs and set by none yet: {free}. Variables of `koan env`, `KOAN_<SERVICE>_…`, are never read either.\n"
     ));
     text.push_str(
         "\nAn empty variable counts as unset. `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `CONTAINER_HOST`, `KUBECONFIG`, `NO_COLOR` and `XDG_*` are \
-         honoured. Settings in files: [config.md](config.md).\n",
+         honoured. A server keeps the addresses of engines that it was started with; a command that means others says so. Settings in files: [config.md](config.md).\n",
     );
     text
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Text of `docs/config.md`.

@@ -11,6 +11,7 @@ use crate::arguments::Globals;
 use crate::config::{ConfigFile, Files};
 use crate::failure::Failure;
 use crate::logging::Verbosity;
+use crate::redact::redact;
 
 /// The person's environment, taken once.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +30,7 @@ const fn variable(name: &'static str, meaning: &'static str) -> Variable {
 }
 
 /// Every variable that Koan reads.
-pub(crate) const VARIABLES: [Variable; 11] = [
+pub(crate) const VARIABLES: [Variable; 12] = [
     Variable { old: Some("Koan_ENV"), ..variable("KOAN_ENV", "Profile: local, ci, staging, prod.") },
     variable("KOAN_HOME", "State directory; `$XDG_STATE_HOME/koan`, else `~/.local/state/koan`."),
     variable("KOAN_CONFIG", "User file; `$XDG_CONFIG_HOME/koan/config.yaml`, else `~/.config/koan/config.yaml`."),
@@ -46,11 +47,17 @@ pub(crate) const VARIABLES: [Variable; 11] = [
         old: Some("Koan_PORT_PROBE_MAX"),
         ..variable("KOAN_PORT_PROBE_MAX", "How many ports after a busy one are tried.")
     },
+    variable(
+        "KOAN_OTLP_ENDPOINT",
+        "OTLP endpoint that the user's own programs of a `local` stack get as `OTEL_EXPORTER_OTLP_ENDPOINT`, as it is: it must be reachable from where they run.",
+    ),
     variable("KOAN_LOG", "How much is logged where no flag says it: error, info, verbose, debug, trace."),
 ];
 
-/// Names that CLI-37 keeps for the programs that Koan starts: no setting, so no warning; nothing sets them yet.
-pub(crate) const KEPT_FREE: [&str; 5] = ["KOAN_SEED", "KOAN_RUN_ID", "KOAN_MODE", "KOAN_STEP", "KOAN_DEADLINE"];
+/// Names that Koan sets for the programs that it starts, and reads nowhere (CLI-37).
+pub(crate) const SET: [&str; 1] = ["KOAN_SEED"];
+/// Names that CLI-37 keeps for such programs: no setting, so no warning; nothing sets them yet.
+pub(crate) const KEPT_FREE: [&str; 4] = ["KOAN_RUN_ID", "KOAN_MODE", "KOAN_STEP", "KOAN_DEADLINE"];
 
 impl Environment {
     /// The variables of this process that are valid Unicode.
@@ -135,6 +142,8 @@ pub(crate) struct Settings {
     pub(crate) probe_max: Option<Sourced<u32>>,
     pub(crate) isolated: bool,
     pub(crate) timeout: Option<Duration>,
+    /// What the user's own programs of a `local` stack are told of a collector.
+    pub(crate) otlp_endpoint: Option<String>,
     /// How much is logged where no flag says it.
     pub(crate) verbosity: Option<Verbosity>,
     /// Foreign origins that may call the server; from the user file alone (API-30).
@@ -224,6 +233,7 @@ impl Settings {
             probe_max,
             isolated: isolated.is_some_and(|sourced| sourced.value),
             timeout: timeout.map(|sourced| sourced.value),
+            otlp_endpoint: environment.get(OTLP)?.map(collector).transpose()?,
             verbosity: environment.get("KOAN_LOG")?.map(verbosity).transpose()?,
             allowed_origins: origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
             environment,
@@ -355,6 +365,17 @@ fn switch(text: &str, from: &str) -> Result<bool, Failure> {
             hint: "one of true, false, 1, 0".to_owned(),
         }),
     }
+}
+
+/// Variable that names a collector.
+const OTLP: &str = "KOAN_OTLP_ENDPOINT";
+
+fn collector(text: &str) -> Result<String, Failure> {
+    let uri = text.parse::<http::Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    uri.map(|_| text.to_owned()).ok_or_else(|| Failure::Usage {
+        message: format!("{OTLP}: `{}` is no OTLP endpoint", redact(text)),
+        hint: "write it like http://127.0.0.1:4317".to_owned(),
+    })
 }
 
 fn verbosity(word: &str) -> Result<Verbosity, Failure> {

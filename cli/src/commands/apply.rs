@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::redetect::Redetection;
 use super::{Run, prepare, up};
+use crate::engines::addresses;
 use crate::failure::Failure;
-use crate::home::{Session, Start, api, connect};
+use crate::home::{ServerRecord, Session, Start, api, connect};
 use crate::manifest::Document;
 use crate::output::say;
 
@@ -63,11 +64,16 @@ pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure>
 /// # Errors
 /// As [`connect`].
 pub(crate) async fn open(run: &Run, start: Start) -> Result<Session, Failure> {
-    connect(&run.settings, start).await?.ok_or_else(|| Failure::Home {
+    let session = connect(&run.settings, start).await?.ok_or_else(|| Failure::Home {
         message: "no server runs for this home".to_owned(),
         hint: "`koan up` starts one".to_owned(),
         exit: ExitCode::General,
-    })
+    })?;
+    let record = session.home.as_ref().and_then(ServerRecord::living);
+    if let Some(words) = record.and_then(|record| record.elsewhere(&addresses(&run.settings).ok()?)) {
+        say(run.globals.quiet, &format!("warning: {words}; `koan serve stop`, and the next command starts one that does"));
+    }
+    Ok(session)
 }
 
 /// Applies documents in an order that needs no second try: namespaces, Secrets and ConfigMaps, services, stacks.

@@ -48,37 +48,49 @@ const TOKEN_FILE: &str = "token";
 const VIEWER_TOKEN_FILE: &str = "viewer-token";
 
 pub(crate) async fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
-    let session = apply::open(run, Start::IfNeeded).await?;
-    let home = session.home.ok_or_else(|| Failure::Usage {
-        message: "a cluster has a context already".to_owned(),
-        hint: "leave --context out to work on this machine".to_owned(),
-    })?;
-    let entry = entry(&home, &arguments.name)?;
-    let file = file(run, arguments)?;
+    if run.settings.context.is_some() {
+        return Err(Failure::Usage {
+            message: "a cluster has a context already".to_owned(),
+            hint: "leave --context out to work on this machine".to_owned(),
+        });
+    }
     match arguments.action.unwrap_or(Action::Print) {
-        Action::Print => print(run, &entry),
-        Action::Merge { set_current } => {
-            file.update(|text| entry.merge(text, set_current)).map_err(|error| refused(&error))?;
-            say(
-                run.globals.quiet,
-                &format!(
-                    "{}: context `{}`; try: kubectl --context {} get devstacks",
-                    file.path().display(),
-                    entry.name,
-                    entry.name
-                ),
-            );
-        }
+        Action::Print => print(run, &served(run, arguments).await?),
+        Action::Merge { set_current } => merge(run, arguments, set_current).await?,
         Action::Viewer => {
-            let name = format!("{}-viewer", entry.name);
-            print(run, &ContextEntry { name, token_file: home.root.join(VIEWER_TOKEN_FILE), ..entry });
+            let entry = served(run, arguments).await?;
+            let token_file = run.settings.home.join(VIEWER_TOKEN_FILE);
+            print(run, &ContextEntry { name: format!("{}-viewer", entry.name), token_file, ..entry });
         }
-        Action::Remove => {
-            file.update(|text| entry.remove(text)).map_err(|error| refused(&error))?;
-            say(run.globals.quiet, &format!("{}: no context `{}`", file.path().display(), entry.name));
-        }
+        Action::Remove => remove(run, arguments)?,
     }
     Ok(0)
+}
+
+/// The context of this home, whose server is started if none runs.
+async fn served(run: &Run, arguments: &Arguments) -> Result<ContextEntry, Failure> {
+    let home = apply::open(run, Start::IfNeeded).await?.home;
+    let home = home.ok_or_else(|| Failure::Bug { message: "this machine has no home".to_owned() })?;
+    entry(&home, &arguments.name)
+}
+
+async fn merge(run: &Run, arguments: &Arguments, set_current: bool) -> Result<(), Failure> {
+    let entry = served(run, arguments).await?;
+    let file = file(run, arguments)?;
+    file.update(|text| entry.merge(text, set_current)).map_err(|error| refused(&error))?;
+    let (path, name) = (file.path().display(), &entry.name);
+    say(run.globals.quiet, &format!("{path}: context `{name}`; try: kubectl --context {name} get devstacks"));
+    Ok(())
+}
+
+/// Takes the context of this home out again. Which one is ours shows by its token's file, so no server is asked or started.
+fn remove(run: &Run, arguments: &Arguments) -> Result<(), Failure> {
+    let (name, token_file) = (&arguments.name, run.settings.home.join(TOKEN_FILE));
+    let entry = ContextEntry { name: name.clone(), server: String::new(), ca_pem: String::new(), token_file };
+    let file = file(run, arguments)?;
+    file.update(|text| entry.remove(text)).map_err(|error| refused(&error))?;
+    say(run.globals.quiet, &format!("{}: no context `{name}`", file.path().display()));
+    Ok(())
 }
 
 /// A kubeconfig is YAML; its readers take JSON as well.

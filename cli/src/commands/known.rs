@@ -64,6 +64,13 @@ fn each(map: &Value, visit: &mut impl FnMut(&str, &str)) {
     }
 }
 
+/// Learns a value of a Secret that an API server showed: in base64 below `data`, plain below `stringData`.
+pub(crate) fn learn_encoded(key: &str, value: &koan_core::secret::Secret<String>) {
+    let decoded = STANDARD.decode(value.expose()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    learn(key, value.expose());
+    decoded.iter().for_each(|text| learn(key, text));
+}
+
 fn learn(key: &str, value: &str) {
     if secret_like::hidden(key) {
         redact_learn(value);

@@ -25,9 +25,11 @@ mod environment;
 pub(crate) mod foreground;
 mod held;
 pub(crate) mod known;
+pub(crate) mod names;
 pub(crate) mod plan;
 pub(crate) mod planning;
 pub(crate) mod prepare;
+mod programs;
 mod progress;
 mod promised;
 mod redetect;
@@ -40,6 +42,7 @@ use std::process::ExitCode;
 use crate::arguments::{Cli, Command, Globals};
 use crate::failure::{self, Failure};
 use crate::logging;
+use crate::panics;
 use crate::settings::{Environment, Settings};
 
 /// What every command gets.
@@ -59,7 +62,7 @@ pub(crate) fn supervise(folder: Option<&Path>) -> ExitCode {
 /// Runs one command and prints its failure.
 pub(crate) fn dispatch(cli: Cli) -> ExitCode {
     let format = cli.globals.format();
-    match execute(cli) {
+    match panics::caught(|| execute(cli)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             failure::print(&failure, format);
@@ -75,7 +78,9 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
     if let Command::Up(arguments) = &cli.command {
         settings.isolated |= arguments.isolated;
     }
-    logging::start(&cli.globals, &settings, matches!(cli.command, Command::Serve(_)))?;
+    let serves = matches!(cli.command, Command::Serve(_));
+    logging::start(&cli.globals, &settings, serves)?;
+    panics::watch(serves);
     settings.tell();
     let run = Run { globals: cli.globals, settings };
     match cli.command {

@@ -11,7 +11,7 @@ use koan_crds::{labels, names};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Run, known};
+use super::{Run, known, programs};
 use crate::failure::{Failure, Location, Problem, suggest};
 use crate::manifest::{Document, Found, check_fields, find};
 use crate::settings::{Settings, Source, Sourced};
@@ -164,6 +164,7 @@ fn amend_document(
     if document.kind == "DevStack" {
         settle(&run.settings, &mut document.value);
         amend(&mut document.value)?;
+        programs::tell(&run.settings, &mut document.value);
     }
     document.value["metadata"]["annotations"][labels::PROJECT] = json!(owner(&run.settings, project));
     place(run, project, document);

@@ -5,9 +5,10 @@ use koan_core::validate::ValidPortPolicy;
 
 use super::report::{Check, Verdict};
 use crate::commands::{Run, prepare::prepare};
+use crate::engines::addresses;
 use crate::failure::Failure;
 use crate::home::{self, ServerRecord};
-use crate::settings::{KEPT_FREE, VARIABLES};
+use crate::settings::{KEPT_FREE, SET, VARIABLES};
 
 /// Free space below which the home is at risk, in bytes.
 const LEAST_DISK: u64 = 1 << 30;
@@ -34,7 +35,10 @@ fn lock(run: &Run) -> Check {
     let home = home::Home { root: run.settings.home.clone() };
     match ServerRecord::living(&home) {
         Some(record) if record.version == env!("CARGO_PKG_VERSION") => {
-            Check::ok("home.lock", "server", format!("runs, pid {}", record.pid))
+            match addresses(&run.settings).ok().and_then(|addresses| record.elsewhere(&addresses)) {
+                None => Check::ok("home.lock", "server", format!("runs, pid {}", record.pid)),
+                Some(words) => Check::not_ok("home.lock", "server", Verdict::Warn, words, "koan serve stop"),
+            }
         }
         Some(record) => {
             Check::not_ok("home.lock", "server", Verdict::Warn, format!("Koan {} serves", record.version), "koan serve stop")
@@ -138,7 +142,7 @@ fn manifest(run: &Run) -> Check {
 }
 
 fn known(name: &str) -> bool {
-    KEPT_FREE.contains(&name) || VARIABLES.iter().any(|variable| variable.name == name)
+    KEPT_FREE.contains(&name) || SET.contains(&name) || VARIABLES.iter().any(|variable| variable.name == name)
 }
 
 /// `KOAN_*` names that nobody reads or sets; what `koan env` exported is known by its shape.

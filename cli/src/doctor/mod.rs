@@ -23,6 +23,7 @@ pub(crate) const CHECKS: &[&str] = &[
     "ports.known",
     "net.loopback",
     "net.proxy",
+    "net.hostalias",
     "manifest.valid",
     "env.unknown",
 ];
@@ -32,6 +33,9 @@ pub(crate) async fn examine(run: &Run, wanted: &impl Fn(&str) -> bool) -> Doctor
     let mut checks = Vec::new();
     if CHECKS.iter().any(|id| id.starts_with("engine.") && wanted(id)) {
         checks.extend(engines::checks(run).await);
+    }
+    if wanted("net.hostalias") {
+        checks.push(engines::host_alias(run).await);
     }
     checks.extend(machine::checks(run));
     checks.retain(|check| wanted(&check.id));

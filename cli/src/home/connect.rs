@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use koan_crds::vocabulary::ExitCode;
+use koan_engines::exchange::tells_bodies;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -50,7 +51,9 @@ pub(crate) async fn connect(settings: &Settings, start: Start) -> Result<Option<
         if start == Start::Never {
             return Ok(None);
         }
-        start_server(&home, &[]).await?;
+        // The engines are asked by the server: who traces this run wants its calls, too (ENG-5).
+        let words: &[OsString] = if tells_bodies() { &["--trace".into()] } else { &[] };
+        start_server(&home, words).await?;
     }
     let client = client_of(&home).await?;
     check_version(&client).await?;

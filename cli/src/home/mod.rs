@@ -8,4 +8,4 @@ mod wire;
 pub(crate) use connect::{Session, Start, api, connect, start_server};
 pub(crate) use directory::{Home, instance_of, prepare};
 pub(crate) use process::{ServerRecord, stop_server, tail};
-pub(crate) use wire::WIRE;
+pub(crate) use wire::Told;

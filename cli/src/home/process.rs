@@ -1,5 +1,6 @@
 //! The server process of a home: its record, its start in the background, its end.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -31,14 +32,27 @@ pub(crate) struct ServerRecord {
     pub(crate) start_ticks: u64,
     pub(crate) version: String,
     pub(crate) instance: String,
+    /// Addresses of the container engines that it asks, by name: those of who started it. Absent in records of an older Koan.
+    #[serde(default)]
+    pub(crate) engines: BTreeMap<String, String>,
 }
 
 impl ServerRecord {
     /// The record of this process.
-    pub(crate) fn of_this_process(instance: String) -> Self {
+    pub(crate) fn of_this_process(instance: String, engines: BTreeMap<String, String>) -> Self {
         let pid = std::process::id().cast_signed();
         let start_ticks = start_ticks(pid).unwrap_or_default();
-        Self { pid, start_ticks, version: env!("CARGO_PKG_VERSION").to_owned(), instance }
+        Self { pid, start_ticks, version: env!("CARGO_PKG_VERSION").to_owned(), instance, engines }
+    }
+
+    /// Where the server asks an engine elsewhere than these addresses say, as one sentence; `None` where it does not.
+    pub(crate) fn elsewhere(&self, addresses: &BTreeMap<String, String>) -> Option<String> {
+        let differs = |(engine, wanted): (&String, &String)| {
+            let asked = self.engines.get(engine).filter(|asked| *asked != wanted)?;
+            Some(format!("asks {engine} at {asked}, where it was started so, not at {wanted}"))
+        };
+        let found: Vec<String> = addresses.iter().filter_map(differs).collect();
+        (!found.is_empty()).then(|| format!("the running server {}", found.join(", and ")))
     }
 
     /// The record of a home, where its process still lives.
@@ -144,6 +158,17 @@ mod tests {
     use super::*;
     use crate::home::directory::prepare;
 
+    /// CLI-37: a server that asks an engine elsewhere than this run would says so; one of an older record is believed.
+    #[test]
+    fn a_server_that_asks_another_engine_is_told() {
+        let map = |address: &str| BTreeMap::from([("Docker".to_owned(), address.to_owned())]);
+        let record = |engines| ServerRecord { pid: 1, start_ticks: 1, version: "0".into(), instance: "i".into(), engines };
+        let words = record(map("unix:///a")).elsewhere(&map("unix:///b")).unwrap();
+        assert_eq!(words, "the running server asks Docker at unix:///a, where it was started so, not at unix:///b");
+        assert_eq!(record(map("unix:///a")).elsewhere(&map("unix:///a")), None);
+        assert_eq!(record(BTreeMap::new()).elsewhere(&map("unix:///a")), None);
+    }
+
     /// API-26: whoever starts a server after `serve stop` finds the store free: the process has ended, not only its record.
     #[test]
     fn a_server_is_stopped_once_its_process_has_ended() {
@@ -156,7 +181,13 @@ mod tests {
         let mut said = [0_u8; 5];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
         let pid = child.id().cast_signed();
-        let record = ServerRecord { pid, start_ticks: start_ticks(pid).unwrap(), version: "0".into(), instance: "i".into() };
+        let record = ServerRecord {
+            pid,
+            start_ticks: start_ticks(pid).unwrap(),
+            version: "0".into(),
+            instance: "i".into(),
+            engines: BTreeMap::new(),
+        };
         record.write(&home).unwrap();
         assert!(stop_server(&home).unwrap());
         assert!(!record.lives(), "the process goes on after its record");

@@ -1,19 +1,20 @@
-//! Requests to an API server, told one by one (CLI-3). Bodies stay out: a Secret travels in some of them.
+//! Requests to an API server, told one by one (CLI-3): the record of [`koan_engines::exchange`], as a layer of kube's client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use hyper::body::Body as HttpBody;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use koan_engines::exchange::{Exchange, ToldBody, tells_bodies};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
 use tower::util::option_layer;
 use tower::{BoxError, Layer, Service, ServiceExt as _};
 
-/// Target of the records about requests.
-pub(crate) const WIRE: &str = "koan::wire";
+use crate::commands::known;
 
 /// A client that tells its requests.
 ///
@@ -40,8 +41,9 @@ pub(super) fn home_client(config: Config) -> kube::Result<Client> {
     Ok(authorised.with_layer(&Told).build())
 }
 
+/// Tells each request of a service and its answer.
 #[derive(Clone, Copy)]
-struct Told;
+pub(crate) struct Told;
 
 impl<S> Layer<S> for Told {
     type Service = Telling<S>;
@@ -51,38 +53,37 @@ impl<S> Layer<S> for Told {
     }
 }
 
-struct Telling<S>(S);
+/// A service whose requests are told.
+#[derive(Clone)]
+pub(crate) struct Telling<S>(S);
 
 impl<S, B> Service<Request<Body>> for Telling<S>
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Future: Send + 'static,
     S::Error: std::fmt::Display,
+    B: HttpBody<Data = Bytes>,
 {
-    type Response = Response<B>;
+    type Response = Response<ToldBody<B>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        tracing::trace!(target: WIRE, %method, %uri, "request");
-        let begun = Instant::now();
+        let exchange = Exchange::begin(request.method(), &request.uri().to_string(), known::learn_encoded);
+        let sent = tells_bodies().then(|| request.body().try_clone()).flatten();
         let answer = self.0.call(request);
         Box::pin(async move {
-            let answer = answer.await;
-            let milliseconds = begun.elapsed().as_millis();
-            match &answer {
-                Ok(response) => {
-                    let status = response.status().as_u16();
-                    tracing::debug!(target: WIRE, %method, %uri, status, milliseconds, "answer");
-                }
-                Err(error) => tracing::debug!(target: WIRE, %method, %uri, milliseconds, "no answer: {error}"),
+            // The body is in memory already: nothing is waited for.
+            if let Some(bytes) = async { sent?.collect_bytes().await.ok() }.await {
+                exchange.tell("request body", &bytes, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             }
-            answer
+            let answer = answer.await;
+            exchange.answered(answer.as_ref().map(Response::status));
+            answer.map(|response| response.map(|body| exchange.answer(body)))
         })
     }
 }

@@ -6,15 +6,17 @@ use koan_apiserver::{ListenOptions, Server, ServerError, Sqlite, prepare};
 use koan_controller::{Controllers, StoreReader};
 use koan_crds::events::Event;
 use koan_crds::vocabulary::ExitCode;
+use koan_engines::exchange::tells_bodies;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, spawn, spawn_blocking};
+use tower::Layer as _;
 use tracing::{error, info};
 
 use super::reader::HomeSnapshot;
 use super::{memory, pods};
-use crate::engines::Engines;
+use crate::engines::{Engines, addresses};
 use crate::failure::Failure;
-use crate::home::{Home, ServerRecord};
+use crate::home::{Home, ServerRecord, Told};
 use crate::settings::Settings;
 
 /// Worker threads at most.
@@ -56,7 +58,7 @@ async fn run(home: &Home, settings: &Settings, options: &Options, workers: usize
     let ended = end()?;
     let listening = server.listen(listen).await.map_err(|error| refused(&error))?;
     // Last: who sees the record finds the kubeconfig of this process, not the one of a process that was killed.
-    ServerRecord::of_this_process(engines.instance().0.clone()).write(home)?;
+    ServerRecord::of_this_process(engines.instance().0.clone(), addresses(settings)?).write(home)?;
     info!(event_id = Event::ServerStarted.id(), url = listening.url(), "server started");
     let controllers = options.controllers.then(|| controllers(&server, &engines));
     if let Some(controllers) = &controllers {
@@ -106,7 +108,7 @@ fn ended_well<T>(result: Result<T, JoinError>) -> Result<T, Failure> {
 }
 
 fn controllers(server: &Server, engines: &Engines) -> Controllers {
-    let client = kube::Client::new(server.service(), "default");
+    let client = client(server);
     Controllers::builder(client, engines.instance().clone(), catalogue(), Arc::new(LiveProber::default()))
         .engines(engines.all().to_vec())
         .reader(Arc::new(StoreReader::new(HomeSnapshot(server.snapshot_reader()))))
@@ -117,6 +119,15 @@ async fn show_pods(server: &Server, controllers: Option<&Controllers>) {
     match controllers {
         Some(controllers) => pods::show(&controllers.mirror(), &server.mirrors(), &server.snapshot_reader()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// The controllers' client; its requests are told where somebody listens, and cost nothing elsewhere.
+fn client(server: &Server) -> kube::Client {
+    if tells_bodies() {
+        kube::Client::new(Told.layer(server.service()), "default")
+    } else {
+        kube::Client::new(server.service(), "default")
     }
 }
 

@@ -3,7 +3,7 @@
 use koan_tests::until;
 use serde_json::Value;
 
-use crate::program::{Koan, SHOP};
+use crate::program::{HEAD, Koan, SHOP};
 
 /// SEC-5: CA and token are replaced by one command; the old kubeconfig is refused, the new one works, the stack goes on.
 #[test]
@@ -200,6 +200,55 @@ fn a_context_becomes_current_only_when_asked() {
     assert!(!std::fs::read_to_string(&file).unwrap_or_default().contains("mine"));
     assert!(koan.run(&["context", "print"]).code(0).stdout.contains("tokenFile"));
     assert!(koan.run(&["status", "--context", "nowhere"]).code(2).stderr.contains("nowhere"));
+}
+
+/// API-33: the context is taken out without a server, and none is started for it.
+#[test]
+fn a_context_is_removed_without_a_server() {
+    let koan = Koan::new();
+    let file = koan.project().join("config").display().to_string();
+    koan.run(&["context", "merge", "--kubeconfig", &file]).code(0);
+    koan.run(&["serve", "stop"]).code(0);
+    koan.run(&["context", "remove", "--kubeconfig", &file]).code(0);
+    assert!(!std::fs::read_to_string(&file).unwrap_or_default().contains("koan"));
+    assert!(!koan.serves(), "a server was started");
+}
+
+/// CLI-37: a server goes on with the engines of who started it; a run that names others says so, and `doctor` has the remedy.
+#[test]
+fn a_server_of_other_engines_is_told() {
+    let koan = Koan::with(SHOP);
+    koan.run(&["apply"]).code(0);
+    assert!(!koan.run(&["apply"]).code(0).stderr.contains("asks Docker"));
+    let koan = koan.set("DOCKER_HOST", "unix:///nonexistent/other.sock");
+    let told = koan.run(&["apply"]).code(0).stderr;
+    let words = "asks Docker at unix:///nonexistent/engine.sock, where it was started so, not at unix:///nonexistent/other.sock";
+    assert!(told.contains(words) && told.contains("koan serve stop"), "{told}");
+    let check = koan.run(&["doctor", "--check", "home.lock", "-o", "json"]).code(0).json();
+    assert_eq!(
+        (&check["checks"][0]["status"], &check["checks"][0]["remedy"]),
+        (&"Warn".into(), &"koan serve stop".into()),
+        "{check}"
+    );
+}
+
+/// CLI-37: programs of a `local` stack are told of the collector and of the profile; a text that is no endpoint is refused.
+#[test]
+fn programs_get_the_variables_of_their_profile() {
+    let print = "echo seed=$KOAN_SEED aspnet=$ASPNETCORE_ENVIRONMENT otlp=$OTEL_EXPORTER_OTLP_ENDPOINT end; exec sleep 600";
+    let manifest = format!(
+        "{HEAD}  services:\n  - name: web\n    process: {{command: [sh, -c, '{print}']}}\n    health: {{log: {{pattern: end}}}}\n"
+    );
+    let koan = Koan::with(&manifest).set("KOAN_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+    koan.up(&[]).code(0);
+    let line = koan.run(&["logs", "web", "--no-prefix"]).code(0).stdout;
+    assert_eq!(line.lines().next(), Some("seed=true aspnet=Development otlp=http://127.0.0.1:4317 end"), "{line}");
+    let koan = koan.set("KOAN_OTLP_ENDPOINT", "ftp://user:hunter2@collector");
+    let refused = koan.run(&["validate"]).code(2).stderr;
+    assert!(
+        refused.contains("KOAN_OTLP_ENDPOINT") && refused.contains("http://127.0.0.1:4317") && !refused.contains("hunter2"),
+        "{refused}"
+    );
 }
 
 /// CLI-40: `init` writes a manifest that `validate` takes, and never over one that is there.

@@ -67,3 +67,29 @@ fn a_server_in_the_background_takes_its_flags() {
     assert!(started.iter().any(|record| record["event_id"] == 48_090), "{text}");
     assert!(koan.run(&["serve", "--background"]).code(0).stderr.contains("a server runs, pid"));
 }
+
+/// CLI-3, CLI-34, ENG-5: `--trace` shows what requests and answers hold, the values of Secrets and secret-like variables hidden; the
+/// server that it starts traces, too.
+#[test]
+fn a_trace_shows_bodies_without_secrets() {
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {username: sentinel-name, password: tr0ub4dor-x}\n";
+    let koan = Koan::with(&format!("{SHOP}{secret}"));
+    let output = koan.run(&["up", "--no-wait", "--trace"]).code(0);
+    let body = |part: &str, kind: &str| {
+        let holds = |line: &&str| line.contains(&format!(": {part} ")) && line.contains(&format!("\"kind\":\"{kind}\""));
+        output.stderr.lines().find(holds).unwrap_or_else(|| panic!("no {part} of a {kind}: {}", output.stderr)).to_owned()
+    };
+    assert!(body("request body", "Secret").contains("\"username\":\"***\""), "{output:?}");
+    for text in [body("request body", "DevStack"), body("answer body", "DevStack")] {
+        assert!(text.contains("\"name\":\"API_TOKEN\"") && text.contains("method=PATCH"), "{text}");
+    }
+    koan.run(&["wait", "shop", "--timeout", "60s"]).code(0);
+    koan.run(&["env", "--reveal"]).code(0);
+    let log = std::fs::read_to_string(koan.home().join("server.log")).unwrap();
+    assert!(log.contains("answer body") && log.contains("koan::wire"), "{log}");
+    for text in [&output.stderr, &log] {
+        for value in ["tr0ub4dor-x", "sentinel-name", "dHIwdWI0ZG9yLXg", "c2VudGluZWwtbmFtZQ", "tok-123456", "hunter2x"] {
+            assert!(!text.contains(value), "{value}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Commands that read: outputs, formats, logs, reasons, and what stays hidden.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::program::{HEAD, Koan, SHOP};
@@ -150,5 +152,76 @@ fn words_that_are_no_commands_stay_unknown() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = koan.run(&["completion", shell]).code(0).stdout;
         assert!(script.contains("koan") && !script.contains("extension"), "{shell}");
+    }
+}
+
+/// Section 2 of cli.md: names of stacks and services are completed from manifest and server; no server is started, no home is made,
+/// and what cannot be read gives nothing.
+#[test]
+fn names_are_completed() {
+    let koan = Koan::with(SHOP);
+    let names = |koan: &Koan, words: &[&str]| koan.run(&[&["complete-names"], words].concat()).code(0).stdout;
+    assert_eq!(names(&koan, &["up"]), "shop\n");
+    assert_eq!(names(&koan, &["why"]), "api\nweb\n");
+    assert_eq!(names(&koan, &["wait"]), "shop\nshop/api\nshop/web\n");
+    assert_eq!(names(&koan, &["logs"]), "api\nshop\nweb\n");
+    assert_eq!(names(&koan, &["validate"]), "");
+    assert!(!koan.home().exists(), "a home was made");
+    koan.run(&["apply"]).code(0);
+    std::fs::remove_file(koan.project().join("koan.yaml")).unwrap();
+    assert_eq!(names(&koan, &["status"]), "shop\n", "the server knows it");
+    assert_eq!(names(&koan, &["-n", "other", "status"]), "");
+    koan.run(&["serve", "stop"]).code(0);
+    assert_eq!(names(&koan, &["status"]), "");
+    assert!(!koan.serves(), "a server was started");
+    koan.write("koan.yaml", "spec: [");
+    assert_eq!(names(&koan, &["status"]), "");
+}
+
+/// What a shell of these flags says to a line of its own language, with `koan` on its path; `None` where the shell is missing, which CI
+/// does not allow.
+fn in_shell(koan: &Koan, shell: &[&str], line: &str) -> Option<String> {
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_koan")).parent().unwrap();
+    let mut command = Command::new(shell[0]);
+    command.args(&shell[1..]).args(["-c", line]).current_dir(koan.project()).env_clear();
+    command.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
+    command.env("HOME", koan.person()).env("KOAN_HOME", koan.home());
+    match command.output() {
+        Ok(output) => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Err(error) if std::env::var_os("CI").is_some() => panic!("{}: {error}", shell[0]),
+        Err(error) => {
+            println!("SKIPPED {}: {error}", shell[0]);
+            None
+        }
+    }
+}
+
+/// Section 2 of cli.md, CLI-40: in real shells the scripts offer commands, flags and names.
+#[test]
+fn shells_complete_names() {
+    let koan = Koan::with(SHOP);
+    for shell in ["bash", "zsh", "fish"] {
+        koan.write(&format!("script.{shell}"), &koan.run(&["completion", shell]).code(0).stdout);
+    }
+    let bash = |words: &str, index: u8| {
+        let typed = format!("COMP_WORDS=({words}); COMP_CWORD={index}; _koan_names koan \"${{COMP_WORDS[{index}]}}\" ''");
+        in_shell(&koan, &["bash", "--norc"], &format!("source script.bash; {typed}; printf '%s\\n' \"${{COMPREPLY[@]}}\""))
+            .unwrap()
+    };
+    let of_status = bash("koan status ''", 2);
+    assert!(of_status.lines().any(|line| line == "shop") && !of_status.contains("[NAME]"), "{of_status}");
+    assert_eq!(bash("koan why w", 2), "web\n");
+    assert!(bash("koan stat", 1).contains("status"));
+    assert!(!bash("koan status --w", 2).contains("shop"));
+    for (words, offered) in [("koan status ", "shop"), ("koan logs shop w", "web"), ("koan stat", "status")] {
+        let line = format!("source script.fish; complete -C '{words}'");
+        let Some(text) = in_shell(&koan, &["fish", "--no-config"], &line) else { break };
+        assert!(text.lines().any(|line| line.split('\t').next() == Some(offered)), "{words}: {text}");
+    }
+    let zsh = "compdef() { :; }; compadd() { print -l -- $found; }; source ./script.zsh; LBUFFER='koan why w'; _koan_names";
+    if let Some(text) = in_shell(&koan, &["zsh", "-f"], zsh) {
+        assert_eq!(text, "api\nweb\n");
+        let script = std::fs::read_to_string(koan.project().join("script.zsh")).unwrap();
+        assert!(script.contains("the only one:_koan_names'"), "{script}");
     }
 }

@@ -37,13 +37,15 @@ const COMMANDS: [&[&str]; 26] = [
 ];
 
 /// What differs between two runs of the same thing.
-const FILTERS: [(&str, &str); 12] = [
+const FILTERS: [(&str, &str); 14] = [
     // Which places are asked for a host service depends on the machine.
     (r"(?m)^ *(host\.\S+|\[::1\]|[\d.]+):\d+  .*\n", ""),
     (r#"(?m)^ *"(host\.\S+|\[::1\]|[\d.]+):\d+  [^"]*",?\n"#, ""),
     (r#""(host\.\S+|\[::1\]|[\d.]+):\d+  [^"]*",?"#, ""),
     (r"/tmp/koan-cli-[A-Za-z0-9]+", "[folder]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
+    (r"suite-[0-9a-f]+", "[suite]"),
+    (r#"held by [^;)"\n]+"#, "held by [holder]"),
     (r"pid:? \d+", "pid [pid]"),
     (r#""pid": \d+"#, r#""pid": [pid]"#),
     (r"-[0-9a-f]{10}\b", "-[tag]"),
@@ -130,4 +132,29 @@ fn failures_of_each_exit_code() {
         snapshot(&format!("{name}.human"), &shown(&koan.run(words).code(code)));
         snapshot(&format!("{name}.json"), &shown(&koan.run(&[words, &["-o", "json"]].concat()).code(code)));
     }
+}
+
+/// CLI-17, CLI-31, CLI-32, CLI-40: exit code 5, where a host port that must be had is held: under `conflicts: Fail`, or fixed by `--port`;
+/// `plan` says so, and `up` before anything is made.
+#[test]
+fn a_port_that_cannot_be_had_ends_with_5() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let service = "  services:\n  - name: cache\n    adapter: redis\n    provisioning: {mode: Always}\n";
+    let declared = format!("    ports: [{{name: redis, containerPort: 6379, hostPort: {port}, publish: true}}]\n");
+    let policy = "  engine: {name: Process}\n  ports: {conflicts: Fail}\n";
+    let koan = Koan::with(&format!("{HEAD}{policy}{service}{declared}"));
+    // The program is only looked for: nothing gets as far as to start it.
+    let program = koan.write("bin/redis-server", "#!/bin/sh\nexit 1\n");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", koan.project().join("bin").display(), std::env::var("PATH").unwrap());
+    let koan = koan.set("PATH", &path);
+    let shown = |output: Output| shown(&output).replace(&port, "[port]");
+    snapshot("exit-5.human", &shown(koan.run(&["plan"]).code(5)));
+    snapshot("exit-5.json", &shown(koan.run(&["plan", "-o", "json"]).code(5)));
+    let failed = koan.up(&["-o", "json", "--progress", "none"]).code(5).error();
+    assert_eq!((&failed["exit"], &failed["reason"]), (&5.into(), &"Conflict".into()), "{failed}");
+    koan.write("koan.yaml", &format!("{HEAD}  engine: {{name: Process}}\n{service}"));
+    let failed = koan.up(&["-o", "json", "--progress", "none", "--port", &format!("cache={port}")]).code(5).error();
+    assert_eq!(failed["exit"], 5, "{failed}");
 }

@@ -2,6 +2,7 @@
 //! connection strings, each with the login that is bound to it alone. Pure; a text that is no candidate is passed over, since a shell
 //! may hold anything.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use koan_core::candidate::{ParsedCandidate, own_authorities, parse};
@@ -66,7 +67,7 @@ fn main_port(recipe: &Recipe) -> Option<u16> {
 /// Names such as host, port and password that say one thing together; without a host they say nothing.
 fn together(recipe: &Recipe, variables: &BTreeMap<String, String>) -> Option<(String, ParsedCandidate)> {
     let [host, port, user, password, database] = recipe.candidate_parts?;
-    let value = |name: &str| variables.get(name).filter(|text| !text.is_empty()).map(String::as_str);
+    let value = |name: &str| variables.get(name).filter(|text| !text.is_empty()).map(|text| Cow::from(text.as_str()));
     let parts = Parts {
         host: value(host)?,
         port: value(port),
@@ -81,24 +82,25 @@ fn together(recipe: &Recipe, variables: &BTreeMap<String, String>) -> Option<(St
 
 /// `Host=…;Port=…;Username=…;Password=…` or `host:port,password=…`, keys in any case; or a URL after all.
 fn connection_string(text: &str, recipe: &Recipe) -> Option<ParsedCandidate> {
-    if text.contains("://") {
+    if text.split('=').next().is_some_and(|start| start.contains("://")) {
         return url(text, recipe);
     }
-    let separator = if text.contains(';') { ';' } else { ',' };
     let mut parts = Parts::default();
-    for item in text.split(separator).map(str::trim).filter(|item| !item.is_empty()) {
+    let keywords = is_keywords(text);
+    for item in items(text, keywords) {
         let Some((key, value)) = item.split_once('=') else {
-            (parts.host, parts.port) = item.rsplit_once(':').map_or((item, None), |(host, port)| (host, Some(port)));
+            let (host, port) = item.rsplit_once(':').map_or((item, None), |(host, port)| (host, Some(port)));
+            (parts.host, parts.port) = (host.into(), port.map(Cow::from));
             continue;
         };
-        let value = value.trim();
+        let value = if keywords { unquoted(value.trim()) } else { value.trim().into() };
         match key.trim().to_ascii_lowercase().as_str() {
             "host" | "server" | "data source" => parts.host = value,
             "port" => parts.port = Some(value),
             "username" | "user id" | "user" | "uid" => parts.user = Some(value),
             "password" | "pwd" => parts.password = Some(value),
             "database" | "initial catalog" | "defaultdatabase" => parts.database = Some(value),
-            "ssl" if value.eq_ignore_ascii_case("true") => parts.mode = Some(TlsMode::VerifyFull.as_str()),
+            "ssl" if value.eq_ignore_ascii_case("true") => parts.mode = Some(TlsMode::VerifyFull.as_str().into()),
             "ssl mode" | "sslmode" => parts.mode = Some(value),
             "root certificate" | "sslrootcert" => parts.authorities = Some(value),
             _unknown => {}
@@ -107,33 +109,73 @@ fn connection_string(text: &str, recipe: &Recipe) -> Option<ParsedCandidate> {
     parts.candidate(recipe)
 }
 
+/// `key=value` of ADO.NET between semicolons; with an address first, between commas, it is StackExchange's Redis client's.
+fn is_keywords(text: &str) -> bool {
+    text.contains(';') && text.split([';', ',']).next().is_some_and(|first| first.contains('='))
+}
+
+/// The items of a connection string. A value of ADO.NET may hold its separator between quotes; for Redis quotes mean nothing.
+fn items(text: &str, keywords: bool) -> impl Iterator<Item = &str> {
+    let separator = if keywords { ';' } else { ',' };
+    let mut found = Vec::new();
+    let (mut start, mut in_value, mut may_open, mut quote) = (0, false, false, None);
+    for (at, c) in text.char_indices() {
+        match quote {
+            // A doubled quote closes and opens again.
+            Some(open) if c == open => (quote, may_open) = (None, true),
+            Some(_) => {}
+            None if c == separator => {
+                found.push(&text[start..at]);
+                (start, in_value, may_open) = (at + c.len_utf8(), false, false);
+            }
+            None if keywords && may_open && matches!(c, '"' | '\'') => quote = Some(c),
+            None if c == '=' && !in_value => (in_value, may_open) = (true, true),
+            None => may_open &= c.is_whitespace(),
+        }
+    }
+    found.push(&text[start..]);
+    found.into_iter().map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// A value without its quotes; a doubled quote inside is one.
+fn unquoted(value: &str) -> Cow<'_, str> {
+    for quote in ['"', '\''] {
+        let inner = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        if let Some(inner) = inner {
+            return inner.replace(&format!("{quote}{quote}"), &quote.to_string()).into();
+        }
+    }
+    value.into()
+}
+
 #[derive(Default)]
 struct Parts<'a> {
-    host: &'a str,
-    port: Option<&'a str>,
-    user: Option<&'a str>,
-    password: Option<&'a str>,
-    database: Option<&'a str>,
-    mode: Option<&'a str>,
-    authorities: Option<&'a str>,
+    host: Cow<'a, str>,
+    port: Option<Cow<'a, str>>,
+    user: Option<Cow<'a, str>>,
+    password: Option<Cow<'a, str>>,
+    database: Option<Cow<'a, str>>,
+    mode: Option<Cow<'a, str>>,
+    authorities: Option<Cow<'a, str>>,
 }
 
 impl Parts<'_> {
-    fn candidate(&self, recipe: &Recipe) -> Option<ParsedCandidate> {
+    fn candidate(self, recipe: &Recipe) -> Option<ParsedCandidate> {
         let port = match self.port {
             Some(text) => text.parse::<u16>().ok().filter(|port| *port > 0)?,
             None => main_port(recipe)?,
         };
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_owned() };
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
+        let host = if bare.contains(':') { format!("[{bare}]") } else { bare.to_owned() };
         let address: Address = parse(&format!("{host}:{port}"), None).ok()?.address;
-        let password = self.password.map(|text| Secret::new(text.to_owned()));
-        let mode = self.mode.map_or(Ok(None), TlsMode::parse).ok()?;
-        let authorities = self.authorities.filter(|path| own_authorities(path)).map(str::to_owned);
-        let login = Login { username: self.user.map(str::to_owned), password, token: None };
+        let password = self.password.map(|text| Secret::new(text.into_owned()));
+        let mode = self.mode.map_or(Ok(None), |mode| TlsMode::parse(&mode)).ok()?;
+        let authorities = self.authorities.map(Cow::into_owned).filter(|path| own_authorities(path));
+        let login = Login { username: self.user.map(Cow::into_owned), password, token: None };
         Some(ParsedCandidate {
             scheme: None,
             address,
-            database: self.database.map(str::to_owned),
+            database: self.database.map(Cow::into_owned),
             login: (login != Login::default()).then_some(login),
             tls: mode.map(|mode| Tls { mode, authorities }),
         })
@@ -191,7 +233,38 @@ mod tests {
         assert!(read("redis", &[("REDIS_URL", "")]).is_empty());
     }
 
+    /// DET-11: values between quotes are read as ADO.NET's readers do; in a list between commas quotes mean nothing.
+    #[test]
+    fn quoted_values_are_read() {
+        let login = |adapter: &str, text: &str| {
+            let name = if adapter == "redis" { "ConnectionStrings__Redis" } else { "ConnectionStrings__Postgres" };
+            let found = read(adapter, &[(name, text)]).pop().unwrap().1.login.unwrap();
+            (found.username.unwrap_or_default(), found.password.unwrap().expose().clone())
+        };
+        let pair = |user: &str, password: &str| (user.to_owned(), password.to_owned());
+        assert_eq!(login("postgres", r#"Host=h;Username="a;b";Password='x"=;'"#), pair("a;b", r#"x"=;"#));
+        assert_eq!(login("postgres", r#"Host=h;Username=u;Password="say ""hi"" ';"""#), pair("u", r#"say "hi" ';""#));
+        assert_eq!(login("postgres", "Host=h;Username=u;Password=a=b'c"), pair("u", "a=b'c"));
+        assert_eq!(login("redis", r#"h:6379,user=u,password="x;y""#), pair("u", r#""x;y""#));
+    }
+
     proptest::proptest! {
+        /// DET-32, P6: whatever user, password and database are, the `ado` output is read back as they were.
+        #[test]
+        fn p6_an_ado_connection_string_round_trips(user in "\\PC{1,12}", password in "[ -~äß\t\n]{1,20}", database in "[a-z ;='\"]{1,8}") {
+            let written = |text: &str| koan_core::outputs::keyword_value(text);
+            let text = format!(
+                "Host=127.0.0.1;Port=5433;Database={};Username={};Password={}",
+                written(&database), written(&user), written(&password)
+            );
+            let candidate = read("postgres", &[("ConnectionStrings__Postgres", &text)]).pop().unwrap().1;
+            let login = candidate.login.unwrap();
+            proptest::prop_assert_eq!(candidate.address.to_string(), "127.0.0.1:5433");
+            proptest::prop_assert_eq!(candidate.database, Some(database));
+            proptest::prop_assert_eq!(login.username, Some(user));
+            proptest::prop_assert_eq!(login.password.map(|password| password.expose().clone()), Some(password));
+        }
+
         /// P6: whatever a shell holds, reading it ends without a fault.
         #[test]
         fn p6_any_environment_is_read(text in ".{0,120}") {

@@ -167,6 +167,27 @@ pub struct EngineInfo {
     pub rootless: bool,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// What it says of the machine that it runs on.
+    pub machine: EngineMachine,
+}
+
+/// What an engine says of its machine, where it says it; for people who look for a fault (CLI-33).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineMachine {
+    /// Version of the control groups and who manages them, such as `v2 (systemd)`.
+    pub cgroup: Option<String>,
+    /// Driver that stores images and containers.
+    pub storage: Option<String>,
+    /// It has a runtime that gives GPUs to containers.
+    pub gpu_runtime: bool,
+    /// Whole seconds by which its clock is ahead of ours, negative where it is behind; `None` up to [`EngineMachine::CLOCK_SECONDS`].
+    pub clock_ahead: Option<i64>,
+}
+
+impl EngineMachine {
+    /// Difference of two clocks that does no harm, in seconds.
+    pub const CLOCK_SECONDS: i64 = 2;
 }
 
 /// What an engine can do (ENG-2).

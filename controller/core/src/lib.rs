@@ -19,6 +19,7 @@ pub mod probe;
 pub mod quantity;
 pub mod questions;
 pub mod recipe;
+pub mod redact;
 pub mod render;
 pub mod secret;
 pub mod step;

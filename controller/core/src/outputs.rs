@@ -33,10 +33,10 @@ pub fn outputs(service: &ValidService, recipe: Option<&Recipe>, source: &OutputS
         found.insert((*name).to_owned(), Secret::new(value.clone()));
     }
     if let Some(pattern) = url_pattern(&service.endpoint, recipe) {
-        found.insert("url".to_owned(), Secret::new(fill(&pattern, &values)));
+        found.insert("url".to_owned(), Secret::new(fill(&pattern, &values, Syntax::Url)));
     }
     for (name, pattern) in recipe.map_or(&[][..], |recipe| recipe.outputs) {
-        found.insert((*name).to_owned(), Secret::new(fill(pattern, &values)));
+        found.insert((*name).to_owned(), Secret::new(fill(pattern, &values, Syntax::of(name))));
     }
     found
 }
@@ -71,7 +71,7 @@ pub fn safe_endpoint(service: &ValidService, recipe: Option<&Recipe>, address: &
         values.scheme = scheme(recipe, tls).to_owned();
     }
     match own.map(|recipe| recipe.url_pattern.to_owned()).or_else(|| url_pattern(&service.endpoint, recipe)) {
-        Some(pattern) => fill(&pattern, &values),
+        Some(pattern) => fill(&pattern, &values, Syntax::Url),
         None => address.to_string(),
     }
 }
@@ -128,26 +128,42 @@ fn url_pattern(policy: &EndpointPolicy, recipe: Option<&Recipe>) -> Option<Strin
     own.or_else(|| recipe.map(|recipe| recipe.url_pattern.to_owned())).or_else(|| Some("{scheme}://{host}:{port}".to_owned()))
 }
 
+/// How values are written into an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Syntax {
+    /// Percent-encoded for their place.
+    Url,
+    /// `Keyword=value;…` of ADO.NET.
+    Keywords,
+}
+
+impl Syntax {
+    /// The syntax of an output by its name: `ado` means ADO.NET in every adapter (detection.md section 7), the others are URLs.
+    fn of(output: &str) -> Self {
+        if output == "ado" { Self::Keywords } else { Self::Url }
+    }
+}
+
 /// Fills a pattern; a part in `[…]` goes where one of its values is absent.
-fn fill(pattern: &str, values: &Filled) -> String {
+fn fill(pattern: &str, values: &Filled, syntax: Syntax) -> String {
     let mut text = String::new();
     let mut rest = pattern;
     while let Some(start) = rest.find('[') {
         let Some(end) = rest[start..].find(']').map(|end| start + end) else { break };
-        text.push_str(&flat(&rest[..start], values));
-        if complete(&rest[start + 1..end], values) {
-            text.push_str(&flat(&rest[start + 1..end], values));
+        text.push_str(&flat(&rest[..start], values, syntax));
+        if complete(&rest[start + 1..end], values, syntax) {
+            text.push_str(&flat(&rest[start + 1..end], values, syntax));
         }
         rest = &rest[end + 1..];
     }
-    text.push_str(&flat(rest, values));
+    text.push_str(&flat(rest, values, syntax));
     // Without a login nothing stands before the host.
     text.replacen("://@", "://", 1)
 }
 
 /// True where every placeholder of the part has a value.
-fn complete(part: &str, values: &Filled) -> bool {
-    placeholders(part).iter().all(|name| lookup(name, values).is_some())
+fn complete(part: &str, values: &Filled, syntax: Syntax) -> bool {
+    placeholders(part).iter().all(|name| lookup(name, values, syntax).is_some())
 }
 
 fn placeholders(part: &str) -> Vec<&str> {
@@ -155,7 +171,7 @@ fn placeholders(part: &str) -> Vec<&str> {
 }
 
 /// Fills every placeholder of a part.
-fn flat(part: &str, values: &Filled) -> String {
+fn flat(part: &str, values: &Filled, syntax: Syntax) -> String {
     let mut text = String::new();
     let mut rest = part;
     while let Some(start) = rest.find('{') {
@@ -164,15 +180,15 @@ fn flat(part: &str, values: &Filled) -> String {
             rest = &rest[start..];
             break;
         };
-        text.push_str(&lookup(&rest[start + 1..end], values).unwrap_or_default());
+        text.push_str(&lookup(&rest[start + 1..end], values, syntax).unwrap_or_default());
         rest = &rest[end + 1..];
     }
     text.push_str(rest);
     text
 }
 
-/// Value of a placeholder: `scheme`, an output, or `port:<container port>`; encoded for its place in a URL.
-fn lookup(name: &str, values: &Filled) -> Option<String> {
+/// Value of a placeholder: `scheme`, an output, or `port:<container port>`; written as the syntax wants it in its place.
+fn lookup(name: &str, values: &Filled, syntax: Syntax) -> Option<String> {
     if let Some(container) = name.strip_prefix("port:") {
         let container: u16 = container.parse().ok()?;
         return Some(values.ports.get(&container).copied().unwrap_or(container).to_string());
@@ -181,11 +197,25 @@ fn lookup(name: &str, values: &Filled) -> Option<String> {
         "scheme" => return Some(values.scheme.clone()),
         other => values.plain.get(other)?,
     };
-    Some(match name {
-        "host" if raw.contains(':') => format!("[{raw}]"),
-        "user" | "password" | "database" | "token" | "sslrootcert" => percent_encode(raw),
-        _ => raw.clone(),
+    Some(match (name, syntax) {
+        ("host", _) if raw.contains(':') => format!("[{raw}]"),
+        (_, Syntax::Keywords) => keyword_value(raw),
+        ("user" | "password" | "database" | "token" | "sslrootcert", Syntax::Url) => percent_encode(raw),
+        (_, Syntax::Url) => raw.clone(),
     })
+}
+
+/// A value of an ADO.NET connection string, by the rules of `DbConnectionStringBuilder`: as it is where it holds no quote, `=`, `;`,
+/// space or control character; between single quotes where it holds double ones alone; else between double ones, each doubled.
+pub fn keyword_value(text: &str) -> String {
+    let plain = |c: char| !matches!(c, '"' | '\'' | '=' | ';') && !c.is_whitespace() && !c.is_control();
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else if text.contains('"') && !text.contains('\'') {
+        format!("'{text}'")
+    } else {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    }
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.

@@ -4,6 +4,7 @@
 
 mod contract;
 mod declared;
+pub mod exchange;
 mod interactive;
 mod missing;
 pub mod moby;

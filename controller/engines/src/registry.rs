@@ -14,6 +14,8 @@ use crate::{Engine, EngineError};
 pub struct Place {
     /// Its address.
     pub endpoint: Endpoint,
+    /// Other places where it might have listened.
+    pub looked_at: Vec<Endpoint>,
     /// Where logins of image registries stand.
     pub logins: RegistryLogins,
 }
@@ -73,8 +75,9 @@ pub static ENGINES: &[Registered] = &[
 ];
 
 fn moby(settings: &EngineSettings, dialect: &'static Dialect, place: &Place) -> Result<Arc<dyn Engine>, EngineError> {
-    let Place { endpoint, logins } = place.clone();
-    let options = MobyOptions { endpoint, dialect, secrets_dir: settings.secrets_dir.clone(), cores: settings.cores, logins };
+    let Place { endpoint, looked_at, logins } = place.clone();
+    let (secrets_dir, cores) = (settings.secrets_dir.clone(), settings.cores);
+    let options = MobyOptions { endpoint, looked_at, dialect, secrets_dir, cores, logins };
     Ok(Arc::new(Moby::new(options)?))
 }
 

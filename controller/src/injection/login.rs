@@ -1,15 +1,15 @@
 //! From the name of a credential to its value.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use koan_core::candidate;
-use koan_core::probe::{Address, CredentialRef};
+use koan_core::probe::CredentialRef;
 use koan_core::secret::{Login, Secret};
 use koan_core::validate::{ValidService, Workload};
 use koan_crds::names;
 use koan_crds::v1alpha1::ServiceSpec;
 
+use super::bound::{Place, bound_login};
 use crate::context::Context;
 use crate::gather::environment_hits;
 use crate::reader::{ReadError, value_of};
@@ -70,36 +70,18 @@ pub(crate) async fn login_at(
     object: &ServiceSpec,
     service: &ValidService,
     credential: &CredentialRef,
-    endpoint: Option<&Address>,
+    place: Option<Place<'_>>,
 ) -> Result<Option<Login>, ReadError> {
-    let bound = match (credential, endpoint) {
-        (CredentialRef::Manifest | CredentialRef::Candidate(_), Some(endpoint)) => {
-            bound_login(context, service, endpoint).await?
-        }
-        (CredentialRef::Manifest | CredentialRef::Candidate(_), None)
-        | (CredentialRef::Anonymous | CredentialRef::Default(_) | CredentialRef::Generated, _) => None,
-    };
-    match bound {
-        Some(login) => Ok(Some(login)),
-        None => login_of(context, object, service, credential).await,
-    }
-}
-
-async fn bound_login(context: &Context, service: &ValidService, endpoint: &Address) -> Result<Option<Login>, ReadError> {
+    let own = matches!(credential, CredentialRef::Manifest | CredentialRef::Candidate(_));
+    let found = !matches!(service.workload, Workload::External(_));
+    let Some(place) = place.filter(|_| own && found) else { return login_of(context, object, service, credential).await };
     let hits = environment_hits(context, service).await?;
     let all = service.detection.candidates.iter().chain(hits.iter().map(|(_, parsed)| parsed));
-    let found = all.filter(|candidate| leads_to(&candidate.address, endpoint)).find_map(|candidate| candidate.login.clone());
-    Ok(found)
-}
-
-/// The name of an address leads to its literal: the same text, or names of loopback with one port.
-fn leads_to(name: &Address, literal: &Address) -> bool {
-    let local = |host: &str| host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
-    match (name, literal) {
-        (Address::Tcp { host, port }, Address::Tcp { host: found, port: at }) => {
-            port == at && (host == found || (local(host) && local(found)))
-        }
-        (name, literal) => name == literal,
+    match (bound_login(all, place), credential) {
+        (Some(login), _) => Ok(Some(login)),
+        // A login that is bound to another address is not sent here.
+        (None, CredentialRef::Candidate(_)) => Ok(None),
+        (None, _) => login_of(context, object, service, credential).await,
     }
 }
 

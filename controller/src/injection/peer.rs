@@ -13,6 +13,7 @@ use koan_crds::names;
 use koan_crds::v1alpha1::{Action, EngineName, ServiceSpec};
 use kube::ResourceExt;
 
+use super::bound::Place;
 use super::login::login_at;
 use crate::context::Context;
 use crate::loopback::is_loopback;
@@ -48,8 +49,10 @@ pub(crate) async fn peer(context: &Context, key: &ServiceKey) -> Result<Option<P
         Workload::Container(_) | Workload::Process(_) | Workload::Recipe { .. } => (None, false),
     };
     let (endpoint, tls) = found.map_or((None, external), |parsed| (Some(parsed.address), parsed.tls));
+    let method = decision.and_then(|decision| decision.detection_method);
+    let place = endpoint.as_ref().map(|endpoint| Place { endpoint, method });
     let login = match &named {
-        Some(credential) => login_at(context, &object, &service, credential, endpoint.as_ref()).await?,
+        Some(credential) => login_at(context, &object, &service, credential, place).await?,
         None => None,
     };
     let secret = match named {

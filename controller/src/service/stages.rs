@@ -27,7 +27,7 @@ use super::{VisitError, probes, reach};
 use crate::apply::apply;
 use crate::arbiter::World;
 use crate::gather::{self, GeneratedCredential};
-use crate::injection::login_at;
+use crate::injection::{Place, login_at};
 use crate::publish::next;
 use crate::runtime::Next;
 
@@ -244,8 +244,10 @@ async fn perform(visit: &mut Visit<'_>, service: &ValidService, course: &mut Cou
     }
     note_ports(visit, service, course);
     let running = probes::running(&course.desired, course.inventory.as_deref());
-    let login = match &course.decision.credential {
-        Some(credential) => login_at(context, &visit.object, service, credential, course.decision.endpoint.as_ref()).await?,
+    let Decision { endpoint, detection_method: method, credential, .. } = &course.decision;
+    let place = endpoint.as_ref().map(|endpoint| Place { endpoint, method: *method });
+    let login = match credential {
+        Some(credential) => login_at(context, &visit.object, service, credential, place).await?,
         None => None,
     };
     let unpublished = PortAllocation::default();

@@ -166,10 +166,9 @@ async fn engine(visit: &Visit<'_>) -> Result<EngineVerdict, VisitError> {
             EngineVerdict::Selected { engine, version: info.version, endpoint: info.endpoint, evidence }
         }
         info => {
-            let reason =
-                info.as_ref().and_then(|info| info.reason.clone()).unwrap_or_else(|| format!("{engine:?} does not answer"));
-            let remedy = info.and_then(|info| info.remedy).unwrap_or_else(|| format!("start {engine:?}"));
-            EngineVerdict::Unreachable { engine, message: reason, remedy }
+            let reason = info.as_ref().and_then(|info| info.reason.as_deref()).unwrap_or("does not answer");
+            let remedy = info.as_ref().and_then(|info| info.remedy.clone()).unwrap_or_else(|| format!("start {engine:?}"));
+            EngineVerdict::Unreachable { engine, message: format!("{engine:?}: {reason}"), remedy }
         }
     })
 }

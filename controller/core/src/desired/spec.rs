@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use koan_crds::names;
-use koan_crds::v1alpha1::{EngineName, RestartPolicy};
+use koan_crds::v1alpha1::{EngineName, Profile, RestartPolicy};
 
 use super::identity::{Ownership, network_name, object_name};
 use super::{Desired, hash, image, mounts};
@@ -16,6 +16,9 @@ use crate::step::NetworkSpec;
 use crate::text::{Part, Text, ValueRef};
 use crate::validate::{ValidProcess, ValidService, Workload};
 use crate::workload::{ContainerRun, EnvEntry, FileEntry, PortEntry, Prepare, ProcessRun, Run, StopSignal, WorkloadSpec};
+
+/// Variables of the user's own programs in profile `local`: seeders run, and .NET programs know that they are being developed.
+const LOCAL_VARIABLES: [(&str, &str); 2] = [("KOAN_SEED", "true"), ("ASPNETCORE_ENVIRONMENT", "Development")];
 
 /// What a service needs of an engine once it is decided.
 pub fn engine_need(service: &ValidService, decision: &Decision) -> EngineNeed {
@@ -163,7 +166,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The recipe's variables, then the manifest's, which win.
+    /// The recipe's variables and the profile's, then the manifest's, which win.
     fn env(&self) -> Vec<EnvEntry> {
         let recipe = match (self.process_recipe(), self.recipe_alone()) {
             (Some(process), _) => &process.env[..],
@@ -171,9 +174,22 @@ impl<'a> Builder<'a> {
             (None, None) => &[],
         };
         let own: BTreeSet<&str> = self.service.env.iter().map(|entry| entry.name.as_str()).collect();
-        let inherited = recipe.iter().filter(|(name, _)| !own.contains(name.as_str()));
-        let inherited = inherited.map(|(name, value)| EnvEntry { name: name.clone(), value: self.fill(value) });
+        let recipe = recipe.iter().map(|(name, value)| EnvEntry { name: name.clone(), value: self.fill(value) });
+        let inherited = recipe.chain(self.of_profile()).filter(|entry| !own.contains(entry.name.as_str()));
         inherited.chain(self.service.env.iter().cloned()).collect()
+    }
+
+    /// What programs of the user's own are told of a profile (cli.md section 4); servers of adapters are told nothing.
+    fn of_profile(&self) -> impl Iterator<Item = EnvEntry> {
+        let own = match &self.service.workload {
+            Workload::Container(_) | Workload::Process(_) => true,
+            Workload::Recipe { .. } | Workload::External(_) => false,
+        };
+        let variables: &[(&str, &str)] = match self.service.profile {
+            Profile::Local if own => &LOCAL_VARIABLES,
+            Profile::Local | Profile::Ci | Profile::Staging | Profile::Prod => &[],
+        };
+        variables.iter().map(|(name, value)| EnvEntry { name: (*name).to_owned(), value: Text::plain(*value) })
     }
 
     /// The recipe's files, then the manifest's, which win.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use koan_core::decide::{EngineNeed, EngineRequest, EngineVerdict, choose_engine};
-use koan_core::inventory::{Capabilities, EngineInfo};
+use koan_core::inventory::{Capabilities, EngineInfo, EngineMachine};
 use koan_core::validate::EngineWish;
 use koan_crds::v1alpha1::EngineName::{self, Auto, Docker, Podman, Process};
 use koan_crds::vocabulary::Reason;
@@ -21,6 +21,7 @@ fn info(engine: EngineName, available: bool) -> EngineInfo {
         api_version: None,
         rootless: false,
         capabilities: Capabilities::default(),
+        machine: EngineMachine::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use koan_core::step::{Downtime, StepAction};
 use koan_core::text::Text;
 use koan_core::validate::ValidService;
 use koan_core::workload::Run;
-use koan_crds::v1alpha1::{DependencyCondition, EngineName, ProvisioningMode, RestartPolicy, VolumeReclaim};
+use koan_crds::v1alpha1::{DependencyCondition, EngineName, Profile, ProvisioningMode, RestartPolicy, VolumeReclaim};
 
 use crate::world::{World, empty, only};
 
@@ -42,6 +42,25 @@ fn a_generated_credential_is_referred_to_by_name() {
     let Text(parts) = &spec.files[0].content;
     assert_eq!(format!("{parts:?}"), r#"[Value(SecretKey { name: "shop-db-credentials", key: "password" })]"#);
     assert_eq!(spec.env[1].value, Text::plain("shop"), "the database's placeholder is filled");
+}
+
+/// CLI-37, cli.md section 4: programs of the user's own are told of profile `local`, where the manifest says nothing else; servers of
+/// adapters and other profiles are not.
+#[test]
+fn programs_are_told_of_the_local_profile() {
+    let told = |service: ValidService| {
+        let spec = World::new(service).visit().desired.workloads.remove(0);
+        spec.env.into_iter().map(|entry| (entry.name, format!("{:?}", entry.value))).collect::<Vec<_>>()
+    };
+    let names = |found: &[(String, String)]| found.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let local = told(only(API));
+    assert_eq!(names(&local), ["KOAN_SEED", "ASPNETCORE_ENVIRONMENT", "LEVEL"]);
+    assert!(local[0].1.contains("true") && local[1].1.contains("Development"), "{local:?}");
+    let own = told(only(&format!("{API}\n").replace("LEVEL, value: info", "KOAN_SEED, value: \"false\"")));
+    assert_eq!(names(&own), ["ASPNETCORE_ENVIRONMENT", "KOAN_SEED"]);
+    assert!(own[1].1.contains("false"), "{own:?}");
+    assert_eq!(names(&told(ValidService { profile: Profile::Ci, ..only(API) })), ["LEVEL"]);
+    assert!(!names(&told(db())).contains(&"KOAN_SEED".to_owned()));
 }
 
 /// ENG-7, P4: a changed field replaces the workload and is named; volumes stay.

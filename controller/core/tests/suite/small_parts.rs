@@ -9,7 +9,7 @@ use koan_core::facts::GateVerdict;
 use koan_core::gates::gate_states;
 use koan_core::nearest::nearest;
 use koan_core::order::{Edges, cycle, levels, queue, remaining};
-use koan_core::outputs::{OutputSource, env_for_service, outputs, safe_endpoint, stack_env, variable};
+use koan_core::outputs::{OutputSource, env_for_service, keyword_value, outputs, safe_endpoint, stack_env, variable};
 use koan_core::probe::{Address, Tls, TlsMode, UnknownMode};
 use koan_core::quantity::{millis, whole};
 use koan_core::recipe::Recipes;
@@ -132,6 +132,25 @@ fn a_built_url_is_read_back() {
     let parsed = candidate::parse(&url("::1", Some(&login("u@x", "p:/%"))), None).unwrap();
     assert_eq!(parsed.login, Some(login("u@x", "p:/%")));
     assert_eq!((parsed.address.to_string().as_str(), parsed.database.as_deref()), ("[::1]:5432", Some("shop")));
+}
+
+/// DET-32: values of an ADO.NET connection string are quoted by its own rules, not percent-encoded (DbConnectionStringBuilder).
+#[test]
+fn values_of_ado_are_quoted_by_its_own_rules() {
+    let rows = [
+        ("plain-1.x", "plain-1.x"),
+        ("p@ss:/%", "p@ss:/%"),
+        ("", ""),
+        ("a b", "\"a b\""),
+        ("a;b=c", "\"a;b=c\""),
+        ("it's", "\"it's\""),
+        ("say \"hi\"", "'say \"hi\"'"),
+        ("\"it's\"", "\"\"\"it's\"\"\""),
+        ("tab\there", "\"tab\there\""),
+    ];
+    for (value, written) in rows {
+        assert_eq!(keyword_value(value), written, "{value}");
+    }
 }
 
 /// B-7: the endpoint that a status shows has no credential in it.

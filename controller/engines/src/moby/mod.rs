@@ -20,6 +20,7 @@ mod logs;
 mod network;
 mod open;
 mod options;
+mod pane;
 mod session;
 mod transport;
 mod volume;

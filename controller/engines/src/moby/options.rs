@@ -13,6 +13,8 @@ use super::logins::RegistryLogins;
 pub struct MobyOptions {
     /// Where the engine listens.
     pub endpoint: Endpoint,
+    /// Other places where it might have listened, for the words about one that is absent.
+    pub looked_at: Vec<Endpoint>,
     /// What is known of it.
     pub dialect: &'static Dialect,
     /// Folder of the state directory for mounted secret files; made 0700 (DET-24).

@@ -16,11 +16,17 @@ use http::Uri;
 use http_body_util::{Either, Full, StreamBody};
 use hyper::Response;
 use hyper::body::{Bytes, Frame, Incoming};
+use hyper::rt::ReadBufCursor;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connected;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::DuplexStream;
+use tokio_util::either::Either as EitherStream;
 
 use super::options::Endpoint;
+use super::pane;
 use super::width::START_WIDTH_MAX;
+use crate::exchange;
 
 /// Idle connections that are kept: every start, the events and one log (PERF-87).
 const IDLE_CONNECTIONS: usize = START_WIDTH_MAX + 2;
@@ -114,7 +120,7 @@ type SocketStream = tokio::net::UnixStream;
 type SocketStream = tokio::net::windows::named_pipe::NamedPipeClient;
 
 impl tower::Service<Uri> for Socket {
-    type Response = TokioIo<SocketStream>;
+    type Response = Connection;
     type Error = std::io::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -124,7 +130,44 @@ impl tower::Service<Uri> for Socket {
 
     fn call(&mut self, _uri: Uri) -> Self::Future {
         let endpoint = self.0.clone();
-        Box::pin(async move { connect(&endpoint).await.map(TokioIo::new) })
+        Box::pin(async move {
+            let socket = connect(&endpoint).await?;
+            let stream = if exchange::tells_bodies() {
+                EitherStream::Right(pane::before(socket, endpoint.to_string()))
+            } else {
+                EitherStream::Left(socket)
+            };
+            Ok(Connection(TokioIo::new(stream)))
+        })
+    }
+}
+
+/// A connection to the engine, or to the pane before it.
+struct Connection(TokioIo<EitherStream<SocketStream, DuplexStream>>);
+
+impl hyper_util::client::legacy::connect::Connection for Connection {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl hyper::rt::Read for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl hyper::rt::Write for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use koan_core::inventory::{Capabilities, EngineInfo, Inventory};
+use koan_core::inventory::{Capabilities, EngineInfo, EngineMachine, Inventory};
 use koan_core::outcome::{Done, Failure, Outcome};
 use koan_core::probe::{Address, Vantage};
 use koan_core::step::{ObjectRef, Step, StepAction};
@@ -94,6 +94,7 @@ impl Engine for ProcessEngine {
             api_version: None,
             rootless: !rustix::process::geteuid().is_root(),
             capabilities: Capabilities { processes: true, exec: true, ..Capabilities::default() },
+            machine: EngineMachine::default(),
         }
     }
 

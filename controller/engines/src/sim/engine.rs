@@ -162,13 +162,14 @@ impl Engine for SimEngine {
         EngineInfo {
             engine: state.engine,
             available,
-            reason: (!available).then(|| format!("{TITLE} does not answer")),
+            reason: (!available).then(|| "does not answer".to_owned()),
             remedy: (!available).then(|| "start it".to_owned()),
             version: available.then(|| "1.0".to_owned()),
             endpoint: Some("sim".to_owned()),
             api_version: available.then(|| "1.51".to_owned()),
             rootless: false,
             capabilities: state.capabilities,
+            machine: EngineMachine::default(),
         }
     }
 

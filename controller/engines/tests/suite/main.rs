@@ -13,6 +13,7 @@ mod mocked;
 mod programs;
 mod sim;
 mod socket;
+mod traced;
 
 use fixture::Bench;
 

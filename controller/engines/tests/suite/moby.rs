@@ -52,8 +52,14 @@ fn bench(variable: &str, engine: EngineName, case: &str) -> Option<Bench> {
 
 fn connect(engine: EngineName, socket: PathBuf, secrets_dir: PathBuf) -> Arc<Moby> {
     let dialect = Dialect::of(engine).expect("a container engine");
-    let options =
-        MobyOptions { endpoint: Endpoint::Unix(socket), dialect, secrets_dir, cores: 2, logins: RegistryLogins::default() };
+    let options = MobyOptions {
+        endpoint: Endpoint::Unix(socket),
+        looked_at: Vec::new(),
+        dialect,
+        secrets_dir,
+        cores: 2,
+        logins: RegistryLogins::default(),
+    };
     Arc::new(Moby::new(options).expect("an engine"))
 }
 

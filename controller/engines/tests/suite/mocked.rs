@@ -48,7 +48,7 @@ async fn failure(engine: &Moby, action: StepAction) -> Failure {
     }
 }
 
-fn workload() -> WorkloadSpec {
+pub(crate) fn workload() -> WorkloadSpec {
     let run = ContainerRun {
         image: "redis:7".to_owned(),
         command: Some(vec!["serve".to_owned()]),
@@ -83,7 +83,7 @@ fn workload() -> WorkloadSpec {
 }
 
 /// Scripts everything that a `Create` reads.
-fn ready_to_create(fake: &FakeEngine, volumes: serde_json::Value) {
+pub(crate) fn ready_to_create(fake: &FakeEngine, volumes: serde_json::Value) {
     fake.answer(
         "GET /images/redis:7/json",
         200,

@@ -119,7 +119,14 @@ pub(crate) fn moby_at(socket: &Path, secrets_dir: PathBuf) -> Moby {
 /// The same, with logins of registries.
 fn moby_with(socket: &Path, secrets_dir: PathBuf, logins: RegistryLogins) -> Moby {
     let dialect = Dialect::of(EngineName::Docker).expect("a container engine");
-    let options = MobyOptions { endpoint: Endpoint::Unix(socket.to_owned()), dialect, secrets_dir, cores: 2, logins };
+    let options = MobyOptions {
+        endpoint: Endpoint::Unix(socket.to_owned()),
+        looked_at: Vec::new(),
+        dialect,
+        secrets_dir,
+        cores: 2,
+        logins,
+    };
     Moby::new(options).expect("an engine")
 }
 
