@@ -13,7 +13,7 @@ use kube::core::WatchEvent;
 use kube::{Api, ResourceExt};
 
 use crate::disk;
-use crate::failure::Failure;
+use crate::failure::{BUG_HINT, Failure};
 use crate::home::{Session, api};
 use crate::output::{ServiceView, StackStatus, evidence};
 use crate::redact::redact;
@@ -92,8 +92,9 @@ fn terminal(name: &str, condition: &Condition, spec: Option<&ServiceSpec>) -> Op
         let decision = spec.and_then(|s| s.status.as_ref()?.decision.as_ref());
         let proof = decision.into_iter().flat_map(|d| &d.evidence).map(evidence);
         let log = failure.into_iter().flat_map(|f| f.log_tail.iter().take(LOG_LINES)).map(|line| format!("| {}", redact(line)));
-        let service = spec.map(|_| format!("koan why {name}"));
-        let hints = service.into_iter().map(|command| format!("`{command}` shows the chain of causes")).collect();
+        let bug = (reason == Reason::Panic).then(|| BUG_HINT.to_owned());
+        let why = spec.map(|_| format!("`koan why {name}` shows the chain of causes"));
+        let hints = bug.into_iter().chain(why).collect();
         let said = failure.map(|f| redact(&f.message)).filter(|message| !condition.message.contains(message.as_str()));
         let details = proof.chain(said).chain(log).collect();
         (reason, Failure::Condition { reason, message: format!("`{name}`: {}", condition.message), details, hints, event: None })
@@ -285,4 +286,51 @@ async fn changes(
     let ended = || futures::stream::once(async { false });
     let both = futures::stream::select(own.chain(ended()), of_stack.chain(ended()));
     Ok(both.take_while(|goes_on| std::future::ready(*goes_on)).map(|_| ()).boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn condition(kind: &str, reason: &str) -> Value {
+        json!({"type": kind, "status": "False", "reason": reason, "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    }
+
+    /// How a stack whose services have these conditions is judged: exit code and hints.
+    fn judged(conditions: &[(&str, &str)]) -> Option<(u8, Vec<String>)> {
+        let services: Vec<Value> = (0..conditions.len()).map(|n| json!({"name": format!("s{n}"), "adapter": "redis"})).collect();
+        let ready = condition("Ready", "ServicesNotReady");
+        let stack = json!({
+            "apiVersion": "koan.dev/v1alpha1", "kind": "DevStack", "metadata": {"name": "shop", "generation": 1},
+            "spec": {"services": services}, "status": {"observedGeneration": 1, "conditions": [ready]},
+        });
+        let spec = |(n, (kind, reason)): (usize, &(&str, &str))| {
+            json!({
+                "apiVersion": "koan.dev/v1alpha1", "kind": "ServiceSpec",
+                "metadata": {"name": format!("shop-s{n}"), "labels": {"koan.dev/stack": "shop", "koan.dev/service": format!("s{n}")}},
+                "spec": {"adapter": "redis"}, "status": {"conditions": [condition(kind, reason)]},
+            })
+        };
+        let specs: Vec<ServiceSpec> =
+            conditions.iter().enumerate().map(spec).map(|value| serde_json::from_value(value).unwrap()).collect();
+        match judge(&serde_json::from_value(stack).unwrap(), &specs) {
+            Verdict::Failed(failure) => Some((failure.exit(), failure.hints())),
+            Verdict::Ready(_) | Verdict::Waiting(_) => None,
+        }
+    }
+
+    /// CLI-17, CLI-18, CLI-32, REL-2: ports that cannot be had end with 5, a panic in a reconcile with 70 and what to report; if several
+    /// apply, the worst in the order of the table.
+    #[test]
+    fn ports_end_with_5_and_a_panic_with_70() {
+        for reason in ["Conflict", "Exhausted"] {
+            assert_eq!(judged(&[("PortsAllocated", reason)]).unwrap().0, 5, "{reason}");
+        }
+        let (exit, hints) = judged(&[("PortsAllocated", "Conflict"), ("Ready", "Panic")]).unwrap();
+        assert!(exit == 70 && hints[0].contains("report"), "{exit}: {hints:?}");
+        assert_eq!(judged(&[("PortsAllocated", "Conflict"), ("Ready", "ReadinessTimeout")]).unwrap().0, 5);
+        assert!(judged(&[("Ready", "Starting")]).is_none());
+    }
 }

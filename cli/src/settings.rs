@@ -88,6 +88,13 @@ impl Environment {
         }
     }
 
+    /// One notice for each old spelling that is set (CLI-37).
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let set = |old: &&str| self.0.get(*old).is_some_and(|text| !text.is_empty());
+        let told = |variable: &Variable| Some(format!("{} is the old spelling of {}", variable.old.filter(set)?, variable.name));
+        VARIABLES.iter().filter_map(told).collect()
+    }
+
     /// Every variable, for detection (DET-11).
     pub(crate) fn all(&self) -> &BTreeMap<String, String> {
         &self.0

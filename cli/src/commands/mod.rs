@@ -42,6 +42,7 @@ use std::process::ExitCode;
 use crate::arguments::{Cli, Command, Globals};
 use crate::failure::{self, Failure};
 use crate::logging;
+use crate::output::say;
 use crate::panics;
 use crate::settings::{Environment, Settings};
 
@@ -82,6 +83,9 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
     logging::start(&cli.globals, &settings, serves)?;
     panics::watch(serves);
     settings.tell();
+    for notice in settings.environment.notices() {
+        say(cli.globals.quiet, &format!("notice: {notice}"));
+    }
     let run = Run { globals: cli.globals, settings };
     match cli.command {
         Command::Serve(arguments) => serve::run(&run, &arguments),

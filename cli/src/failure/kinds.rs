@@ -88,6 +88,9 @@ fn violations(count: usize) -> String {
 /// What to do about a full disk.
 pub(crate) const ROOM_HINT: &str = "make room on that disk; Koan goes on by itself";
 
+/// What to do about a bug.
+pub(crate) const BUG_HINT: &str = "this is a bug in Koan: report the message above with `koan version`";
+
 /// The server's store refused a write (REL-20): its words name the file and the cause.
 fn disk_is_full(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 500 && status.message.contains("cannot be written"))
@@ -182,9 +185,7 @@ impl Failure {
             Self::Arguments { .. } => vec!["`koan help` shows what there is".to_owned()],
             Self::Condition { .. } | Self::Timeout { .. } => vec!["`koan why` shows the chain of causes".to_owned()],
             Self::Interrupted { .. } => vec!["the stack goes on; `koan status` shows it, `koan down` ends it".to_owned()],
-            Self::Bug { .. } | Self::Definitions(_) => {
-                vec!["this is a bug in Koan: report the message above with `koan version`".to_owned()]
-            }
+            Self::Bug { .. } | Self::Definitions(_) => vec![BUG_HINT.to_owned()],
         }
     }
 

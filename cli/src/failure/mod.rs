@@ -3,7 +3,7 @@
 mod kinds;
 mod print;
 
-pub(crate) use kinds::{Failure, Location, Problem, ROOM_HINT};
+pub(crate) use kinds::{BUG_HINT, Failure, Location, Problem, ROOM_HINT};
 #[cfg(test)]
 pub(crate) use print::ErrorReport;
 pub(crate) use print::{print, suggest};

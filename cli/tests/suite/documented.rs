@@ -120,6 +120,23 @@ fn documented_commands_run_as_they_stand() {
     }
 }
 
+/// CLI-43: each manifest that a page shows is valid as it stands there.
+#[test]
+fn every_documented_manifest_is_valid() {
+    let mut shown = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(block, _)| block));
+        for block in blocks.filter(|block| block.contains("kind: DevStack")) {
+            let koan = Koan::with(block);
+            let output = koan.run(&["validate"]);
+            assert_eq!(output.code, 0, "{}: {}", page.display(), output.stderr);
+            shown += 1;
+        }
+    }
+    assert!(shown >= 2, "{shown}");
+}
+
 /// Examples that another suite applies.
 const APPLIED_ELSEWHERE: [(&str, &str); 2] =
     [("shop", "suite quickstart, on each engine"), ("shop-containers", "suite quickstart, on Docker and on Podman")];

@@ -232,6 +232,17 @@ fn a_server_of_other_engines_is_told() {
     );
 }
 
+/// CLI-37: an old spelling works with one notice, which `-q` leaves out; both spellings with different values are refused.
+#[test]
+fn an_old_spelling_works_with_one_notice() {
+    let koan = Koan::with(SHOP).set("Koan_ENV", "ci");
+    let output = koan.run(&["validate"]).code(0);
+    assert_eq!(output.stderr.matches("notice: Koan_ENV is the old spelling of KOAN_ENV").count(), 1, "{output:?}");
+    assert!(!koan.run(&["validate", "-q"]).code(0).stderr.contains("notice"));
+    let koan = koan.set("KOAN_ENV", "local");
+    assert!(koan.run(&["validate"]).code(2).stderr.contains("contradict each other"));
+}
+
 /// CLI-37: programs of a `local` stack are told of the collector and of the profile; a text that is no endpoint is refused.
 #[test]
 fn programs_get_the_variables_of_their_profile() {

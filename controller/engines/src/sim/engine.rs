@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use koan_core::inventory::{EngineInfo, Inventory, WorkloadState};
+use koan_core::inventory::{EngineInfo, EngineMachine, Inventory, WorkloadState};
 use koan_core::outcome::{Failure, Outcome};
 use koan_core::probe::{Address, Vantage};
 use koan_core::step::{ObjectRef, Step, StepAction};
