@@ -157,7 +157,7 @@ async fn of_server(settings: &Settings) -> Option<Vec<(String, Vec<String>)>> {
 mod tests {
     use super::*;
 
-    /// CLI-41 (completion of names): what stands at the cursor follows from the command, its words and an open flag.
+    /// Section 2 of cli.md: what stands at the cursor follows from the command, its words and an open flag.
     #[test]
     fn the_words_tell_what_is_wanted() {
         let rows: [(&str, Wanted); 16] = [

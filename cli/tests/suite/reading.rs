@@ -181,10 +181,10 @@ fn names_are_completed() {
 /// What a shell of these flags says to a line of its own language, with `koan` on its path; `None` where the shell is missing, which CI
 /// does not allow.
 fn in_shell(koan: &Koan, shell: &[&str], line: &str) -> Option<String> {
-    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_koan")).parent().unwrap();
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_koan")).parent()?;
     let mut command = Command::new(shell[0]);
     command.args(&shell[1..]).args(["-c", line]).current_dir(koan.project()).env_clear();
-    command.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
+    command.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default()));
     command.env("HOME", koan.person()).env("KOAN_HOME", koan.home());
     match command.output() {
         Ok(output) => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
