@@ -46,6 +46,7 @@ pub(crate) async fn apply(
         if !step.depends_on.iter().all(|before| done.contains(before)) {
             continue;
         }
+        assert!(is_of(step, object), "{}: a step of another object than {} (P9)", step.object, object.name_any());
         let turn = if plan.is_ahead() && matches!(step.action, StepAction::Create(_)) {
             let key = Key::service(&object.namespace().unwrap_or_default(), &object.name_any());
             let Some(turn) = ahead.make(engine.id(), &key, wake) else { break };
@@ -64,7 +65,24 @@ pub(crate) async fn apply(
         }
         outcomes.push(StepOutcome { step: step.clone(), outcome });
     }
+    assert!(done.len() <= outcomes.len(), "more steps are done than were sent");
     outcomes
+}
+
+/// A workload that a step makes or moves belongs to the object; networks and volumes may be shared.
+fn is_of(step: &Step, object: &ServiceSpec) -> bool {
+    let owner = match &step.action {
+        StepAction::Create(spec) => &spec.owner,
+        StepAction::Start(reference) | StepAction::Stop { object: reference, .. } | StepAction::Remove(reference) => {
+            &reference.owner
+        }
+        StepAction::EnsureNetwork(_)
+        | StepAction::EnsureVolume(_)
+        | StepAction::EnsureImage(_)
+        | StepAction::RemoveNetwork(_)
+        | StepAction::RemoveVolume { .. } => return true,
+    };
+    Some(&owner.uid.0) == object.metadata.uid.as_ref()
 }
 
 /// A start waits until those with more behind them are under way (PERF-84).

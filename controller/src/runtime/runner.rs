@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::task::JoinSet;
 
-use super::key::Key;
+use super::key::{Key, Kind};
 use super::queue::Next;
 use super::wake::Wake;
 use crate::ports::Random;
@@ -62,6 +62,8 @@ impl Runner {
             while let Some(key) = self.wake.take() {
                 tasks.spawn(guarded(Arc::clone(&self.reconciler), key));
             }
+            let places: usize = Kind::ALL.into_iter().map(Kind::width).sum();
+            assert!(tasks.len() <= places, "{} reconciles in flight in {places} places (REL-6)", tasks.len());
             let due = self.wake.next_due();
             tokio::select! {
                 biased;

@@ -99,6 +99,10 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
         tell_start(visit, Event::ProviderSelectStart, "Choosing an engine").await;
     }
     visit.facts.engine = gather::choose(context, service, &decision).await?;
+    if let EngineVerdict::Selected { engine, .. } = &visit.facts.engine {
+        assert!(context.pool.engine(*engine).is_some(), "{}: {engine:?} was chosen and is not there (B-9)", service.key);
+    }
+    assert!(visit.facts.instance == context.instance, "{}: facts of another instance", service.key);
     let mut course =
         Course { decision, ports: None, desired: Desired::default(), engine: None, inventory: None, outcomes: Vec::new() };
     if !course.decision.provisions() {
@@ -118,6 +122,9 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
         course.engine = course.desired.engine.or_else(|| held(visit));
     }
     course.ports = Some(ports);
+    let specs = &course.desired.workloads;
+    assert!(specs.iter().all(|spec| spec.owner.uid == service.uid), "{}: a workload of another object (P9)", service.key);
+    assert!(specs.is_empty() || u32::try_from(specs.len()) == Ok(service.replicas), "{}: {} workloads", service.key, specs.len());
     Ok(course)
 }
 
@@ -141,7 +148,11 @@ async fn credential(
     }
     let about = visit.subject.about();
     match gather::ensure_credential(visit.context, service, &mut visit.facts, &about).await? {
-        GeneratedCredential::Present => Ok(None),
+        GeneratedCredential::Present => {
+            let stored = matches!(visit.facts.generated_credential, CredentialFact::Present { .. });
+            assert!(stored, "{}: a credential is there and nobody knows of it (S-9)", service.key);
+            Ok(None)
+        }
         GeneratedCredential::Lost(message) => {
             visit.facts.generated_credential = CredentialFact::Missing;
             let owner = Ownership::of_service(service, &visit.context.instance).owner;

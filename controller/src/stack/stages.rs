@@ -47,9 +47,11 @@ pub(super) async fn run(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
         return expire(visit, &stack).await;
     }
     let children = children::read(visit.context, &stack).await?;
+    assert!(children.objects.len() == stack.members().count(), "{}: a service without a child", visit.key);
     if let Some(violations) = duplicate(visit, &children).await? {
         return refuse(visit, &violations).await;
     }
+    assert!(!expired(visit, &stack), "{}: what is over is not brought up", visit.key);
     let applied = children::apply(visit.context, &stack, &children, Which::All).await;
     let asked = applied.as_ref().is_ok_and(|count| *count > 0);
     let plan_failure = applied.err();
@@ -116,6 +118,7 @@ fn expired(visit: &Visit<'_>, stack: &ValidStack) -> bool {
 
 /// The end of its life stands in the status before the stack is deleted, so that it is told once.
 async fn expire(visit: &mut Visit<'_>, stack: &ValidStack) -> Result<Next, VisitError> {
+    assert!(stack.ttl.is_some(), "{}: a stack without a time to live came to its end (P20)", visit.key);
     let env_written = visit.status.env_secret.is_some();
     let course = Course { objects: objects(visit, stack).await?, engine: engine(visit).await?, env_written, plan_failure: None };
     let verdict = conclude(visit, Ok(stack), &course, None, None);

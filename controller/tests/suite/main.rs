@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unwrap_in_result, reason = "helpers of tests")]
 
 mod detection;
+mod drift;
 mod happenings;
 mod harness;
 mod lifecycle;

@@ -32,6 +32,69 @@ fn sec_19_supply_chain_is_checked_without_exemptions() {
     assert!(rules.contains("unknown-registry = \"deny\"") && rules.contains("unknown-git = \"deny\""));
 }
 
+/// REL-10: a test that fails is not run again until it passes, and none is left out.
+#[test]
+fn no_flaky_test_is_hidden() {
+    let settings = text(".config/nextest.toml");
+    assert!(!settings.lines().any(|line| line.trim_start().starts_with("retries")), "{settings}");
+    let left_out =
+        tracked(".").into_iter().filter(|path| text(path).lines().any(|line| line.trim_start().starts_with("#[ignore")));
+    assert_eq!(left_out.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+/// REL-7: at least one assertion in 40 lines of what writes, cleans up and reconciles; they stay on in a release, since none of
+/// them is a `debug_assert`.
+#[test]
+fn assertions_are_dense_where_a_bug_costs_most() {
+    /// Lines of code to an assertion.
+    const LINES: usize = 40;
+    let rooms: [(&str, &[&str]); 3] = [
+        ("gateway", &["controller/src/gateway/"]),
+        (
+            "clean-up",
+            &[
+                "controller/src/collector/",
+                "controller/src/service/cleanup.rs",
+                "controller/src/service/depart.rs",
+                "controller/src/stack/teardown.rs",
+                "controller/src/subject.rs",
+            ],
+        ),
+        (
+            "reconcile",
+            &[
+                "controller/src/service/stages.rs",
+                "controller/src/stack/stages.rs",
+                "controller/src/stack/children.rs",
+                "controller/src/apply.rs",
+                "controller/src/publish.rs",
+                "controller/src/arbiter/",
+                "controller/src/runtime/queue.rs",
+                "controller/src/runtime/runner.rs",
+            ],
+        ),
+    ];
+    for (room, paths) in rooms {
+        let (mut lines, mut assertions) = (0, 0);
+        for path in paths.iter().flat_map(|path| tracked(path)) {
+            let text = text(&path);
+            assert!(!text.contains("debug_assert"), "{path}");
+            let code = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+            lines += code.clone().count();
+            assertions += code.filter(|line| line.contains("assert!(")).count();
+        }
+        println!("{room}: {assertions} assertions in {lines} lines");
+        assert!(lines > 0 && assertions * LINES >= lines, "{room}: {assertions} assertions in {lines} lines");
+    }
+}
+
+/// Sources below a path, as git knows them; tests apart where a room is asked for.
+fn tracked(below: &str) -> Vec<String> {
+    let listed = Command::new("git").args(["ls-files", "--", below]).current_dir(repository()).output().expect("git runs");
+    let all = String::from_utf8_lossy(&listed.stdout).into_owned();
+    all.lines().filter(|path| path.ends_with(".rs") && (below == "." || !path.contains("tests"))).map(str::to_owned).collect()
+}
+
 /// REL-25: the tests' engines refuse the default sockets, whatever way they are spelled, and start nothing.
 #[test]
 fn engines_that_people_use_are_refused() {
