@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a harness: its failure is the failure of a test")]
 
 mod answers;
+mod canary;
 mod components;
 mod engine;
 pub mod history;
@@ -15,6 +16,7 @@ mod program;
 mod until;
 
 pub use answers::{answers, database_answers};
+pub use canary::Canary;
 pub use components::{Component, component};
 pub use engine::Engine;
 pub use kubectl::Kubectl;

@@ -76,7 +76,9 @@ fn crashes(place: Place) {
         println!("point {point}: killed after {moment:?}");
         up_and_kill(&koan, moment);
         let before = engine.containers(&instance);
+        let back = Instant::now();
         up(&koan);
+        println!("REL-26: point {point}: ready {:?} after the next start", back.elapsed());
         let after = engine.containers(&instance);
         assert_eq!(after.len(), SERVICES, "point {point}: no orphan, nothing twice: {before:?} {after:?}");
         assert!(before.iter().all(|id| after.contains(id)), "point {point}: same containers: {before:?} {after:?}");

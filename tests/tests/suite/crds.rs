@@ -34,7 +34,7 @@ fn renamed(mut definition: Value, suffix: &str) -> Value {
 async fn establish(client: &Client, definition: &Value) -> Result<(), kube::Error> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let name = definition["metadata"]["name"].as_str().expect("a name");
-    let mut parameters = PatchParams::apply("koan.dev/crds").force();
+    let mut parameters = PatchParams::apply(koan_crds::labels::MANAGER_CRDS).force();
     parameters.field_validation = Some(ValidationDirective::Strict);
     definitions.patch(name, &parameters, &Patch::Apply(definition)).await?;
     let deadline = tokio::time::Instant::now() + ESTABLISHED;

@@ -4,6 +4,7 @@
 
 mod adoption;
 mod bad_input;
+mod canary;
 mod crash;
 mod crds;
 mod drift;

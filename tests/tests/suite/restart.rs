@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use koan_tests::{Component, Koan, Kubectl, Output, Place, answers, until};
 use serde_json::Value;
@@ -44,7 +45,9 @@ fn engine_restarts(place: Place) {
         (lost && condition(&spec, "Ready")["status"] == "False").then_some(())
     });
     engines("up", place);
+    let back = Instant::now();
     until("the stack is ready again", || ready(&koan));
+    println!("REL-26: ready {:?} after the engine was back", back.elapsed());
     let told = kubectl.get(&["events"])["items"].to_string();
     let after = engine.containers(&instance);
     assert_eq!(after.len(), before.len(), "nothing twice, no orphan: {told}");
