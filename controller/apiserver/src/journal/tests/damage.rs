@@ -1,12 +1,14 @@
 //! Damaged store files (REL-22, target `store file open`): cut, extended, overwritten, and with single bits turned.
 
+use std::time::{Duration, Instant};
+
 use super::crash::{Bench, fast_directory};
 use super::dice::Dice;
 use super::image::{Disk, Image};
 use super::workload::{INSTANCE, Workload};
 use super::{Journal as _, JournalError, Sqlite};
 
-/// Damaged stores of a run where `KOAN_FUZZ_INPUTS` says nothing.
+/// Damaged stores of a run where `KOAN_FUZZ_INPUTS` says nothing; `KOAN_FUZZ_MINUTES` and `KOAN_FUZZ_SEED` hold here too.
 const INPUTS: usize = 1_500;
 /// Batches of the store that is damaged, some of them checkpointed.
 const BATCHES: usize = 20;
@@ -49,13 +51,16 @@ fn damage(image: &mut Image, dice: &mut Dice) {
 /// it was found, so that it can be set aside and looked at.
 #[test]
 fn a_damaged_store_opens_or_is_refused_untouched() {
-    let inputs = std::env::var("KOAN_FUZZ_INPUTS").ok().map_or(INPUTS, |text| text.parse().unwrap());
-    let seed = std::env::var("KOAN_FUZZ_SEED").ok().map_or(0, |text| text.parse().unwrap());
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let inputs = number("KOAN_FUZZ_INPUTS").map_or(INPUTS, |inputs| usize::try_from(inputs).unwrap());
+    let until = number("KOAN_FUZZ_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
+    let seed = number("KOAN_FUZZ_SEED").unwrap_or_default();
     let sound = whole();
     let bench = Bench(fast_directory());
     let mut dice = Dice::new(seed);
-    let mut refused = 0;
-    for _ in 0..inputs {
+    let (mut done, mut refused) = (0, 0);
+    while done < inputs && until.is_none_or(|until| Instant::now() < until) {
+        done += 1;
         let mut image = sound.clone();
         for _ in 0..=dice.below(3) {
             damage(&mut image, &mut dice);
@@ -75,6 +80,6 @@ fn a_damaged_store_opens_or_is_refused_untouched() {
         let after = Disk::of(bench.directory()).whole();
         assert!(after == image, "files {:?} for {:?}", after.keys(), image.keys());
     }
-    println!("{{\"suite\":\"fuzz-store-file\",\"seed\":{seed},\"done\":{inputs},\"failed\":0,\"refused\":{refused}}}");
+    println!("{{\"suite\":\"fuzz-store-file\",\"seed\":{seed},\"done\":{done},\"failed\":0,\"refused\":{refused}}}");
     assert!(refused > 0);
 }
