@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// End after this time without an object; 10m in the background
     #[arg(long, value_name = "DURATION")]
     idle_exit: Option<String>,
+    /// Serve the built-in kinds of Kubernetes as plain data too, for tests of other controllers
+    #[arg(long, requires = "no_controller")]
+    extended_kinds: bool,
     /// Only the API server
     #[arg(long)]
     no_controller: bool,
@@ -69,7 +72,8 @@ pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
         let words = passed_on(run, arguments);
         return block_on(async { start_server(&home, &words).await.map(|()| 0) });
     }
-    let options = Options { idle_exit, controllers: !arguments.no_controller, port: arguments.port };
+    let controllers = !arguments.no_controller;
+    let options = Options { idle_exit, controllers, extended_kinds: arguments.extended_kinds, port: arguments.port };
     serve(&home, &run.settings, &options)
 }
 
@@ -104,6 +108,7 @@ fn passed_on(run: &Run, arguments: &Arguments) -> Vec<OsString> {
     let path = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).into_os_string();
     pair("--log-file", globals.log_file.as_ref().map(path));
     pair("--log-format", globals.log_format.to_possible_value().map(|value| value.get_name().into()));
+    words.extend(arguments.extended_kinds.then(|| "--extended-kinds".into()));
     words.extend(arguments.no_controller.then(|| "--no-controller".into()));
     words.extend(globals.quiet.then(|| "--quiet".into()));
     words.extend(globals.trace.then(|| "--trace".into()));

@@ -28,6 +28,7 @@ const IDLE_LOOK: Duration = Duration::from_secs(5);
 pub(crate) struct Options {
     pub(crate) idle_exit: Option<Duration>,
     pub(crate) controllers: bool,
+    pub(crate) extended_kinds: bool,
     pub(crate) port: Option<u16>,
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn serve(home: &Home, settings: &Settings, options: &Options) -> Resu
 
 async fn run(home: &Home, settings: &Settings, options: &Options, workers: usize) -> Result<u8, Failure> {
     let engines = Engines::of_home(home, settings)?;
-    let (server, unclean) = start(home).await?;
+    let (server, unclean) = start(home, options.extended_kinds).await?;
     let listen = ListenOptions { state_dir: home.root.clone(), port: options.port, origins: settings.allowed_origins.clone() };
     if unclean {
         let revision = server.snapshot_reader().revision();
@@ -86,7 +87,7 @@ async fn run(home: &Home, settings: &Settings, options: &Options, workers: usize
 ///
 /// What waits for the disk does so on other threads while this one computes (PERF-10); what it allocates for the start is
 /// given back to the one heap that everything else uses (PERF-15).
-async fn start(home: &Home) -> Result<(Server, bool), Failure> {
+async fn start(home: &Home, extended_kinds: bool) -> Result<(Server, bool), Failure> {
     let root = home.root.clone();
     let journal = spawn_blocking(move || Sqlite::open(&root));
     let crds = koan_crds::definitions()?.into_iter().map(|crd| crd.document).collect();
@@ -95,7 +96,7 @@ async fn start(home: &Home) -> Result<(Server, bool), Failure> {
     let unclean = home.record().exists();
     let root = home.root.clone();
     let prepared = spawn_blocking(move || prepare(&root));
-    let builder = Server::builder().crds(crds).journal(journal);
+    let builder = Server::builder().crds(crds).extended_kinds(extended_kinds).journal(journal);
     // On a worker, whose thread ends after the start and keeps none of its memory; this one lives as long as the server.
     let server = ended_well(spawn(builder.start()).await)?.map_err(|error| refused(&error))?;
     ended_well(prepared.await)?.map_err(|error| refused(&error))?;

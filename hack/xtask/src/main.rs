@@ -3,6 +3,7 @@
 
 mod bench;
 mod cli;
+mod conformance;
 mod crds;
 mod events;
 mod layers;
@@ -28,6 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::Arguments),
+    Conformance(conformance::Arguments),
     Layers(layers::Arguments),
     Sizes(sizes::Arguments),
     Crds(crds::Arguments),
@@ -40,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Layers(arguments) => layers::run(&arguments),
         Command::Sizes(arguments) => sizes::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),

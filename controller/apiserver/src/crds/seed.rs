@@ -5,7 +5,6 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::check::check;
 use crate::handlers::{Internal, account};
 use crate::kinds::Resource;
 use crate::server::{Core, ServerError};
@@ -49,6 +48,26 @@ pub(crate) async fn seed_namespaces(core: &Arc<Core>) -> Result<(), ServerError>
     try_join_all(accounts).await.map(drop).map_err(|failure| ServerError::Store(failure.to_string()))
 }
 
+/// Makes the role that clients of the extended mode expect.
+///
+/// # Errors
+/// The store refused it.
+pub(crate) async fn seed_roles(core: &Arc<Core>) -> Result<(), ServerError> {
+    let roles = resource(core, "rbac.authorization.k8s.io", "clusterroles")?;
+    let internal = Internal::new(core, &roles, "", "cluster-admin");
+    if internal.get().is_none() {
+        let value = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "cluster-admin"},
+            "rules": [
+                {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+                {"nonResourceURLs": ["*"], "verbs": ["*"]},
+            ],
+        });
+        internal.create(value, SERVER).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
+    }
+    Ok(())
+}
+
 /// Applies `definitions` and establishes them; one that a newer program stored is left as it is (API-2).
 ///
 /// # Errors
@@ -69,18 +88,7 @@ async fn one(core: &Arc<Core>, resource: &Arc<Resource>, name: &str, definition:
     if stored.as_ref().is_some_and(|stored| version(stored) > version(&definition)) {
         return Ok(());
     }
-    // What is stored was checked when it came.
-    if stored.is_none_or(|stored| stored["spec"] != definition["spec"]) {
-        check(&definition)?;
-    }
-    let stored = internal.apply(definition, MANAGER).await?.value();
-    let status = status(&stored, &internal.now());
-    if stored["status"] != status {
-        let mut next = stored;
-        next["status"] = status;
-        internal.write_status(next, SERVER).await?;
-    }
-    Ok(())
+    internal.apply(definition, MANAGER).await.map(drop)
 }
 
 /// The version of the program that made a definition; one that names none is older than any.
@@ -107,33 +115,4 @@ fn completed(definition: &Value) -> Value {
         spec["conversion"] = json!({"strategy": "None"});
     }
     definition
-}
-
-/// The status of an established definition; an unchanged one keeps its times.
-fn status(definition: &Value, now: &str) -> Value {
-    let condition = |kind: &str, reason: &str, message: &str| {
-        let old = definition["status"]["conditions"].as_array().into_iter().flatten().find(|condition| condition["type"] == kind);
-        let since = old.filter(|old| old["status"] == "True").and_then(|old| old["lastTransitionTime"].as_str()).unwrap_or(now);
-        json!({"lastTransitionTime": since, "message": message, "reason": reason, "status": "True", "type": kind})
-    };
-    let spec = &definition["spec"];
-    let storage = spec["versions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|version| version["storage"] == Value::Bool(true))
-        .map(|version| version["name"].clone())
-        .unwrap_or_default();
-    let mut stored: Vec<Value> = definition["status"]["storedVersions"].as_array().cloned().unwrap_or_default();
-    if !stored.contains(&storage) {
-        stored.push(storage);
-    }
-    json!({
-        "acceptedNames": spec["names"],
-        "conditions": [
-            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        ],
-        "storedVersions": stored,
-    })
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 pub(crate) use worklist::{Task, Worklist};
 
+use crate::crds;
 use crate::handlers::{FOREGROUND, ORPHAN};
 use crate::kinds::is_mirror;
 use crate::server::{Core, stopped};
@@ -30,8 +31,14 @@ pub(crate) fn observer(work: Arc<Worklist>) -> Observer {
 
 fn note(work: &Worklist, key: &Key, event: &Event) {
     let meta = &event.object.meta;
+    if &*key.kind == crate::kinds::CRDS {
+        work.unsettle(meta.name.clone());
+    }
     if event.kind == EventKind::Deleted {
         work.add(Task::Orphaned(meta.uid.clone()));
+        if let Some((group, plural)) = key.kind.split_once('/').filter(|(group, _)| !group.is_empty()) {
+            work.add(Task::Definition(format!("{plural}.{group}")));
+        }
         if !meta.namespace.is_empty() {
             work.add(Task::Namespace(meta.namespace.clone()));
         }
@@ -129,6 +136,8 @@ async fn perform(core: &Arc<Core>, task: &Task) -> bool {
         }
         Task::Finish(uid) => collector::finish(core, uid).await,
         Task::Namespace(name) => namespace::empty(core, name).await,
+        Task::Definition(name) => crds::clean_up(core, name).await,
+        Task::Settle => crds::settle(core).await,
     };
     if let Err(failure) = &outcome {
         tracing::warn!(?task, %failure, "clean-up is tried again");

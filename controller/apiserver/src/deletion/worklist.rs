@@ -18,12 +18,18 @@ pub(crate) enum Task {
     Finish(String),
     /// Whether this namespace is to be emptied.
     Namespace(String),
+    /// Whether this definition is to lose its objects and then go.
+    Definition(String),
+    /// Definitions were written and not settled yet.
+    Settle,
 }
 
 /// The tasks, in a fixed order.
 #[derive(Debug, Default)]
 pub(crate) struct Worklist {
     tasks: Mutex<BTreeSet<Task>>,
+    /// Definitions that were written and not settled yet.
+    unsettled: Mutex<BTreeSet<String>>,
     filled: Notify,
 }
 
@@ -31,6 +37,22 @@ impl Worklist {
     pub(crate) fn add(&self, task: Task) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
         self.filled.notify_one();
+    }
+
+    /// Notes that the definition `name` was written.
+    pub(crate) fn unsettle(&self, name: String) {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        self.add(Task::Settle);
+    }
+
+    /// Whether every definition is settled.
+    pub(crate) fn settled(&self) -> bool {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes the definitions that are not settled.
+    pub(crate) fn unsettled(&self) -> Vec<String> {
+        std::mem::take(&mut *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
     }
 
     /// Waits until there is a task.

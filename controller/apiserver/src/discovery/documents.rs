@@ -1,6 +1,6 @@
 //! The OpenAPI documents of one registry: made once, kept as text with their hashes.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
@@ -13,7 +13,9 @@ pub(super) struct Document {
     /// `api/v1` or `apis/<group>/<version>`.
     pub(super) path: String,
     pub(super) hash: String,
-    pub(super) text: String,
+    pub(super) text: Arc<str>,
+    /// What it describes: while these stay, it does.
+    resources: Vec<Arc<Resource>>,
 }
 
 /// All documents of a registry; the v2 one only when somebody asks.
@@ -51,14 +53,28 @@ fn with_described<T>(resources: &[&Resource], make: impl FnOnce(&[Described<'_>]
 }
 
 impl Documents {
-    pub(crate) fn new(registry: &Registry) -> Self {
+    /// The documents of `registry`; those of unchanged groups are taken from `known`.
+    pub(crate) fn new(registry: &Registry, known: Option<&Self>) -> Self {
         let mut groups = Vec::new();
         for (group, versions) in registry.groups() {
             for version in versions {
-                let resources: Vec<&Resource> = registry.of(group, version).map(AsRef::as_ref).collect();
-                let text = with_described(&resources, |kinds| openapi::document(kinds).to_string());
+                let resources: Vec<Arc<Resource>> = registry.of(group, version).cloned().collect();
                 let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
-                groups.push(Document { path, hash: openapi::hash(text.as_bytes()), text });
+                let same = |old: &&Document| {
+                    old.resources.len() == resources.len()
+                        && old.resources.iter().zip(&resources).all(|(old, new)| Arc::ptr_eq(old, new))
+                };
+                let old = known.and_then(|known| known.groups.iter().find(|old| old.path == path)).filter(same);
+                let (text, hash) = match old {
+                    Some(old) => (Arc::clone(&old.text), old.hash.clone()),
+                    None => {
+                        let described: Vec<&Resource> = resources.iter().map(AsRef::as_ref).collect();
+                        let text = with_described(&described, |kinds| openapi::document(kinds).to_string());
+                        let hash = openapi::hash(text.as_bytes());
+                        (Arc::from(text), hash)
+                    }
+                };
+                groups.push(Document { path, hash, text, resources });
             }
         }
         Self { groups, swagger: OnceLock::new() }

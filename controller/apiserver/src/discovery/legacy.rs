@@ -76,7 +76,7 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
             "singularName": resource.singular,
             "namespaced": resource.namespaced,
             "kind": resource.kind,
-            "verbs": resource.verbs,
+            "verbs": resource.listed_verbs(),
         });
         if !resource.short_names.is_empty() {
             entry["shortNames"] = json!(resource.short_names);

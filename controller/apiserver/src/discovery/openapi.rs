@@ -47,7 +47,7 @@ pub(super) fn group(registry: &Registry, group: &str, version: &str, incoming: &
         }
         return response;
     }
-    let mut response = tagged(incoming, "application/json", document.text.clone());
+    let mut response = tagged(incoming, "application/json", document.text.to_string());
     if asked.is_some() {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
         response.headers_mut().insert(header::EXPIRES, HeaderValue::from_static(FAR_FUTURE));

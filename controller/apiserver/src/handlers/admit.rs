@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::call::{Call, stored_as};
 use super::meta;
 use super::options::WriteOptions;
-use crate::kinds::{self, Compiled, Draft, Resource, encode};
+use crate::crds;
+use crate::kinds::{self, Compiled, CoreKind, Draft, Resource, encode};
 use crate::schema::{Judgement, ProblemKind, Schema, SchemaId};
 use crate::ssa::{self, ResetFields, Types, UpdateOptions};
 use crate::status::{Cause, Failure};
@@ -98,6 +99,9 @@ impl Call<'_> {
         }
         causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
         causes.extend(kinds::validate(self.resource(), new, old));
+        if self.resource().core() == Some(CoreKind::CustomResourceDefinition) && self.subresource().is_empty() {
+            causes.extend(crds::check(new, old));
+        }
         if causes.is_empty() {
             return Ok((!forgiven).then(|| schema.id()));
         }
@@ -118,6 +122,6 @@ impl Call<'_> {
 }
 
 /// `2025-01-02T03:04:05Z`.
-pub(super) fn timestamp(time: jiff::Timestamp) -> String {
+pub(crate) fn timestamp(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -71,8 +71,8 @@ pub(super) fn one(call: &Call<'_>, object: &Arc<Object>, code: u16, warnings: Ve
     line.extend_from_slice(&bytes);
     line.put_u8(b'\n');
     let mut response = json(code, line.freeze());
-    warn(&mut response, warnings);
     deprecation(call, &mut response);
+    warn(&mut response, warnings);
     Ok(response)
 }
 

@@ -47,6 +47,19 @@ impl Call<'_> {
         }
     }
 
+    /// Refuses a create while the definition of the kind is being deleted.
+    pub(crate) fn check_definition(&self, name: &str) -> Result<(), Failure> {
+        if !self
+            .core
+            .registry()
+            .find(&self.resource().group, &self.resource().version, &self.resource().plural)
+            .is_some_and(|found| found.terminating)
+        {
+            return Ok(());
+        }
+        Err(Failure::forbidden(self.resource(), name, "create not allowed while custom resource definition is terminating"))
+    }
+
     /// The answer to a write that the store did not take.
     pub(crate) fn refused(&self, name: &str, error: CommitError) -> Failure {
         match error {

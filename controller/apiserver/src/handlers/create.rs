@@ -11,6 +11,7 @@ use super::call::Call;
 use super::decode;
 use super::meta;
 use super::options::WriteOptions;
+use crate::crds;
 use crate::http::Body;
 use crate::kinds::{self, CoreKind};
 use crate::ports::name_suffix;
@@ -27,8 +28,9 @@ pub(super) async fn create(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = WriteOptions::parse(call.incoming, "CreateOptions", None)?;
     let mut draft = decode::body(&call)?;
     let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
+    let formats = crds::unrecognized_formats(call.resource(), &draft.value);
     let object = insert(call, draft.value, &options, true).await?;
-    answer::one(&call, &object, 201, warnings)
+    answer::one(&call, &object, 201, warnings.into_iter().chain(formats).collect())
 }
 
 /// Completes, validates and stores a new object; `manage` is false when its field owners are already noted.
@@ -79,6 +81,7 @@ fn place(call: &Call<'_>, value: &mut Value) -> Result<(), Failure> {
 async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage: bool) -> Result<Arc<Object>, Failure> {
     let name = complete(&call, &mut value)?;
     call.check_namespace(&name)?;
+    call.check_definition(&name)?;
     call.default(&mut value)?;
     kinds::prepare(call.resource(), &mut value, None);
     if manage {
@@ -107,7 +110,7 @@ fn complete(call: &Call<'_>, value: &mut Value) -> Result<String, Failure> {
     let uid = call.core.ids.uid().map_err(no_id)?;
     let now = call.now();
     if call.resource().status
-        && call.resource().is_custom()
+        && matches!(call.resource().core(), None | Some(CoreKind::Plain))
         && let Some(map) = value.as_object_mut()
     {
         map.remove("status");

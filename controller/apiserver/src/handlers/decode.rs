@@ -6,7 +6,7 @@ use super::call::Call;
 use super::options::Strictness;
 use crate::codec::{self, Decoded, Duplicate};
 use crate::http::{BodyType, body_type};
-use crate::kinds::Resource;
+use crate::kinds::{self, CoreKind, Resource};
 use crate::proto;
 use crate::status::{Cause, Failure};
 
@@ -97,7 +97,15 @@ fn shortened(text: &str) -> String {
 /// # Errors
 /// 400 under `Strict`.
 pub(super) fn prune(call: &Call<'_>, draft: &mut Draft, strictness: Strictness) -> Result<Vec<String>, Failure> {
-    let unknown = call.schema()?.prune(&mut draft.value);
+    let mut unknown = call.schema()?.prune(&mut draft.value);
+    if call.resource().core() == Some(CoreKind::CustomResourceDefinition) {
+        let found = kinds::reshape_schemas(&mut draft.value);
+        if let Some(text) = found.mistyped {
+            return Err(Failure::bad_request(text));
+        }
+        unknown.extend(found.unknown);
+        unknown.sort();
+    }
     match strictness {
         Strictness::Ignore => Ok(Vec::new()),
         Strictness::Warn => Ok(codec::warnings(&draft.duplicates, &unknown)),

@@ -9,6 +9,7 @@ use super::answer;
 use super::call::Call;
 use super::update::ATTEMPTS;
 use crate::codec;
+use crate::crds;
 use crate::http::{Body, BodyType, body_type, json as respond};
 use crate::kinds::CoreKind;
 use crate::proto;
@@ -203,6 +204,7 @@ pub(super) fn check(call: &Call<'_>, name: &str, old: &Object, options: &DeleteO
 fn marked(call: &Call<'_>, before: &Value, propagation: Option<Propagation>) -> Value {
     let mut next = before.clone();
     let dependents = !call.core.store.dependents(before["metadata"]["uid"].as_str().unwrap_or_default()).is_empty();
+    let first = before["metadata"]["deletionTimestamp"].is_null();
     let metadata = &mut next["metadata"];
     let mut finalizers: Vec<Value> = metadata["finalizers"].as_array().cloned().unwrap_or_default();
     if let Some(propagation) = propagation {
@@ -231,6 +233,14 @@ fn marked(call: &Call<'_>, before: &Value, propagation: Option<Propagation>) -> 
                 metadata.remove("deletionGracePeriodSeconds");
                 next["status"]["phase"] = json!("Terminating");
             }
+        }
+    }
+    if first && call.resource().core() == Some(CoreKind::CustomResourceDefinition) {
+        crds::terminate(&mut next, &call.now());
+        // The reference writes neither when it marks a definition.
+        next["metadata"]["generation"] = before["metadata"]["generation"].clone();
+        if let Some(metadata) = next["metadata"].as_object_mut() {
+            metadata.remove("deletionGracePeriodSeconds");
         }
     }
     next

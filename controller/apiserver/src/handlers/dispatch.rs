@@ -6,6 +6,7 @@ use http::{Method, Response};
 
 use super::call::Call;
 use super::{create, delete, exec, log, patch, pod, read, review, scale, update, watch};
+use crate::crds;
 use crate::discovery;
 use crate::http::{Body, Incoming, Route, Target, parse, text};
 use crate::kinds::CoreKind;
@@ -21,7 +22,13 @@ pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<
         Route::Object(target) => {
             let call = Call { core, target: &target, incoming };
             // One box per request keeps the futures of the callers small.
-            Box::pin(object(call)).await.unwrap_or_else(Response::from)
+            let answer = Box::pin(object(call)).await.unwrap_or_else(Response::from);
+            if target.resource.core() == Some(CoreKind::CustomResourceDefinition)
+                && let Err(failure) = crds::settle(core).await
+            {
+                tracing::warn!(%failure, "a definition is settled later");
+            }
+            answer
         }
         other => discovery::answer(core, &registry, &other, incoming).unwrap_or_else(Response::from),
     }
@@ -34,7 +41,7 @@ fn served_subresource(target: &Target) -> bool {
         Some("scale") => target.resource.scale.is_some(),
         Some(name) if target.resource.streams().contains(&name) => target.name.is_some(),
         Some("finalize") => target.resource.storage.as_ref() == crate::kinds::NAMESPACES,
-        Some(_) => false,
+        Some(other) => target.resource.others.contains(&other),
     }
 }
 

@@ -26,6 +26,7 @@ mod scale;
 mod update;
 mod watch;
 
+pub(crate) use admit::timestamp;
 pub(crate) use delete::{DeleteOptions, FOREGROUND, ORPHAN, Propagation};
 pub(crate) use dispatch::dispatch;
 pub(crate) use internal::Internal;

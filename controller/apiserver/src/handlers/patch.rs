@@ -55,7 +55,10 @@ fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -
     let outcome = match kind {
         PatchType::Json => patch::json::apply(&mut after, document),
         PatchType::Merge | PatchType::Apply => patch::merge::apply(&mut after, document),
-        PatchType::Strategic => patch::strategic::apply(&mut after, document, &call.resource().kind),
+        PatchType::Strategic => {
+            let merges = &call.compiled()?.merges;
+            patch::strategic::apply_with(&mut after, document, &call.resource().kind, &|path| merges.get(path).copied())
+        }
     };
     outcome.map(|()| after).map_err(|error| match error.status() {
         400 => Failure::bad_request(error.to_string()),

@@ -152,8 +152,8 @@ fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Fail
     match call.subresource() {
         "" if call.resource().status => carry(new, before, "status"),
         "" => {}
-        "status" => put_back(new, before, &["metadata", "status"])?,
-        "scale" => put_back(new, before, &["metadata", "spec"])?,
+        "status" | "approval" => put_back(new, before, &["metadata", "status"])?,
+        "scale" | "ephemeralcontainers" | "resize" => put_back(new, before, &["metadata", "spec"])?,
         _ => put_back(new, before, &["metadata"])?,
     }
     if !call.subresource().is_empty()

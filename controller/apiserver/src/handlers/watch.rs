@@ -57,6 +57,7 @@ pub(super) fn watch(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let mut watcher = Watcher {
         changed: core.store.subscribe(&call.resource().storage),
         stopping: core.stopping(),
+        serving: core.serving(),
         scope: scope(&call),
         ends: Instant::now() + life(&core, query.get("timeoutSeconds"))?,
         bookmark: bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
@@ -106,6 +107,7 @@ struct Watcher {
     form: Form,
     changed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
+    serving: watch::Receiver<u64>,
     /// The revision up to which everything has been sent.
     position: u64,
     /// The revision of the store at the start: what came before is history, not queue.
@@ -165,14 +167,21 @@ impl Watcher {
                 return None;
             }
             self.changed.mark_unchanged();
+            self.serving.mark_unchanged();
+            // A kind that is gone, or served otherwise now, ends its watches: clients list it anew.
+            let served = !self.target.resource.is_custom() || self.core.registry().serves(&self.target.resource);
             if self.read() {
                 continue;
+            }
+            if !served {
+                return None;
             }
             let wake = self.bookmark.map_or(self.ends, |bookmark| bookmark.min(self.ends));
             tokio::select! {
                 biased;
                 changed = self.changed.changed() => if changed.is_err() { return None },
                 _ = self.stopping.changed() => return None,
+                _ = self.serving.changed() => {}
                 () = tokio::time::sleep_until(wake) => {
                     if wake == self.ends {
                         return None;

@@ -17,7 +17,7 @@ pub(crate) const SERVICES: &str = "mirror:/services";
 pub(crate) const SERVICE_ACCOUNTS: &str = "/serviceaccounts";
 
 /// Every verb of a fully served built-in resource, in the reference's order.
-const ALL_VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+pub(super) const ALL_VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 struct Line {
     core: CoreKind,
@@ -143,7 +143,7 @@ const LINES: [Line; 15] = [
         namespaced: false,
         status: true,
         storage: CRDS,
-        without: &["create", "delete", "deletecollection", "patch", "update"],
+        without: &[],
     },
     Line {
         core: CoreKind::Review,
@@ -262,7 +262,10 @@ fn resource(line: &Line) -> Resource {
         columns: Vec::new(),
         selectable: Vec::new(),
         schema: Written::new(&core_schema::of(line.core)),
+        siblings: Vec::new(),
+        others: &[],
         deprecation: None,
+        terminating: false,
         compiled: OnceLock::new(),
     }
 }

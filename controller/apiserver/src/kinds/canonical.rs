@@ -207,6 +207,7 @@ impl Writer {
                 | CoreKind::CustomResourceDefinition
                 | CoreKind::Lease
                 | CoreKind::Namespace
+                | CoreKind::Plain
                 | CoreKind::Pod
                 | CoreKind::Review
                 | CoreKind::Secret

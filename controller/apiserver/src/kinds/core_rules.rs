@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::definition;
 use super::resource::{CoreKind, Resource};
 use crate::status::Cause;
 
@@ -15,6 +16,9 @@ const MAX_KEY_LENGTH: usize = 253;
 /// Completes a decoded object before anything is validated.
 pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>) {
     let Some(kind) = resource.core() else { return };
+    if kind == CoreKind::CustomResourceDefinition {
+        return definition::complete(new, old);
+    }
     let name = new["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let Some(map) = new.as_object_mut() else { return };
     match kind {
@@ -27,6 +31,7 @@ pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>)
         CoreKind::ConfigMap
         | CoreKind::CustomResourceDefinition
         | CoreKind::EventV1
+        | CoreKind::Plain
         | CoreKind::Pod
         | CoreKind::Review
         | CoreKind::Service
@@ -94,9 +99,12 @@ pub(crate) fn blank(resource: &Resource) -> Option<Value> {
             map.insert("spec".to_owned(), json!({"finalizers": ["kubernetes"]}));
             map.insert("status".to_owned(), json!({"phase": "Active"}));
         }
+        CoreKind::CustomResourceDefinition => {
+            map.insert("spec".to_owned(), json!({"names": {}}));
+        }
         CoreKind::ConfigMap
-        | CoreKind::CustomResourceDefinition
         | CoreKind::EventV1
+        | CoreKind::Plain
         | CoreKind::Pod
         | CoreKind::Review
         | CoreKind::Secret
@@ -125,6 +133,7 @@ pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
             CoreKind::CustomResourceDefinition
             | CoreKind::EventV1
             | CoreKind::Namespace
+            | CoreKind::Plain
             | CoreKind::Pod
             | CoreKind::Review
             | CoreKind::Service

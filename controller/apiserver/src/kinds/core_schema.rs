@@ -25,10 +25,13 @@ pub(super) fn of(kind: CoreKind) -> Value {
         CoreKind::Lease => lease(),
         CoreKind::ServiceAccount => service_account(),
         // What stands in them is made by this process or answered at once: nothing is pruned.
-        CoreKind::CustomResourceDefinition | CoreKind::Pod | CoreKind::Review | CoreKind::Service => json!({
+        CoreKind::Pod | CoreKind::Review | CoreKind::Service => json!({
             "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
             "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
         }),
+        // Made from its type when it is first used.
+        CoreKind::Plain => json!({}),
+        CoreKind::CustomResourceDefinition => definition(),
     };
     let mut all = json!({
         "apiVersion": {"type": "string"},
@@ -39,6 +42,57 @@ pub(super) fn of(kind: CoreKind) -> Value {
         all.extend(properties);
     }
     json!({"type": "object", "properties": all})
+}
+
+/// A definition; the schemas in it are brought into shape by `shape`.
+fn definition() -> Value {
+    let text = || json!({"type": "string"});
+    let flag = || json!({"type": "boolean"});
+    let texts = || json!({"type": "array", "items": {"type": "string"}});
+    let names = || {
+        json!({"type": "object", "properties": {
+            "plural": text(), "singular": text(), "shortNames": texts(), "kind": text(), "listKind": text(), "categories": texts(),
+        }})
+    };
+    let free = || json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let scale = json!({"type": "object", "properties": {
+        "specReplicasPath": text(), "statusReplicasPath": text(), "labelSelectorPath": text(),
+    }});
+    let column = json!({"type": "object", "properties": {
+        "name": text(), "type": text(), "format": text(), "description": text(), "jsonPath": text(),
+        "priority": {"type": "integer", "format": "int32"},
+    }});
+    let version = json!({"type": "object", "properties": {
+        "name": text(), "served": flag(), "storage": flag(), "deprecated": flag(), "deprecationWarning": text(),
+        "schema": {"type": "object", "properties": {"openAPIV3Schema": free()}},
+        "subresources": {"type": "object", "properties": {"status": {"type": "object"}, "scale": scale}},
+        "additionalPrinterColumns": {"type": "array", "items": column},
+        "selectableFields": {"type": "array", "items": {"type": "object", "properties": {"jsonPath": text()}}},
+    }});
+    let client = json!({"type": "object", "properties": {
+        "url": text(), "caBundle": text(),
+        "service": {"type": "object", "properties": {
+            "namespace": text(), "name": text(), "path": text(), "port": {"type": "integer", "format": "int32"},
+        }},
+    }});
+    let condition = json!({"type": "object", "properties": {
+        "type": text(), "status": text(), "lastTransitionTime": time(), "reason": text(), "message": text(),
+        "observedGeneration": {"type": "integer", "format": "int64"},
+    }});
+    json!({
+        "spec": {"type": "object", "properties": {
+            "group": text(), "names": names(), "scope": text(), "versions": {"type": "array", "items": version},
+            "conversion": {"type": "object", "properties": {
+                "strategy": text(),
+                "webhook": {"type": "object", "properties": {"clientConfig": client, "conversionReviewVersions": texts()}},
+            }},
+            "preserveUnknownFields": flag(),
+        }},
+        "status": {"type": "object", "properties": {
+            "conditions": {"type": "array", "nullable": true, "items": condition}, "acceptedNames": names(), "storedVersions": texts(),
+            "observedGeneration": {"type": "integer", "format": "int64"},
+        }},
+    })
 }
 
 fn string_map() -> Value {

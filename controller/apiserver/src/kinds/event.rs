@@ -19,7 +19,7 @@ const RENAMED: [(&str, &str); 7] = [
 pub(crate) fn is_stored_shape(resource: &Resource) -> bool {
     match &resource.origin {
         super::Origin::Core(kind) => *kind != CoreKind::EventV1,
-        super::Origin::Custom { storage_version } => *storage_version == resource.version,
+        super::Origin::Custom { storage_version, .. } => *storage_version == resource.version,
     }
 }
 
@@ -29,10 +29,13 @@ pub(crate) fn to_storage(resource: &Resource, value: &mut Value) {
         Some(CoreKind::EventV1) => rename(value, "v1", |name| RENAMED.iter().find(|(_, new)| *new == name).map(|(old, _)| *old)),
         Some(_) => {}
         None => {
-            if let super::Origin::Custom { storage_version } = &resource.origin
+            if let super::Origin::Custom { storage_version, .. } = &resource.origin
                 && *storage_version != resource.version
             {
                 set_version(value, &format!("{}/{storage_version}", resource.group));
+                if let Some(schema) = resource.compiled().ok().and_then(|compiled| compiled.stored.as_ref()) {
+                    schema.reshape(value);
+                }
             }
         }
     }
@@ -49,10 +52,13 @@ pub(crate) fn from_storage(resource: &Resource, value: &mut Value) {
         }
         Some(_) => {}
         None => {
-            if let super::Origin::Custom { storage_version } = &resource.origin
+            if let super::Origin::Custom { storage_version, mixed } = &resource.origin
                 && *storage_version != resource.version
             {
                 set_version(value, &resource.api_version());
+                if *mixed && let Ok(compiled) = resource.compiled() {
+                    compiled.schema.reshape(value);
+                }
             }
         }
     }

@@ -7,13 +7,17 @@ mod core_rules;
 mod core_schema;
 mod definition;
 mod event;
+mod extended;
 mod registry;
 mod resource;
+mod shape;
 
 pub(crate) use builtin::{CRDS, NAMESPACES, PODS, SERVICES};
 pub(crate) use canonical::{Draft, encode, partial};
 pub(crate) use core_rules::{blank, prepare, validate};
-pub(crate) use definition::resources_of;
+pub(crate) use definition::{condition, resources_of};
 pub(crate) use event::{from_storage, is_stored_shape, to_storage};
+pub(crate) use extended::{add as add_extended, extensions};
 pub(crate) use registry::Registry;
 pub(crate) use resource::{Compiled, CoreKind, Origin, Resource, Scale, is_mirror};
+pub(crate) use shape::reshape as reshape_schemas;

@@ -10,30 +10,82 @@ use crate::discovery::Documents;
 /// All served resources; replaced as a whole when a definition changes.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
+    builtin: Vec<Arc<Resource>>,
+    /// What each definition serves, by the name of the definition.
+    custom: BTreeMap<String, Vec<Arc<Resource>>>,
     ordered: Vec<Arc<Resource>>,
     by_path: HashMap<(String, String, String), Arc<Resource>>,
-    documents: OnceLock<Documents>,
+    documents: OnceLock<Arc<Documents>>,
+    /// The documents of an older registry, of which most stay as they are.
+    known: Option<Arc<Documents>>,
 }
 
 impl Registry {
     /// The built-in kinds and, behind them, `custom` ones.
     pub(crate) fn new(custom: Vec<Resource>) -> Self {
-        let mut ordered = builtin::resources();
-        ordered.extend(custom.into_iter().map(Arc::new));
+        let mut definitions: BTreeMap<String, Vec<Arc<Resource>>> = BTreeMap::new();
+        for resource in custom {
+            definitions.entry(resource.qualified()).or_default().push(Arc::new(resource));
+        }
+        Self::gather(builtin::resources(), definitions, None)
+    }
+
+    /// The built-in kinds of the extended mode and, behind them, `custom` ones.
+    pub(crate) fn extended(custom: Vec<Resource>) -> Self {
+        let plain = Self::new(custom);
+        Self::gather(super::extended::resources(plain.builtin), plain.custom, None)
+    }
+
+    fn gather(builtin: Vec<Arc<Resource>>, custom: BTreeMap<String, Vec<Arc<Resource>>>, known: Option<Arc<Documents>>) -> Self {
+        let mut ordered = builtin.clone();
+        let taken = |resource: &Resource| builtin.iter().any(|own| own.group == resource.group && own.plural == resource.plural);
+        let mut others: Vec<Arc<Resource>> = custom.values().flatten().filter(|resource| !taken(resource)).cloned().collect();
+        others.sort_by(|left, right| (&left.group, &left.plural).cmp(&(&right.group, &right.plural)));
+        ordered.extend(others);
         let by_path = ordered
             .iter()
             .map(|resource| ((resource.group.clone(), resource.version.clone(), resource.plural.clone()), Arc::clone(resource)))
             .collect();
-        Self { ordered, by_path, documents: OnceLock::new() }
+        Self { builtin, custom, ordered, by_path, documents: OnceLock::new(), known }
+    }
+
+    /// This registry with what the definition `name` serves now; resources that did not change go on as they are. `None`
+    /// where nothing changed at all.
+    pub(crate) fn with(&self, name: &str, resources: Vec<Resource>) -> Option<Self> {
+        let old = self.custom.get(name).map(Vec::as_slice).unwrap_or_default();
+        let unchanged = |resource: &Resource| old.iter().find(|known| known.same(resource)).cloned();
+        let resources: Vec<Arc<Resource>> =
+            resources.into_iter().map(|resource| unchanged(&resource).unwrap_or_else(|| Arc::new(resource))).collect();
+        if resources.len() == old.len() && resources.iter().zip(old).all(|(new, old)| Arc::ptr_eq(new, old)) {
+            return None;
+        }
+        let mut custom = self.custom.clone();
+        if resources.is_empty() {
+            custom.remove(name);
+        } else {
+            custom.insert(name.to_owned(), resources);
+        }
+        let known = self.documents.get().or(self.known.as_ref()).cloned();
+        Some(Self::gather(self.builtin.clone(), custom, known))
     }
 
     pub(crate) fn all(&self) -> &[Arc<Resource>] {
         &self.ordered
     }
 
+    /// Whether a built-in kind has this group and plural, whatever its version.
+    pub(crate) fn is_builtin(&self, group: &str, plural: &str) -> bool {
+        self.builtin.iter().any(|resource| resource.group == group && resource.plural == plural)
+    }
+
+    /// Whether `resource` is still what its path serves.
+    pub(crate) fn serves(&self, resource: &Arc<Resource>) -> bool {
+        self.find(&resource.group, &resource.version, &resource.plural).is_some_and(|found| Arc::ptr_eq(found, resource))
+    }
+
     /// The OpenAPI documents, made on first use and kept.
     pub(crate) fn documents(&self) -> &Documents {
-        self.documents.get_or_init(|| Documents::new(self))
+        self.documents.get_or_init(|| Arc::new(Documents::new(self, self.known.as_deref())))
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
@@ -81,7 +133,7 @@ impl Registry {
 }
 
 /// Kubernetes version order: stable over beta over alpha, higher numbers first.
-fn priority(version: &str) -> (u8, u32, u32) {
+pub(super) fn priority(version: &str) -> (u8, u32, u32) {
     let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0) };
     let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
     let (major, stage) = rest.split_at(digits);

@@ -1,5 +1,6 @@
 //! One served resource: its names, its verbs, its schema and where its objects are stored.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub(crate) enum CoreKind {
     Pod,
     /// A question that is answered and not stored.
     Review,
+    /// Of the extended mode: data without rules of its own.
+    Plain,
     Secret,
     /// Only `default/kubernetes`, derived as well.
     Service,
@@ -32,9 +35,11 @@ pub(crate) enum CoreKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Core(CoreKind),
-    /// A stored CustomResourceDefinition; objects are stored under `storage_version`.
+    /// A stored CustomResourceDefinition; objects are stored under `storage_version`. `mixed` is set while another version has
+    /// another schema: what is stored then has the shape of the stored version, and each version prunes and defaults what it reads.
     Custom {
         storage_version: String,
+        mixed: bool,
     },
 }
 
@@ -52,10 +57,14 @@ pub(crate) struct Compiled {
     pub(crate) schema: Schema,
     pub(crate) types: Types,
     pub(crate) columns: Columns,
+    /// The schema of the version that objects are stored under, where it is another one.
+    pub(crate) stored: Option<Schema>,
+    /// The merge keys of lists by their paths, for strategic merge of kinds of the extended mode.
+    pub(crate) merges: BTreeMap<String, &'static str>,
 }
 
 /// A JSON document that is read once in a while: kept as its text, since a tree of it takes eight times the memory (PERF-15).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Written(Box<str>);
 
 impl Written {
@@ -101,8 +110,14 @@ pub(crate) struct Resource {
     pub(crate) selectable: Vec<String>,
     /// The `openAPIV3Schema`.
     pub(crate) schema: Written,
+    /// `apiVersion` and schema of the definition's other versions, under which fields may be owned.
+    pub(crate) siblings: Vec<(String, Written)>,
+    /// Subresources beside status and scale, which show and change a part of the object.
+    pub(crate) others: &'static [&'static str],
     /// The warning of a deprecated version.
     pub(crate) deprecation: Option<String>,
+    /// Whether the definition is being deleted, so that nothing is created any more.
+    pub(crate) terminating: bool,
     pub(crate) compiled: OnceLock<Result<Compiled, String>>,
 }
 
@@ -133,6 +148,33 @@ impl Resource {
         self.verbs.contains(&verb)
     }
 
+    /// The verbs as discovery lists them: fewer while the definition is being deleted.
+    pub(crate) fn listed_verbs(&self) -> Vec<&'static str> {
+        let gone = |verb: &str| self.terminating && matches!(verb, "create" | "patch" | "update");
+        self.verbs.iter().copied().filter(|verb| !gone(verb)).collect()
+    }
+
+    /// Whether `other` serves the same in every respect, so that it can go on in place of this one.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let names = |resource: &Self| {
+            let Self { group, version, kind, list_kind, plural, singular, .. } = resource;
+            [group, version, kind, list_kind, plural, singular].map(String::clone)
+        };
+        let lists = |resource: &Self| (resource.short_names.clone(), resource.categories.clone(), resource.selectable.clone());
+        let flags = |resource: &Self| (resource.namespaced, resource.status, resource.terminating);
+        names(self) == names(other)
+            && lists(self) == lists(other)
+            && flags(self) == flags(other)
+            && self.verbs == other.verbs
+            && self.storage == other.storage
+            && self.origin == other.origin
+            && self.scale == other.scale
+            && self.columns == other.columns
+            && self.deprecation == other.deprecation
+            && self.schema == other.schema
+            && self.siblings == other.siblings
+    }
+
     /// Whether its objects mirror what another part of the process knows: they are never journalled and no client writes them.
     pub(crate) fn is_mirror(&self) -> bool {
         is_mirror(&self.storage)
@@ -147,13 +189,14 @@ impl Resource {
     pub(crate) fn subresources(&self) -> Vec<&'static str> {
         let finalize = (self.core() == Some(CoreKind::Namespace)).then_some("finalize");
         let scale = self.scale.is_some().then_some("scale");
-        finalize.into_iter().chain(self.status.then_some("status")).chain(scale).collect()
+        let parts = finalize.into_iter().chain(self.status.then_some("status")).chain(scale);
+        parts.chain(self.others.iter().copied()).collect()
     }
 
     /// Whether `generation` is counted; the reference leaves it out of plain-data kinds.
     pub(crate) fn counts_generation(&self) -> bool {
         match self.core() {
-            None | Some(CoreKind::CustomResourceDefinition) => true,
+            None | Some(CoreKind::CustomResourceDefinition | CoreKind::Plain) => true,
             Some(
                 CoreKind::ConfigMap
                 | CoreKind::Event
@@ -184,6 +227,7 @@ impl Resource {
                 | CoreKind::Event
                 | CoreKind::EventV1
                 | CoreKind::Namespace
+                | CoreKind::Plain
                 | CoreKind::Secret
                 | CoreKind::ServiceAccount,
             ) => true,
@@ -197,7 +241,11 @@ impl Resource {
     pub(crate) fn compiled(&self) -> Result<&Compiled, &str> {
         self.compiled
             .get_or_init(|| {
-                let schema = Schema::parse(&self.schema.read()).map_err(|problems| {
+                let written = match self.core() {
+                    Some(CoreKind::Plain) => super::extended::schema(self),
+                    Some(_) | None => self.schema.read(),
+                };
+                let schema = Schema::parse(&written).map_err(|problems| {
                     problems.first().map_or_else(|| "unreadable schema".to_owned(), |problem| problem.message.clone())
                 })?;
                 let version = self.api_version();
@@ -207,7 +255,27 @@ impl Resource {
                     Some(_) => Columns::of_builtin(&version, &self.kind),
                     None => Columns::of_custom(&self.columns).map_err(|error| error.to_string())?,
                 };
-                Ok(Compiled { types: Types::single(&version, info), columns, schema })
+                let mut types = Types::single(&version, info);
+                for (version, schema) in &self.siblings {
+                    if let Ok(schema) = Schema::parse(&schema.read()) {
+                        types = types.with(version, TypeInfo::from_schema(&schema));
+                    }
+                }
+                let stored = match &self.origin {
+                    Origin::Custom { storage_version, mixed: true } if *storage_version != self.version => {
+                        let wanted = format!("{}/{storage_version}", self.group);
+                        let found = self.siblings.iter().find(|(version, _)| *version == wanted);
+                        found.and_then(|(_, schema)| Schema::parse(&schema.read()).ok())
+                    }
+                    Origin::Custom { .. } | Origin::Core(_) => None,
+                };
+                Ok(Compiled {
+                    types,
+                    columns,
+                    schema,
+                    stored,
+                    merges: if self.core() == Some(CoreKind::Plain) { super::extended::merges(&written) } else { BTreeMap::new() },
+                })
             })
             .as_ref()
             .map_err(String::as_str)

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenReview};
 use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview};
+use crate::kinds::{add_extended, extensions as merging};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, Namespace, Pod, Secret, Service, ServiceAccount};
@@ -17,8 +18,9 @@ const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 pub(super) fn model(group: &str, version: &str, kind: &str) -> String {
     match group {
         "" => format!("io.k8s.api.core.{version}.{kind}"),
+        "apiregistration.k8s.io" => format!("io.k8s.kube-aggregator.pkg.apis.apiregistration.{version}.{kind}"),
         "apiextensions.k8s.io" => format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.{version}.{kind}"),
-        group => format!("io.k8s.api.{}.{version}.{kind}", group.strip_suffix(".k8s.io").unwrap_or(group)),
+        group => format!("io.k8s.api.{}.{version}.{kind}", group.split('.').next().unwrap_or(group)),
     }
 }
 
@@ -58,7 +60,10 @@ impl Collector {
             ("coordination.k8s.io/v1", "Lease") => generator.subschema_for::<Lease>(),
             ("autoscaling/v1", "Scale") => generator.subschema_for::<Scale>(),
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition") => generator.subschema_for::<CustomResourceDefinition>(),
-            _ => return,
+            _ => {
+                add_extended(generator, api_version, kind);
+                return;
+            }
         };
     }
 
@@ -67,6 +72,18 @@ impl Collector {
         let mut schemas = self.generator.take_definitions(false);
         for schema in schemas.values_mut() {
             wrap_references(schema);
+        }
+        // How built-in kinds merge, by the reference's own table.
+        for (name, schema) in &mut schemas {
+            let Some(own) = schema.as_object_mut() else { continue };
+            if let Some(Value::Object(found)) = merging(name, ".") {
+                own.extend(found);
+            }
+            for (field, child) in own.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+                if let (Some(child), Some(Value::Object(found))) = (child.as_object_mut(), merging(name, field)) {
+                    child.extend(found);
+                }
+            }
         }
         for (name, field, extensions) in extensions() {
             let place = schemas.get_mut(name).and_then(|schema| match field {

@@ -33,20 +33,34 @@ const MERGED: [(&str, &str, ListMerge); 4] = [
 /// # Errors
 /// [`PatchError::Malformed`] for misused directives, [`PatchError::Unmergeable`] for entries without their merge key.
 pub fn apply(document: &mut Value, patch: &Value, kind: &str) -> Result<(), PatchError> {
+    apply_with(document, patch, kind, &|_| None)
+}
+
+/// [`apply`] for a kind with more lists that merge: `keys` gives the merge key of the list at a path of fields, empty for a list
+/// of plain values.
+pub(crate) fn apply_with(document: &mut Value, patch: &Value, kind: &str, keys: MergeKeys<'_>) -> Result<(), PatchError> {
     let Value::Object(patch) = patch else { return Err(mistyped("", patch, "map[string]interface {}")) };
     let original = document.as_object().cloned().unwrap_or_default();
-    *document = Value::Object(Merge { kind }.map(original, patch.clone(), "")?);
+    *document = Value::Object(Merge { kind, keys }.map(original, patch.clone(), "")?);
     Ok(())
 }
 
+/// The merge key of the list at a path.
+type MergeKeys<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
+
 struct Merge<'a> {
     kind: &'a str,
+    keys: MergeKeys<'a>,
 }
 
 impl Merge<'_> {
     fn list_merge(&self, path: &str) -> Option<ListMerge> {
         let found = MERGED.iter().find(|(kind, place, _)| (*kind == "*" || *kind == self.kind) && *place == path);
-        found.map(|(_, _, merge)| *merge)
+        let known = found.map(|(_, _, merge)| *merge);
+        known.or_else(|| {
+            let key = (self.keys)(path)?;
+            Some(if key.is_empty() { ListMerge::Values } else { ListMerge::ByKey(key) })
+        })
     }
 
     fn map(

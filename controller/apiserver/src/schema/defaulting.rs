@@ -11,6 +11,13 @@ impl Schema {
         drop_nulls(object, Some(&self.root));
     }
 
+    /// What happens to a stored object that this schema did not write: undeclared fields go, defaults are filled in.
+    pub(crate) fn reshape(&self, object: &mut Value) {
+        self.prune(object);
+        self.drop_nulls(object);
+        self.default(object);
+    }
+
     /// Fills in defaults, inside defaulted values too; a null that is not allowed counts as absent where a default exists.
     pub fn default(&self, object: &mut Value) {
         fill(object, &self.root);

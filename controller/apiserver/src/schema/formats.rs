@@ -51,6 +51,11 @@ static HOSTNAME: LazyLock<Pattern> = LazyLock::new(|| {
 const LABEL_LENGTH: usize = 63;
 const NAME_LENGTH: usize = 253;
 
+/// Whether the reference knows `format` for a value of the type that is named so.
+pub(crate) fn is_known(format: &str, kind: &str) -> bool {
+    is_supported(format, Type::parse(kind))
+}
+
 /// Whether the reference knows `format` for a value of this type; it ignores all others.
 pub(super) fn is_supported(format: &str, kind: Option<Type>) -> bool {
     match kind {

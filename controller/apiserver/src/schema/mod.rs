@@ -24,6 +24,7 @@ mod values;
 mod tests;
 
 pub(crate) use equality::{identical, same_members};
+pub(crate) use formats::is_known as is_known_format;
 pub use members::Members;
 pub(crate) use node::SchemaId;
 pub use node::{Bounds, Extra, ListKind, Node, Rule, Schema, Type};

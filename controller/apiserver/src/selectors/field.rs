@@ -52,6 +52,7 @@ fn supports(resource: &Resource, field: &str) -> bool {
         }
         Some(CoreKind::Secret) => field == "type",
         Some(CoreKind::Namespace) => field == "status.phase",
+        Some(CoreKind::Plain) => plain(&resource.plural).contains(&field),
         Some(CoreKind::Pod) => POD.contains(&field),
         Some(CoreKind::Service) => matches!(field, "spec.clusterIP" | "spec.type"),
         Some(
@@ -62,6 +63,28 @@ fn supports(resource: &Resource, field: &str) -> bool {
             | CoreKind::ServiceAccount,
         ) => false,
         None => resource.selectable.iter().any(|path| path.trim_start_matches('.') == field),
+    }
+}
+
+/// The fields that a kind of the extended mode can be selected by.
+fn plain(plural: &str) -> &'static [&'static str] {
+    match plural {
+        "pods" => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        "nodes" => &["spec.unschedulable"],
+        "services" => &["spec.clusterIP", "spec.type"],
+        "replicasets" | "replicationcontrollers" => &["status.replicas"],
+        "jobs" => &["status.successful"],
+        "certificatesigningrequests" => &["spec.signerName"],
+        _ => &[],
     }
 }
 

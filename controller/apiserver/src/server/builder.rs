@@ -22,6 +22,7 @@ use crate::workloads::Workloads;
 /// clock and randomness.
 pub struct Builder {
     definitions: Vec<Value>,
+    extended: bool,
     kinds: Option<Arc<Registry>>,
     journal: Box<dyn Journal>,
     clock: Arc<dyn Clock>,
@@ -40,6 +41,7 @@ impl Server {
     pub fn builder() -> Builder {
         Builder {
             definitions: Vec::new(),
+            extended: false,
             kinds: None,
             journal: Box::new(Memory::new()),
             clock: Arc::new(SystemClock),
@@ -105,6 +107,14 @@ impl Builder {
         self
     }
 
+    /// Serves the reference's built-in kinds as plain data too: Pods that nothing runs, Deployments that nothing rolls out.
+    /// For tests of other people's controllers.
+    #[must_use]
+    pub fn extended_kinds(mut self, extended: bool) -> Self {
+        self.extended = extended;
+        self
+    }
+
     /// Serves what `other` serves, with what it compiled of it, instead of reading definitions again. The journal has to be
     /// a copy of `other`'s, so that the definitions are stored here too: for simulations, which start many servers.
     #[must_use]
@@ -161,8 +171,12 @@ impl Builder {
         if let Some(kinds) = self.kinds {
             core.serve(kinds);
         } else {
+            core.serve(Arc::new(crds::registry(&core, self.extended)));
             tokio::try_join!(crds::seed_namespaces(&core), crds::seed(&core, &self.definitions))?;
-            core.serve(Arc::new(crds::registry(&core)));
+            crds::settle(&core).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
+            if self.extended {
+                crds::seed_roles(&core).await?;
+            }
             crds::refresh_objects(&core);
         }
         deletion::start(&core);

@@ -33,6 +33,10 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) instance: String,
     pub(crate) work: Arc<Worklist>,
+    /// Held while definitions are given their names and shown.
+    pub(crate) definitions: tokio::sync::Mutex<()>,
+    /// Moves on with each change of what is served.
+    served: watch::Sender<u64>,
     registry: RwLock<Arc<Registry>>,
     watches: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -63,6 +67,8 @@ impl Core {
             random,
             instance,
             work,
+            definitions: tokio::sync::Mutex::new(()),
+            served: watch::Sender::new(0),
             registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
             watches: Arc::new(Semaphore::new(WATCH_LIMIT)),
             requests: Arc::new(Semaphore::new(REQUEST_LIMIT)),
@@ -81,6 +87,12 @@ impl Core {
     /// Serves `registry` from now on.
     pub(crate) fn serve(&self, registry: Arc<Registry>) {
         *self.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        self.served.send_modify(|count| *count += 1);
+    }
+
+    /// A receiver that changes whenever what is served does.
+    pub(crate) fn serving(&self) -> watch::Receiver<u64> {
+        self.served.subscribe()
     }
 
     /// Lets one more watch in.

@@ -7,6 +7,7 @@ mod age;
 mod columns;
 mod jsonpath;
 mod layout;
+mod plain_kinds;
 mod pod;
 mod printers;
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::age::since;
 use super::columns::{CREATED_TEXT, Column, NAME_TEXT};
+use super::plain_kinds;
 
 /// Makes the cells of one object.
 pub(super) type Printer = fn(&Value, Timestamp) -> Vec<Value>;
@@ -28,7 +29,8 @@ pub(super) fn of(api_version: &str, kind: &str) -> (Vec<Column>, Printer) {
         ("v1", "ServiceAccount") => (vec![name(), age()], named),
         ("v1" | "events.k8s.io/v1", "Event") => (event_columns(), event),
         ("coordination.k8s.io/v1", "Lease") => (vec![name(), text("Holder", LEASE_HOLDER), age()], lease),
-        _ => (vec![name(), Column::plain("Created At", "date", CREATED_TEXT, 0)], plain),
+        ("apiextensions.k8s.io/v1", _) => (vec![name(), Column::plain("Created At", "date", CREATED_TEXT, 0)], plain),
+        (version, kind) => plain_kinds::of(version, kind).unwrap_or_else(|| (vec![name(), age()], named)),
     }
 }
 
@@ -56,11 +58,11 @@ fn event_columns() -> Vec<Column> {
     columns.into_iter().map(|(name, description, priority)| Column::plain(name, "string", description, priority)).collect()
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn size(object: &Value, pointer: &str) -> usize {
+pub(super) fn size(object: &Value, pointer: &str) -> usize {
     match object.pointer(pointer) {
         Some(Value::Object(fields)) => fields.len(),
         Some(Value::Array(items)) => items.len(),
@@ -68,11 +70,11 @@ fn size(object: &Value, pointer: &str) -> usize {
     }
 }
 
-fn name(object: &Value) -> Value {
+pub(super) fn name(object: &Value) -> Value {
     text(object, "/metadata/name").into()
 }
 
-fn age(object: &Value, now: Timestamp) -> Value {
+pub(super) fn age(object: &Value, now: Timestamp) -> Value {
     since(object.pointer("/metadata/creationTimestamp").and_then(Value::as_str), now).into()
 }
 

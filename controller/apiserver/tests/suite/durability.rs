@@ -85,7 +85,7 @@ async fn an_older_program_leaves_a_newer_definition_alone() {
     let of = |version: &str| {
         let mut made = definition();
         made["metadata"]["annotations"] = json!({"koan.dev/version": version});
-        made["spec"]["names"]["shortNames"] = json!([version.replace('.', "x")]);
+        made["spec"]["names"]["shortNames"] = json!([version.replace('.', "x").replacen("", "v", 1)]);
         made
     };
     let journal = Memory::new();
@@ -94,7 +94,7 @@ async fn an_older_program_leaves_a_newer_definition_alone() {
         let name = definition()["metadata"]["name"].as_str().unwrap().to_owned();
         let stored = get(&server, &format!("{KIND}/{name}")).await.json();
         assert_eq!(stored["metadata"]["annotations"]["koan.dev/version"], stands);
-        assert_eq!(stored["spec"]["names"]["shortNames"], json!([stands.replace('.', "x")]));
+        assert_eq!(stored["spec"]["names"]["shortNames"], json!([stands.replace('.', "x").replacen("", "v", 1)]));
     }
 }
 

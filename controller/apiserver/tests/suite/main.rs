@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unwrap_in_result, reason = "a test fails by panicking")]
 
 mod client;
+mod definitions;
 mod deletion;
 mod durability;
 mod fuzz;
+mod goldens;
 mod kubectl;
 mod semantics;
 mod support;

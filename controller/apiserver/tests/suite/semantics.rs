@@ -266,18 +266,6 @@ async fn discovery_has_both_forms() {
     assert_eq!(get(&server, "/readyz").await.text, "ok");
 }
 
-/// API-1: a user's definition is not taken for now, and says so; the stored ones can be read.
-#[tokio::test]
-async fn definitions_are_read_only() {
-    let server = server().await;
-    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    assert_eq!(post(&server, path, &definition()).await.code, 405);
-    let stored = get(&server, &format!("{path}/boxes.test.koan.dev")).await.json();
-    let established =
-        stored["status"]["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == "Established").unwrap();
-    assert_eq!(established["status"], "True");
-}
-
 /// API-12: a built-in kind with a value of the wrong type is a bad request, as where it is decoded into a fixed type.
 #[tokio::test]
 async fn wrong_types_of_core_kinds_are_bad_requests() {

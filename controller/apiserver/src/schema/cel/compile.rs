@@ -1,9 +1,11 @@
 //! Compilation of rules, and the refusal of rules that could not run.
 
 use kube_cel::cel::Program;
+use serde_json::Value;
 
 use super::super::node::{Node, Rule};
 use super::super::problem::Problem;
+use super::super::render::canonical_json;
 
 /// Functions that rules may call; operators and macros beside them are part of the language.
 const FUNCTIONS: &str = " contains size max min startsWith endsWith string bytes double int uint matches duration timestamp \
@@ -59,9 +61,10 @@ fn compile(rule: &Rule) -> Result<CompiledRule, String> {
 pub(crate) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
     for (index, rule) in node.rules.iter().enumerate() {
         let path = format!("{path}.x-kubernetes-validations[{index}]");
-        expression(&rule.rule, &format!("{path}.rule"), problems);
+        let shown = shown(rule);
+        expression(&rule.rule, (&format!("{path}.rule"), &shown, ""), problems);
         if !rule.message_expression.is_empty() {
-            expression(&rule.message_expression, &format!("{path}.messageExpression"), problems);
+            expression(&rule.message_expression, (&format!("{path}.messageExpression"), &shown, "messageExpression "), problems);
         }
         if rule.optional_old_self {
             problems.push(Problem::forbidden(
@@ -72,21 +75,35 @@ pub(crate) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
     }
 }
 
-fn expression(source: &str, path: &str, problems: &mut Vec<Problem>) {
+/// A rule as the reference prints it.
+fn shown(rule: &Rule) -> String {
+    let text = |text: &str| canonical_json(&Value::String(text.to_owned()));
+    let reason = if rule.reason.is_empty() { "null".to_owned() } else { text(&rule.reason) };
+    let optional = if rule.optional_old_self { "true" } else { "null" };
+    format!(
+        "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{reason},\"FieldPath\":{},\"OptionalOldSelf\":{optional}}}",
+        text(&rule.rule),
+        text(&rule.message),
+        text(&rule.message_expression),
+        text(&rule.field_path),
+    )
+}
+
+/// Whether `source` compiles and reads nothing that there is not; what it is shown as and called comes with its path.
+fn expression(source: &str, (path, shown, what): (&str, &str, &str), problems: &mut Vec<Problem>) {
+    let mut refuse = |detail: String| {
+        problems.push(Problem::invalid_shown(path, shown, &format!("{what}compilation failed: {detail}")));
+    };
     let program = match Program::compile(source) {
         Ok(program) => program,
-        Err(error) => {
-            problems.push(Problem::invalid(path, source.into(), &format!("compilation failed: {error}")));
-            return;
-        }
+        // The reference's parser indents the line that it shows.
+        Err(error) => return refuse(error.to_string().replace("\n|", "\n |")),
     };
     let references = program.references();
     let unknown_function =
         references.functions().into_iter().find(|name| is_named(name) && !FUNCTIONS.contains(&format!(" {name} ")));
     if let Some(name) = unknown_function {
-        let detail = format!("compilation failed: the embedded server has no function or macro '{name}'");
-        problems.push(Problem::invalid(path, source.into(), &detail));
-        return;
+        return refuse(format!("the embedded server has no function or macro '{name}'"));
     }
     let known = |name: &&str| VARIABLES.contains(name) || NAMESPACES.contains(name) || name.starts_with(['@', '_']);
     let comprehended =
@@ -94,7 +111,7 @@ fn expression(source: &str, path: &str, problems: &mut Vec<Problem>) {
     if let Some(name) = references.variables().into_iter().find(|name| !known(name))
         && !comprehended
     {
-        problems.push(Problem::invalid(path, source.into(), &format!("compilation failed: undeclared reference to '{name}'")));
+        refuse(format!("undeclared reference to '{name}'"));
     }
 }
 
