@@ -274,7 +274,11 @@ impl Resource {
                     columns,
                     schema,
                     stored,
-                    merges: if self.core() == Some(CoreKind::Plain) { super::extended::merges(&written) } else { BTreeMap::new() },
+                    merges: if self.core() == Some(CoreKind::Plain) {
+                        super::extended::merges(&written)
+                    } else {
+                        BTreeMap::new()
+                    },
                 })
             })
             .as_ref()

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, Namespace, Pod, 
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ListMeta, ObjectMeta, Status};
+use schemars::Schema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -62,7 +63,7 @@ impl Collector {
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition") => generator.subschema_for::<CustomResourceDefinition>(),
             _ => {
                 add_extended(generator, api_version, kind);
-                return;
+                Schema::default()
             }
         };
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::node::{Bounds, Extra, ListKind, Node, Pattern, Rule, Schema, Type};
 use super::problem::Problem;
-use super::structural;
+use super::{cel, structural};
 
 /// Deepest schema that is read; deeper ones are refused.
 const MAX_DEPTH: usize = 64;
@@ -30,6 +30,7 @@ impl Schema {
     pub fn verify(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         structural::verify(&self.root, ROOT, &mut problems);
+        problems.extend(cel::verify(&self.root, ROOT, true));
         problems
     }
 
@@ -42,8 +43,10 @@ impl Schema {
 
     /// Every rule that does not compile, and every pattern; `weigh` says whether the cost of rules is limited too.
     pub(crate) fn verify_rules(&self, weigh: bool) -> Vec<Problem> {
-        let _ = weigh;
-        self.verify()
+        let mut problems = Vec::new();
+        structural::verify(&self.root, ROOT, &mut problems);
+        problems.extend(cel::verify(&self.root, ROOT, weigh));
+        problems
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::cel;
 use super::node::{Extra, ListKind, Node, Type};
 use super::problem::{NIL_PATH, Problem};
 use super::{prune, validate};
@@ -33,10 +32,7 @@ fn invariants(node: &Node, level: Level, path: &str, problems: &mut Vec<Problem>
         if level == Level::Root && name == "metadata" {
             root_metadata(child, &path, problems);
         }
-        if (level == Level::Root || node.embedded)
-            && matches!(name.as_str(), "kind" | "apiVersion")
-            && child.kind != Some(Type::String)
-        {
+        if (level == Level::Root || node.embedded) && matches!(name, "kind" | "apiVersion") && child.kind != Some(Type::String) {
             let found = child.kind.map_or("", Type::name);
             problems.push(Problem::invalid(&format!("{path}.type"), found.into(), "must be string"));
         }
@@ -239,7 +235,6 @@ pub(super) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
         problems.push(Problem::invalid(&format!("{path}.pattern"), pattern.text.clone().into(), &detail));
     }
     lists(node, path, problems);
-    cel::verify(node, path, problems);
     for (name, child) in node.properties.iter() {
         verify(child, &format!("{path}.properties[{name}]"), problems);
     }
@@ -260,10 +255,10 @@ pub(super) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
 pub(super) fn verify_defaults(node: &Node, path: &str, problems: &mut Vec<Problem>) {
     if let Some(default) = &node.default {
         let path = format!("{path}.default");
-        let mut pruned = default.clone();
+        let mut pruned = Value::clone(default);
         prune::prune_value(&mut pruned, node);
-        if pruned != *default {
-            problems.push(Problem::invalid(&path, default.clone(), "must not have unknown fields"));
+        if pruned != **default {
+            problems.push(Problem::invalid(&path, Value::clone(default), "must not have unknown fields"));
         }
         let below = |problem: Problem| {
             let path = if problem.path == NIL_PATH { path.clone() } else { format!("{path}.{}", problem.path) };
@@ -274,7 +269,7 @@ pub(super) fn verify_defaults(node: &Node, path: &str, problems: &mut Vec<Proble
     if let Some(items) = &node.items {
         verify_defaults(items, &format!("{path}.items"), problems);
     }
-    for (name, child) in &node.properties {
+    for (name, child) in node.properties.iter() {
         verify_defaults(child, &format!("{path}.properties[{name}]"), problems);
     }
 }

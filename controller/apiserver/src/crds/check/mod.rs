@@ -102,7 +102,7 @@ fn spec(spec: &Internal<'_>, old: Option<&Value>, problems: &mut Vec<Problem>) {
     versions(spec, problems);
     names::required(&source["names"], problems);
     names::check(&source["names"], "spec.names", problems);
-    version::common(spec, spec.versions.first().is_some_and(|version| unchanged(version)), problems);
+    version::common(spec, spec.versions.first().is_some_and(unchanged), problems);
     conversion(&source["conversion"], problems);
 }
 

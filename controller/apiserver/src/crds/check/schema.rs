@@ -65,7 +65,8 @@ pub(super) fn check(schema: &Value, (status, accepted): (bool, bool), path: &str
 
 /// A finding whose path starts at `openAPIV3Schema`, below `path`.
 fn below(path: &str, problem: &Problem) -> Problem {
-    Problem { path: format!("{path}.{}", problem.path), ..problem.clone() }
+    let message = problem.message.replace(" within openAPIV3Schema", &format!(" within {path}.openAPIV3Schema"));
+    Problem { path: format!("{path}.{}", problem.path), message, ..problem.clone() }
 }
 
 fn root(schema: &Value, path: &str, problems: &mut Vec<Problem>) {

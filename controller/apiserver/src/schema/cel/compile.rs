@@ -3,9 +3,9 @@
 use kube_cel::cel::Program;
 use serde_json::Value;
 
-use super::super::node::{Node, Rule};
-use super::super::problem::Problem;
+use super::super::node::Rule;
 use super::super::render::canonical_json;
+use super::check::placed;
 
 /// Functions that rules may call; operators and macros beside them are part of the language.
 const FUNCTIONS: &str = " contains size max min startsWith endsWith string bytes double int uint matches duration timestamp \
@@ -20,6 +20,8 @@ const FUNCTIONS: &str = " contains size max min startsWith endsWith string bytes
     findAll semver isSemver major minor patch sets.contains sets.equivalent sets.intersects charAt lowerAscii upperAscii replace split \
     substring trim join strings.quote url isURL getScheme getHost getHostname getPort getEscapedPath getQuery \
     optional.none optional.of optional.ofNonZeroValue value hasValue or orValue type dyn ";
+/// Functions and macros of the reference that rules cannot call here.
+const ELSEWHERE: [&str; 7] = ["sortBy", "bind", "transformList", "transformMap", "transformMapEntry", "optMap", "optFlatMap"];
 /// Variables that a rule may read.
 const VARIABLES: [&str; 2] = ["self", "oldSelf"];
 /// Names that stand before a dot in function names and look like variables to the parser.
@@ -57,26 +59,8 @@ fn compile(rule: &Rule) -> Result<CompiledRule, String> {
     Ok(CompiledRule { program, message, reads_old })
 }
 
-/// What a CRD's rules break: syntax, unknown names, and what this server cannot run.
-pub(crate) fn verify(node: &Node, path: &str, problems: &mut Vec<Problem>) {
-    for (index, rule) in node.rules.iter().enumerate() {
-        let path = format!("{path}.x-kubernetes-validations[{index}]");
-        let shown = shown(rule);
-        expression(&rule.rule, (&format!("{path}.rule"), &shown, ""), problems);
-        if !rule.message_expression.is_empty() {
-            expression(&rule.message_expression, (&format!("{path}.messageExpression"), &shown, "messageExpression "), problems);
-        }
-        if rule.optional_old_self {
-            problems.push(Problem::forbidden(
-                &format!("{path}.optionalOldSelf"),
-                "the embedded server runs no rule with an optional oldSelf",
-            ));
-        }
-    }
-}
-
 /// A rule as the reference prints it.
-fn shown(rule: &Rule) -> String {
+pub(super) fn shown(rule: &Rule) -> String {
     let text = |text: &str| canonical_json(&Value::String(text.to_owned()));
     let reason = if rule.reason.is_empty() { "null".to_owned() } else { text(&rule.reason) };
     let optional = if rule.optional_old_self { "true" } else { "null" };
@@ -89,30 +73,37 @@ fn shown(rule: &Rule) -> String {
     )
 }
 
-/// Whether `source` compiles and reads nothing that there is not; what it is shown as and called comes with its path.
-fn expression(source: &str, (path, shown, what): (&str, &str, &str), problems: &mut Vec<Problem>) {
-    let mut refuse = |detail: String| {
-        problems.push(Problem::invalid_shown(path, shown, &format!("{what}compilation failed: {detail}")));
-    };
-    let program = match Program::compile(source) {
-        Ok(program) => program,
-        // The reference's parser indents the line that it shows.
-        Err(error) => return refuse(error.to_string().replace("\n|", "\n |")),
-    };
+/// The program of `source`, which calls and reads only what there is.
+///
+/// # Errors
+/// The text of the reference's compiler, with the place in the source.
+pub(super) fn compile_checked(source: &str) -> Result<Program, String> {
+    // The reference's parser indents the line that it shows.
+    let program = Program::compile(source).map_err(|error| error.to_string().replace("\n|", "\n |"))?;
     let references = program.references();
-    let unknown_function =
-        references.functions().into_iter().find(|name| is_named(name) && !FUNCTIONS.contains(&format!(" {name} ")));
-    if let Some(name) = unknown_function {
-        return refuse(format!("the embedded server has no function or macro '{name}'"));
+    let mut functions = references.functions();
+    functions.sort_unstable();
+    let unknown = functions.into_iter().find(|name| is_named(name) && !FUNCTIONS.contains(&format!(" {name} ")));
+    if let Some(name) = unknown {
+        if ELSEWHERE.contains(&name) {
+            return Err(format!("the embedded server has no function or macro '{name}'"));
+        }
+        let place = source.find(&format!("{name}(")).map_or(0, |start| start + name.len());
+        return Err(placed(source, &format!("undeclared reference to '{name}' (in container '')"), place));
     }
     let known = |name: &&str| VARIABLES.contains(name) || NAMESPACES.contains(name) || name.starts_with(['@', '_']);
     let comprehended =
         source.contains("all(") || source.contains("exists") || source.contains("map(") || source.contains("filter(");
-    if let Some(name) = references.variables().into_iter().find(|name| !known(name))
+    let mut variables = references.variables();
+    variables.sort_unstable();
+    if let Some(name) = variables.into_iter().find(|name| !known(name))
         && !comprehended
     {
-        refuse(format!("undeclared reference to '{name}'"));
+        let place = source.find(name).unwrap_or_default();
+        return Err(placed(source, &format!("undeclared reference to '{name}' (in container '')"), place));
     }
+    drop(references);
+    Ok(program)
 }
 
 fn is_named(name: &str) -> bool {

@@ -63,6 +63,10 @@ pub(super) fn to_cel(value: &Value, node: &Node, resource: bool) -> CelValue {
                     (None, Some(Extra::Any)) => (key.clone(), plain(child)),
                     (None, None) => (escape(key), plain(child)),
                 };
+                // A field named like a word of the language can be read by either name.
+                if RESERVED.contains(&key.as_str()) {
+                    map.insert(Key::String(Arc::new(key.clone())), child.clone());
+                }
                 map.insert(Key::String(Arc::new(name)), child);
             }
             if resource {
@@ -116,7 +120,7 @@ fn evaluate(program: &Option<Program>, text: &str) -> Option<CelValue> {
 }
 
 /// A field name as CEL spells it.
-fn escape(name: &str) -> String {
+pub(super) fn escape(name: &str) -> String {
     if RESERVED.contains(&name) {
         return format!("__{name}__");
     }

@@ -3,8 +3,10 @@
 //! Rules are compiled at a node's first run. Old list entries are found by key in map lists only; a rule that reads `oldSelf` runs
 //! only where an old value exists. A failure that the update did not cause is forgiven, unless the rule reads `oldSelf`.
 
+mod check;
 mod compile;
 mod convert;
+mod weigh;
 
 use std::cell::OnceCell;
 
@@ -12,7 +14,8 @@ use kube_cel::KubeCelExt as _;
 use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
-pub(super) use compile::{CompiledRules, verify};
+pub(super) use check::verify;
+pub(super) use compile::CompiledRules;
 
 use self::compile::CompiledRule;
 use super::equality::identical;

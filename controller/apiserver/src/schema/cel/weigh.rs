@@ -1,0 +1,408 @@
+//! What a rule may cost at most, and which fields it names that there are none of: after cel-go's checker and cost estimator, as
+//! far as a rule's types are known. What is not known costs as much as it could.
+
+use std::collections::BTreeMap;
+
+use kube_cel::cel::IdedExpr;
+use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr};
+
+use super::super::node::{Extra, Node, Type};
+use super::convert::escape;
+
+/// The largest request, which bounds every value.
+const REQUEST_BYTES: u64 = 3 * 1024 * 1024;
+/// Making a list, a map.
+const LIST_COST: u64 = 10;
+const MAP_COST: u64 = 30;
+/// Reading a text costs a tenth of its length; each character of a pattern a quarter.
+const TEXT_SHARE: f64 = 0.1;
+const PATTERN_SHARE: f64 = 0.25;
+
+/// The type of an expression.
+#[derive(Clone, Debug)]
+enum Kind<'a> {
+    /// A value at a node of the schema; `true` for a whole resource.
+    Node(&'a Node, bool),
+    Bool,
+    Int,
+    Double,
+    Text,
+    List(Box<Known<'a>>),
+    Map,
+    Unknown,
+}
+
+/// What is known of an expression: its type and its largest size.
+#[derive(Clone, Debug)]
+struct Known<'a> {
+    kind: Kind<'a>,
+    size: u64,
+}
+
+impl<'a> Known<'a> {
+    fn of(kind: Kind<'a>) -> Self {
+        let size = match &kind {
+            Kind::Node(node, _) => max_elements(node),
+            Kind::Bool | Kind::Int | Kind::Double => 1,
+            Kind::Text | Kind::List(_) | Kind::Map | Kind::Unknown => u64::MAX,
+        };
+        Self { kind, size }
+    }
+
+    fn sized(kind: Kind<'a>, size: u64) -> Self {
+        Self { kind, size }
+    }
+
+    /// The type as messages call it; `None` where it is not known for certain.
+    fn name(&self) -> Option<&'static str> {
+        match &self.kind {
+            Kind::Bool => Some("bool"),
+            Kind::Int => Some("int"),
+            Kind::Double => Some("double"),
+            Kind::Text => Some("string"),
+            Kind::Node(node, _) if node.int_or_string => None,
+            Kind::Node(node, _) => match node.kind? {
+                Type::Boolean => Some("bool"),
+                Type::Integer => Some("int"),
+                Type::Number => Some("double"),
+                Type::String if node.bounds.format.is_none() => Some("string"),
+                Type::String | Type::Array | Type::Object => None,
+            },
+            Kind::List(_) | Kind::Map | Kind::Unknown => None,
+        }
+    }
+}
+
+/// What a look at one expression found.
+#[derive(Debug, Default)]
+pub(super) struct Weight {
+    /// The most that one evaluation can cost.
+    pub(super) cost: u64,
+    /// The type of the result, where it is known for certain.
+    pub(super) result: Option<&'static str>,
+    /// What is wrong: text, and the place in the source as line and column.
+    pub(super) wrong: Option<(String, usize)>,
+}
+
+/// Looks at `expression`, whose `self` is a value at `node`.
+pub(super) fn weigh(expression: &IdedExpr, source: &str, (node, resource): (&Node, bool)) -> Weight {
+    let mut scale = Scale { source, scope: BTreeMap::new(), wrong: None };
+    for name in ["self", "oldSelf"] {
+        scale.scope.insert(name.to_owned(), Known::of(Kind::Node(node, resource)));
+    }
+    let (known, cost) = scale.expression(expression);
+    Weight { cost, result: known.name(), wrong: scale.wrong }
+}
+
+struct Scale<'a> {
+    source: &'a str,
+    scope: BTreeMap<String, Known<'a>>,
+    wrong: Option<(String, usize)>,
+}
+
+impl<'a> Scale<'a> {
+    fn expression(&mut self, expression: &IdedExpr) -> (Known<'a>, u64) {
+        match &expression.expr {
+            Expr::Literal(literal) => (literal_of(literal), 0),
+            Expr::Ident(name) => (self.scope.get(name).cloned().unwrap_or_else(|| Known::of(Kind::Unknown)), 1),
+            Expr::Select(select) => self.select(select),
+            Expr::Call(call) => self.call(call),
+            Expr::Comprehension(loops) => self.comprehension(loops),
+            Expr::List(list) => {
+                let (mut cost, mut item) = (LIST_COST, None);
+                for element in &list.elements {
+                    let (known, own) = self.expression(element);
+                    cost = cost.saturating_add(own);
+                    item.get_or_insert(known);
+                }
+                let item = item.unwrap_or_else(|| Known::of(Kind::Unknown));
+                (Known::sized(Kind::List(Box::new(item)), list.elements.len() as u64), cost)
+            }
+            Expr::Map(map) => {
+                let mut cost = MAP_COST;
+                for entry in &map.entries {
+                    if let EntryExpr::MapEntry(entry) = &entry.expr {
+                        cost = cost.saturating_add(self.expression(&entry.key).1).saturating_add(self.expression(&entry.value).1);
+                    }
+                }
+                (Known::sized(Kind::Map, map.entries.len() as u64), cost)
+            }
+            Expr::Struct(_) | Expr::Unspecified => (Known::of(Kind::Unknown), MAP_COST),
+        }
+    }
+
+    fn select(&mut self, select: &SelectExpr) -> (Known<'a>, u64) {
+        let (operand, cost) = self.expression(&select.operand);
+        let known = self.field(&operand, &select.field);
+        if select.test {
+            return (Known::of(Kind::Bool), cost);
+        }
+        let stepped =
+            matches!(&operand.kind, Kind::Node(node, _) if node.kind == Some(Type::Object)) || matches!(operand.kind, Kind::Map);
+        (known, cost.saturating_add(u64::from(stepped)))
+    }
+
+    /// The field of a value; one that its schema does not have is wrong.
+    fn field(&mut self, operand: &Known<'a>, field: &str) -> Known<'a> {
+        let Kind::Node(node, resource) = operand.kind else { return Known::of(Kind::Unknown) };
+        if node.kind != Some(Type::Object) || node.int_or_string {
+            return Known::of(Kind::Unknown);
+        }
+        if let Some(Extra::Schema(values)) = &node.extra {
+            return Known::of(Kind::Node(values, values.embedded));
+        }
+        if resource && matches!(field, "apiVersion" | "kind") {
+            return Known::of(Kind::Text);
+        }
+        if resource && field == "metadata" {
+            return Known::of(Kind::Unknown);
+        }
+        match node.properties.iter().find(|(name, _)| *name == field || escape(name) == field) {
+            Some((_, child)) => Known::of(Kind::Node(child, child.embedded)),
+            None => {
+                let place = self.source.find(&format!(".{field}")).unwrap_or_default();
+                self.refuse(format!("undefined field '{field}'"), place);
+                Known::of(Kind::Unknown)
+            }
+        }
+    }
+
+    fn refuse(&mut self, text: String, place: usize) {
+        self.wrong.get_or_insert((text, place));
+    }
+
+    fn comprehension(&mut self, loops: &ComprehensionExpr) -> (Known<'a>, u64) {
+        let (range, range_cost) = self.expression(&loops.iter_range);
+        let (start, start_cost) = self.expression(&loops.accu_init);
+        let item = item_of(&range);
+        let (accu, iter) = (loops.accu_var.clone(), loops.iter_var.clone());
+        let outer = [(accu.clone(), self.scope.get(&accu).cloned()), (iter.clone(), self.scope.get(&iter).cloned())];
+        self.scope.insert(accu, Known { size: u64::MAX, ..start.clone() });
+        self.scope.insert(iter, item);
+        if let Some(second) = &loops.iter_var2 {
+            self.scope.insert(second.clone(), Known::of(Kind::Unknown));
+        }
+        let (_, condition) = self.expression(&loops.loop_cond);
+        let (_, step) = self.expression(&loops.loop_step);
+        let (result, result_cost) = self.expression(&loops.result);
+        for (name, known) in outer {
+            match known {
+                Some(known) => self.scope.insert(name, known),
+                None => self.scope.remove(&name),
+            };
+        }
+        let turns = range.size.saturating_mul(condition.saturating_add(step));
+        let cost = [range_cost, start_cost, turns, result_cost].into_iter().fold(0, u64::saturating_add);
+        let kind = match result.kind {
+            Kind::List(_) => Known::sized(Kind::List(Box::new(Known::of(Kind::Unknown))), range.size),
+            _ => Known::of(result.kind),
+        };
+        (kind, cost)
+    }
+
+    fn call(&mut self, call: &CallExpr) -> (Known<'a>, u64) {
+        let mut cost: u64 = 0;
+        let target = call.target.as_ref().map(|target| self.expression(target));
+        let arguments: Vec<(Known<'a>, u64)> = call.args.iter().map(|argument| self.expression(argument)).collect();
+        if call.func_name == "_?_:_" && arguments.len() == 3 {
+            let cost = arguments[0].1.saturating_add(arguments[1].1.max(arguments[2].1));
+            let size = arguments[1].0.size.max(arguments[2].0.size);
+            return (Known { size, ..arguments[1].0.clone() }, cost);
+        }
+        for (_, own) in target.iter().chain(&arguments) {
+            cost = cost.saturating_add(*own);
+        }
+        let target = target.map(|(known, _)| known);
+        let arguments: Vec<Known<'a>> = arguments.into_iter().map(|(known, _)| known).collect();
+        let (known, own) = self.function(&call.func_name, target.as_ref(), &arguments);
+        (known, cost.saturating_add(own))
+    }
+
+    /// The result of a function and what it costs by itself.
+    fn function(&mut self, name: &str, target: Option<&Known<'a>>, arguments: &[Known<'a>]) -> (Known<'a>, u64) {
+        let first = arguments.first().map_or(u64::MAX, |known| known.size);
+        let second = arguments.get(1).map_or(u64::MAX, |known| known.size);
+        let own = target.map_or(first, |known| known.size);
+        let fixed = |kind: Kind<'a>| (Known::of(kind), 1);
+        if let Some(found) = parsed(name, arguments) {
+            return found;
+        }
+        let text = |size: u64, cost: u64| (Known::sized(Kind::Text, size), cost);
+        match name {
+            "_&&_" | "_||_" => (Known::of(Kind::Bool), 0),
+            "_==_" | "_!=_" => {
+                self.compare(name, arguments);
+                (Known::of(Kind::Bool), share(first.min(second), TEXT_SHARE))
+            }
+            "_<_" | "_<=_" | "_>_" | "_>=_" if arguments.iter().any(|known| known.name() == Some("string")) => {
+                (Known::of(Kind::Bool), share(first.min(second), TEXT_SHARE))
+            }
+            "!_" | "_<_" | "_<=_" | "_>_" | "_>=_" | "@not_strictly_false" => fixed(Kind::Bool),
+            "@in" => match arguments.get(1).map(|known| &known.kind) {
+                Some(Kind::Node(node, _)) if node.kind == Some(Type::Object) => fixed(Kind::Bool),
+                Some(Kind::Map) => fixed(Kind::Bool),
+                _ => (Known::of(Kind::Bool), second),
+            },
+            "_[_]" => (arguments.first().map_or_else(|| Known::of(Kind::Unknown), entry_of), 1),
+            "_+_" => match arguments.first() {
+                Some(known) if known.name() == Some("string") => {
+                    let size = first.saturating_add(second);
+                    text(size, share(size, TEXT_SHARE))
+                }
+                Some(known) if matches!(known.kind, Kind::List(_)) => {
+                    (Known { size: first.saturating_add(second), ..known.clone() }, 1)
+                }
+                Some(known) => (Known::of(known.kind.clone()), 1),
+                None => fixed(Kind::Unknown),
+            },
+            "contains" => (Known::of(Kind::Bool), share(own, TEXT_SHARE).saturating_mul(share(first, TEXT_SHARE))),
+            "startsWith" | "endsWith" => (Known::of(Kind::Bool), share(first, TEXT_SHARE)),
+            "matches" | "find" | "findAll" => {
+                let pattern = if target.is_some() { first } else { second };
+                let cost = share(own.saturating_add(1), TEXT_SHARE).saturating_mul(share(pattern, PATTERN_SHARE));
+                (if name == "matches" { Known::of(Kind::Bool) } else { Known::sized(Kind::Unknown, own) }, cost)
+            }
+            "lowerAscii" | "upperAscii" | "substring" | "trim" => text(own, share(own, TEXT_SHARE)),
+            "replace" => text(u64::MAX, share(own, 2.0 * TEXT_SHARE)),
+            "split" => (Known::sized(Kind::List(Box::new(Known::of(Kind::Text))), own), share(own, 2.0 * TEXT_SHARE)),
+            "join" => text(u64::MAX, share(own.saturating_mul(target.map_or(u64::MAX, |known| item_of(known).size)), TEXT_SHARE)),
+            "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" if target.is_some() => {
+                let item = target.map(item_of).filter(|item| item.name() == Some("string"));
+                let each = item.map_or(1, |item| share(item.size, TEXT_SHARE).saturating_add(1));
+                (Known::of(Kind::Unknown), own.saturating_mul(each))
+            }
+            "string" => fixed(Kind::Text),
+            "size" | "int" => fixed(Kind::Int),
+            "double" => fixed(Kind::Double),
+            "dyn" => (Known::sized(Kind::Unknown, first), 1),
+            _ => fixed(Kind::Unknown),
+        }
+    }
+
+    /// Values of two types are never equal: the reference refuses to ask.
+    fn compare(&mut self, name: &str, arguments: &[Known<'a>]) {
+        let [left, right] = arguments else { return };
+        let (Some(left), Some(right)) = (left.name(), right.name()) else { return };
+        if left != right {
+            let operator = name.trim_matches('_');
+            let place = self.source.find(operator).unwrap_or_default();
+            self.refuse(format!("found no matching overload for '{name}' applied to '({left}, {right})'"), place);
+        }
+    }
+}
+
+/// Functions that read one text from its start to its end.
+fn parsed<'a>(name: &str, arguments: &[Known<'a>]) -> Option<(Known<'a>, u64)> {
+    const READ: [&str; 12] =
+        ["url", "isURL", "quantity", "isQuantity", "semver", "isSemver", "ip", "isIP", "cidr", "isCIDR", "bytes", "string"];
+    let [text, ..] = arguments else { return None };
+    if !READ.contains(&name) || matches!(text.name(), Some("int" | "double" | "bool")) {
+        return None;
+    }
+    let kind = match name {
+        "string" => Kind::Text,
+        name if name.starts_with("is") => Kind::Bool,
+        _ => Kind::Unknown,
+    };
+    Some((Known::sized(kind, text.size), share(text.size, TEXT_SHARE)))
+}
+
+fn literal_of(literal: &LiteralValue) -> Known<'static> {
+    match literal {
+        LiteralValue::Boolean(_) => Known::of(Kind::Bool),
+        LiteralValue::Int(_) => Known::of(Kind::Int),
+        LiteralValue::Double(_) => Known::of(Kind::Double),
+        LiteralValue::String(text) => Known::sized(Kind::Text, text.inner().chars().count() as u64),
+        LiteralValue::Bytes(_) | LiteralValue::Null | LiteralValue::UInt(_) => Known::sized(Kind::Unknown, 1),
+    }
+}
+
+/// An entry of a list, or a key of a map.
+fn item_of<'a>(range: &Known<'a>) -> Known<'a> {
+    match &range.kind {
+        Kind::List(item) => item.as_ref().clone(),
+        Kind::Node(node, _) => match (&node.items, &node.extra) {
+            (Some(items), _) => Known::of(Kind::Node(items, items.embedded)),
+            // The reference counts keys as empty.
+            (None, Some(_)) => Known::sized(Kind::Text, 0),
+            (None, None) => Known::of(Kind::Unknown),
+        },
+        Kind::Bool | Kind::Int | Kind::Double | Kind::Text | Kind::Map | Kind::Unknown => Known::of(Kind::Unknown),
+    }
+}
+
+/// An entry of a list, or a value of a map.
+fn entry_of<'a>(holder: &Known<'a>) -> Known<'a> {
+    match &holder.kind {
+        Kind::Node(node, _) => match &node.extra {
+            Some(Extra::Schema(values)) => Known::of(Kind::Node(values, values.embedded)),
+            Some(Extra::Any) | None => item_of(holder),
+        },
+        _ => item_of(holder),
+    }
+}
+
+/// A share of a size, rounded up.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a float saturates")]
+fn share(size: u64, share: f64) -> u64 {
+    (size as f64 * share).ceil() as u64
+}
+
+/// The most entries or bytes that a value at `node` can have.
+fn max_elements(node: &Node) -> u64 {
+    let text = || node.bounds.max_length.map_or(REQUEST_BYTES - 2, |length| length.saturating_mul(4));
+    if node.int_or_string {
+        return text();
+    }
+    match node.kind {
+        Some(Type::Array) => node.bounds.max_items.unwrap_or_else(|| {
+            let least = node.items.as_deref().map_or(1, |items| min_size(items, items.embedded));
+            (REQUEST_BYTES - 2) / (least + 1)
+        }),
+        Some(Type::Object) => match &node.extra {
+            Some(Extra::Schema(values)) => {
+                node.bounds.max_properties.unwrap_or_else(|| (REQUEST_BYTES - 2) / (min_size(values, values.embedded) + 6))
+            }
+            Some(Extra::Any) | None => 0,
+        },
+        Some(Type::String) => match node.bounds.format.as_deref() {
+            Some("date") => 12,
+            Some("duration" | "date-time" | "datetime") => 32,
+            Some("byte") => node.bounds.max_length.unwrap_or(REQUEST_BYTES - 2),
+            Some(_) | None if node.bounds.max_length.is_some() || node.bounds.values.is_empty() => text(),
+            Some(_) | None => {
+                node.bounds.values.iter().filter_map(|value| value.as_str()).map(|text| text.len() as u64).max().unwrap_or(0)
+            }
+        },
+        Some(Type::Boolean | Type::Integer | Type::Number) | None => 0,
+    }
+}
+
+/// The fewest bytes that a value at `node` takes in JSON.
+pub(super) fn min_size(node: &Node, resource: bool) -> u64 {
+    if node.int_or_string {
+        return 1;
+    }
+    match node.kind {
+        Some(Type::Object) => {
+            let own = |name: &String| node.properties.get(name).filter(|child| child.default.is_none());
+            let required = node.bounds.required.iter().filter(|name| !(resource && name.as_str() == "metadata"));
+            let fields = required.filter_map(|name| Some(name.len() as u64 + min_size(own(name)?, false) + 4));
+            2 + fields.sum::<u64>()
+        }
+        Some(Type::Array) => 2,
+        Some(Type::String) => match node.bounds.format.as_deref() {
+            Some("duration") => 3,
+            Some("date") => 12,
+            Some("date-time" | "datetime") => 21,
+            Some(_) | None => 2,
+        },
+        Some(Type::Boolean) => 4,
+        Some(Type::Integer | Type::Number) | None => 1,
+    }
+}
+
+/// How often a value at a node can stand in one request, where no limit on the way says.
+pub(super) fn cardinality(node: &Node, resource: bool) -> u64 {
+    REQUEST_BYTES / (min_size(node, resource) + 1)
+}
