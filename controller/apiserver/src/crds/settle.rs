@@ -206,7 +206,7 @@ pub(crate) async fn clean_up(core: &Arc<Core>, name: &str) -> Result<(), Failure
             let internal = Internal::new(core, &resource, &object.meta.namespace, &object.meta.name);
             async move {
                 let propagation = Some(Propagation::Background);
-                internal.delete(&DeleteOptions { propagation, uid: None, version: None, dry_run: false }).await
+                internal.delete(&DeleteOptions { propagation, uid: None, version: None, grace: None, dry_run: false }).await
             }
         });
         for removal in futures::future::join_all(removals).await {

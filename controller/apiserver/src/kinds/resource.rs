@@ -249,7 +249,8 @@ impl Resource {
                     problems.first().map_or_else(|| "unreadable schema".to_owned(), |problem| problem.message.clone())
                 })?;
                 let version = self.api_version();
-                let builtin = self.core().and_then(|_| TypeInfo::builtin(&version, &self.kind));
+                let fixed = self.core().filter(|kind| *kind != CoreKind::Plain);
+                let builtin = fixed.and_then(|_| TypeInfo::builtin(&version, &self.kind));
                 let info = builtin.unwrap_or_else(|| TypeInfo::from_schema(&schema));
                 let columns = match self.core() {
                     Some(_) => Columns::of_builtin(&version, &self.kind),

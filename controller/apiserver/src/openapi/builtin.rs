@@ -1,8 +1,8 @@
 //! Schemas of the reference's own kinds: generated from their Rust types, with the extensions that these lack.
 
+use crate::kinds::{add_extended, extensions as merging};
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenReview};
 use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview};
-use crate::kinds::{add_extended, extensions as merging};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, Namespace, Pod, Secret, Service, ServiceAccount};
