@@ -15,6 +15,7 @@ use super::internal::Internal;
 use super::mirror::put;
 use super::update::ATTEMPTS;
 use crate::http::Body;
+use crate::kinds::Resource;
 use crate::status::{Class, Failure};
 use crate::store::{Object, Scope};
 use crate::workloads::{PodKey, WorkloadError};
@@ -38,33 +39,34 @@ fn refusal(call: &Call<'_>) -> Failure {
         draft.value["metadata"]["name"].as_str().map(str::to_owned)
     });
     let Some(name) = named else {
-        return Failure::forbidden(call.resource(), "", &format!("they mirror {}; change those instead", mirrored(call, None).0));
+        let kind = kind(call, None).map_or_else(|| "objects of this server".to_owned(), |kind| kind.plural.clone());
+        return Failure::forbidden(call.resource(), "", &format!("they mirror {kind}; change those instead"));
     };
     let object = call.core.store.get(&call.key(&name));
     if object.is_none() && call.target.name.is_some() {
         return Failure::not_found(call.resource(), &name);
     }
-    let (kind, owner) = mirrored(call, object.as_deref());
-    let why = match owner {
-        Some(owner) => format!("it mirrors {} {owner:?}; change that instead", kind.trim_end_matches('s')),
-        None => format!("it would mirror one of the {kind}; create one of those instead"),
+    let owner = object.as_deref().and_then(|object| object.meta.owner_references.first());
+    let kind = kind(call, object.as_deref());
+    let why = match (owner, kind) {
+        (Some(owner), Some(kind)) => format!("it mirrors {} {:?}; change that instead", kind.singular, owner.name),
+        (None, Some(kind)) => format!("each of them mirrors one of the {}; create one of those instead", kind.plural),
+        (_, None) => "each of them mirrors something that this server runs".to_owned(),
     };
     Failure::forbidden(call.resource(), &name, &why)
 }
 
-/// Plural of what the mirrors mirror, and the owner of one of them.
-fn mirrored(call: &Call<'_>, object: Option<&Object>) -> (String, Option<String>) {
+/// The kind that a mirror mirrors; without one, that of any.
+fn kind(call: &Call<'_>, object: Option<&Object>) -> Option<Arc<Resource>> {
     let registry = call.core.registry();
-    let plural = |api_version: &str, kind: &str| registry.find_kind(api_version, kind).map(|resource| resource.plural.clone());
     let of = |object: &Object| {
         let owner = object.meta.owner_references.first()?;
-        Some((plural(&owner.api_version, &owner.kind)?, Some(owner.name.clone())))
+        registry.find_kind(&owner.api_version, &owner.kind).cloned()
     };
-    let any = || {
-        let (_, all) = call.core.store.list(&call.resource().storage, &Scope::All, &|_| true);
-        all.iter().find_map(|object| of(object)).map(|(plural, _)| plural)
-    };
-    object.and_then(of).unwrap_or_else(|| (any().unwrap_or_else(|| "objects of this server".to_owned()), None))
+    match object {
+        Some(object) => of(object),
+        None => call.core.store.list(&call.resource().storage, &Scope::All, &|_| true).1.iter().find_map(|object| of(object)),
+    }
 }
 
 /// The Pod that a path names.

@@ -9,6 +9,7 @@ mod durability;
 mod fuzz;
 mod goldens;
 mod kubectl;
+mod pods;
 mod semantics;
 mod support;
 mod traps;
