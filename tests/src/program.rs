@@ -23,15 +23,20 @@ pub struct Output {
     pub stderr: String,
 }
 
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
 impl Output {
     /// Runs a command to its end.
     ///
     /// # Panics
     /// It cannot be spawned.
     pub fn of(command: &mut Command) -> Self {
-        let output = command.output().expect("the program runs");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self::from(command.output().expect("the program runs"))
     }
 
     /// Standard output as JSON.

@@ -148,7 +148,10 @@ impl Gateway {
         grace: Option<&str>,
     ) -> Result<Written, ApiError> {
         let body = json!({
-            "metadata": {"uid": identity.uid, "annotations": {labels::RESTART: workload, labels::RESTART_GRACE: grace}},
+            "metadata": {
+                "uid": identity.uid, "resourceVersion": identity.version,
+                "annotations": {labels::RESTART: workload, labels::RESTART_GRACE: grace},
+            },
         });
         let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
         self.write(ApiWrite { verb: ApiVerb::Patch, kind, namespace, name, manager, body, echo: None }).await

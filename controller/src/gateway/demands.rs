@@ -43,7 +43,13 @@ fn check_write(write: &ApiWrite) {
             assert!(!says("/metadata/uid").is_empty(), "{subject}: a patch names the UID (S-8)");
             assert!(!says("/metadata/resourceVersion").is_empty(), "{subject}: a patch names the version (S-8)");
             let fields = write.body.as_object().map_or(0, serde_json::Map::len);
-            assert!(fields == 1 && has("/metadata/finalizers"), "{subject}: a patch sets finalizers alone");
+            let notes = write.body.pointer("/metadata/annotations").and_then(Value::as_object);
+            let of_restart = |name: &String| [labels::RESTART, labels::RESTART_GRACE].contains(&name.as_str());
+            let restart = notes.is_some_and(|notes| notes.keys().all(of_restart));
+            assert!(
+                fields == 1 && has("/metadata/finalizers") != restart && restart == notes.is_some(),
+                "{subject}: a patch sets finalizers, or asks for a restart, alone"
+            );
         }
         ApiVerb::Delete => {
             assert!(!says("/uid").is_empty(), "{subject}: a delete names the UID (S-8)");

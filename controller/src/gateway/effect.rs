@@ -65,7 +65,7 @@ pub enum ApiVerb {
     Status,
     /// Create; an object of that name is adopted if its labels say that it is ours.
     Create,
-    /// JSON merge patch of the metadata, with the UID inside and, where it replaces anything, the resourceVersion.
+    /// JSON merge patch of the metadata, with UID and resourceVersion inside.
     Patch,
     /// Delete with UID and resourceVersion as preconditions.
     Delete,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use koan_core::step::ObjectRef;
 use koan_crds::labels;
-use koan_crds::v1alpha1::FailureClass;
+use koan_crds::v1alpha1::{FailureClass, ServiceSpec};
 use koan_engines::Engine;
 use kube::ResourceExt;
 use tokio::sync::watch;
@@ -21,6 +21,9 @@ use tokio::sync::watch;
 use crate::context::Context;
 use crate::gateway::{ApiError, ApiKind, Identity};
 use crate::reader::ReadError;
+
+/// How often a request that met another write is made anew.
+const TRIES: u32 = 5;
 
 /// One workload behind a Pod.
 pub struct Held {
@@ -101,23 +104,31 @@ impl Mirror {
     pub async fn restart(&self, namespace: &str, uid: &str, grace: Option<Duration>) -> Result<(), RestartError> {
         let absent = || RestartError::Absent { uid: uid.to_owned() };
         let owner = self.held(namespace, uid).ok_or_else(absent)?.object.owner;
-        let services = self.context.reader.services(Some(namespace)).await?;
-        let service =
-            services.iter().find(|service| service.metadata.uid.as_deref() == Some(&*owner.uid.0)).ok_or_else(absent)?;
-        let asked = service.annotations().get(labels::RESTART).is_some_and(|known| known == uid);
-        let known = service.annotations().get(labels::RESTART_GRACE);
         let grace = grace.map(|grace| grace.as_secs().to_string());
-        if asked && known == grace.as_ref() {
-            return Ok(());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let services = self.context.reader.services(Some(namespace)).await?;
+            let of_owner = |service: &&Arc<ServiceSpec>| service.metadata.uid.as_deref() == Some(&*owner.uid.0);
+            let service = services.iter().find(of_owner).ok_or_else(absent)?;
+            let noted = |name: &str| service.annotations().get(name);
+            if noted(labels::RESTART).is_some_and(|known| known == uid) && noted(labels::RESTART_GRACE) == grace.as_ref() {
+                return Ok(());
+            }
+            let identity = Identity {
+                namespace: namespace.to_owned(),
+                name: service.name_any(),
+                uid: service.uid().unwrap_or_default(),
+                version: service.resource_version().unwrap_or_default(),
+            };
+            let gateway = &self.context.gateway;
+            let note = gateway.restart(ApiKind::ServiceSpec, labels::MANAGER_SERVICE, &identity, uid, grace.as_deref());
+            match note.await {
+                Ok(_) => return Ok(()),
+                // Its controller writes the same object: the request is made anew on what it wrote.
+                Err(ApiError::Conflict { .. }) if tries < TRIES => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let identity = Identity {
-            namespace: namespace.to_owned(),
-            name: service.name_any(),
-            uid: service.uid().unwrap_or_default(),
-            // Whatever else is written meanwhile, the request stands.
-            version: String::new(),
-        };
-        self.context.gateway.restart(ApiKind::ServiceSpec, labels::MANAGER_SERVICE, &identity, uid, grace.as_deref()).await?;
-        Ok(())
     }
 }

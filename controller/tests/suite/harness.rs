@@ -16,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use koan_adapters::Prober;
 use koan_apiserver::{Server, Stored};
 use koan_controller::{
-    Clock, Controllers, Effect, Hook, Host, PlanReport, Random, Resource, Ruling, RunError, Snapshot, StoreReader, Tally,
+    Clock, Controllers, Effect, Hook, Host, Mirror, PlanReport, Random, Resource, Ruling, RunError, Snapshot, StoreReader, Tally,
 };
 use koan_core::probe::{Access, Address, Check, CheckReport, Probe, ProbeReport};
 use koan_core::validate::StackOptions;
@@ -407,6 +407,11 @@ impl Instance {
     /// What would happen to a stack.
     pub(crate) async fn plan(&self, stack: &DevStack, options: &StackOptions) -> PlanReport {
         self.controllers.plan_stack(stack, options).await.unwrap()
+    }
+
+    /// The workloads as Pods.
+    pub(crate) fn mirror(&self) -> Mirror {
+        self.controllers.mirror()
     }
 
     /// True while the controllers run.

@@ -248,3 +248,36 @@ async fn suspended_stack_stops_and_resumes() {
     assert_eq!(before, after);
     assert!(is_ready(Some(&instance.get::<ServiceSpec>("shop-cache").await)));
 }
+
+/// API-3: a restart that was noted outlives a crash and replaces exactly the named workload: its ports stay, no crash is counted,
+/// the others are left alone, and a repeat writes nothing.
+#[tokio::test(start_paused = true)]
+async fn a_restart_replaces_exactly_one_workload() {
+    let mut instance = scripted().await;
+    instance.apply::<DevStack>(&shop()).await;
+    instance.ready("shop").await;
+    let workload = async |name: &str| instance.get::<ServiceSpec>(name).await.status.unwrap().workload.unwrap().id.unwrap();
+    let (cache, api) = (workload("shop-cache").await, workload("shop-api").await);
+    let ports = instance.get::<ServiceSpec>("shop-cache").await.status.unwrap().ports;
+    let pods = instance.mirror().pods().await.unwrap();
+    let uids: Vec<&str> = pods.iter().filter_map(|pod| pod.metadata.uid.as_deref()).collect();
+    assert!(uids.contains(&cache.as_str()) && uids.len() == 3, "{uids:?}");
+
+    let noted = |instance: &Instance| instance.trace.words().iter().filter(|word| word.starts_with("patch ServiceSpec")).count();
+    let before = noted(&instance);
+    let grace = Some(Duration::from_secs(3));
+    instance.mirror().restart("default", &cache, grace).await.unwrap();
+    instance.mirror().restart("default", &cache, grace).await.unwrap();
+    assert_eq!(noted(&instance), before + 1, "a repeat writes nothing");
+    instance.restart().await;
+    let replaced = |service: Option<&ServiceSpec>| {
+        let status = service.and_then(|service| service.status.as_ref());
+        let id = status.and_then(|status| status.workload.as_ref()).and_then(|workload| workload.id.as_ref());
+        id.is_some_and(|id| *id != cache) && is_ready(service)
+    };
+    let status = instance.wait::<ServiceSpec>("shop-cache", replaced).await.unwrap().status.unwrap();
+    assert_eq!(status.ports, ports);
+    assert_eq!(status.workload.as_ref().unwrap().restarts, Some(0), "no crash is counted");
+    assert_eq!(instance.get::<ServiceSpec>("shop-api").await.status.unwrap().workload.unwrap().id, Some(api));
+    assert!(instance.mirror().restart("default", &cache, None).await.is_err(), "it is gone");
+}

@@ -12,6 +12,7 @@ mod durability;
 mod full_disk;
 mod host;
 mod kubectl;
+mod pods;
 mod quickstart;
 mod restart;
 mod server;

@@ -1,0 +1,102 @@
+//! Stock kubectl on the Pods that mirror containers and processes: seen, read, entered and restarted.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use koan_tests::{Component, Koan, Kubectl, Place, until};
+use serde_json::Value;
+
+const POD: &str = "shop-cache";
+
+/// UID of the Pod once it is ready.
+fn ready(kubectl: &Kubectl<'_>) -> Option<String> {
+    let pods = kubectl.get(&["pods"]);
+    let pod = pods["items"].as_array()?.iter().find(|pod| pod["metadata"]["name"] == POD)?;
+    let ready = pod["status"]["conditions"].as_array()?.iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
+    ready.then(|| pod["metadata"]["uid"].as_str().map(str::to_owned))?
+}
+
+fn ports(kubectl: &Kubectl<'_>) -> Value {
+    kubectl.get(&["servicespec", POD])["status"]["ports"].clone()
+}
+
+fn seen(kubectl: &Kubectl<'_>) {
+    let table = kubectl.run(&["get", "pods"]).expect_code(0).stdout;
+    let row = table.lines().find(|line| line.starts_with(POD)).unwrap_or_else(|| panic!("{table}"));
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>()[..4], [POD, "1/1", "Running", "0"], "{table}");
+    kubectl.run(&["wait", "--for=condition=Ready", "pod/shop-cache", "--timeout=60s"]).expect_code(0);
+    let described = kubectl.run(&["describe", "pod", POD]).expect_code(0).stdout;
+    assert!(described.contains("Controlled By:  ServiceSpec/shop-cache"), "{described}");
+    let refused = kubectl.run(&["label", "pod", POD, "a=b"]).expect_code(1).stderr;
+    assert!(refused.contains("it mirrors servicespec \"shop-cache\"; change that instead"), "{refused}");
+    let may = |verb: &str| kubectl.run(&["auth", "can-i", verb, "pods"]).stdout;
+    assert!(may("delete").starts_with("yes") && may("create").starts_with("no"));
+    assert!(kubectl.run(&["auth", "whoami"]).expect_code(0).stdout.contains("system:masters"));
+}
+
+fn entered(kubectl: &Kubectl<'_>) {
+    let script = "read line; echo got $line; echo bad >&2; exit 7";
+    let talk = kubectl.feed(&["exec", "-i", POD, "--", "sh", "-c", script], "it\n");
+    assert_eq!((talk.code, talk.stdout.as_str()), (7, "got it\n"), "{talk:?}");
+    assert!(talk.stderr.contains("bad"), "{talk:?}");
+    let ended = kubectl.feed(&["exec", "-i", POD, "--", "cat"], "to the end");
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "to the end"), "{ended:?}");
+}
+
+/// What it prints is read, and a followed log ends with the Pod, which `delete` replaces by one of another UID and the same ports.
+fn read_and_restarted(kubectl: &Kubectl<'_>) {
+    let last = kubectl.run(&["logs", POD, "--tail=1", "--timestamps"]).expect_code(0).stdout;
+    assert_eq!(last.lines().count(), 1, "{last}");
+    assert!(last.starts_with("20"), "{last}");
+    let (before, port) = (until("the pod is ready", || ready(kubectl)), ports(kubectl));
+    let mut follow = kubectl.command(&["logs", "-f", POD]).stdout(Stdio::piped()).spawn().expect("kubectl runs");
+    let mut lines = BufReader::new(follow.stdout.take().expect("a pipe")).lines();
+    let found = lines.any(|line| line.is_ok_and(|line| line.contains("Ready to accept connections")));
+    assert!(found, "the log is followed");
+    kubectl.run(&["delete", "pod", POD, "--timeout=60s"]).expect_code(0);
+    let rest = lines.count();
+    assert!(follow.wait().expect("it ends").success(), "the followed log ends with its pod; {rest} more lines");
+    until("another pod is ready", || ready(kubectl).filter(|uid| *uid != before));
+    assert_eq!(ports(kubectl), port, "ports stay");
+    assert_eq!(kubectl.get(&["servicespec", POD])["status"]["workload"]["restarts"], 0, "no crash is counted");
+    let events = kubectl.get(&["events"]).to_string();
+    assert!(events.contains("a restart was asked for"), "{events}");
+}
+
+fn pods(place: Place) {
+    let Some(koan) = place.home("pods") else { return };
+    koan.write("koan.yaml", &place.stack());
+    koan.run(&["up", "-o", "json", "--timeout", "120s"]).expect_code(0);
+    for wanted in [Component::OlderKubectl, Component::NewerKubectl] {
+        let Some(kubectl) = Kubectl::of("pods", wanted, &koan) else { continue };
+        until("the pod is ready", || ready(&kubectl));
+        seen(&kubectl);
+        entered(&kubectl);
+        read_and_restarted(&kubectl);
+    }
+    koan.run(&["down", "--volumes", "--yes", "--timeout", "60s"]).expect_code(0);
+    until("the pods go with their stack", || gone(&koan));
+}
+
+fn gone(koan: &Koan) -> Option<()> {
+    let Some(kubectl) = Kubectl::of("pods", Component::NewerKubectl, koan) else { return Some(()) };
+    (kubectl.get(&["pods"])["items"] == serde_json::json!([])).then_some(())
+}
+
+/// API-3, API-19, API-31: kubectl sees, reads, enters and restarts programs of the host as Pods.
+#[test]
+fn pods_mirror_processes() {
+    pods(Place::Process);
+}
+
+/// API-3, API-19, API-31: the same on Docker.
+#[test]
+fn pods_mirror_containers_of_docker() {
+    pods(Place::Docker);
+}
+
+/// API-3, API-19, API-31: the same on Podman.
+#[test]
+fn pods_mirror_containers_of_podman() {
+    pods(Place::Podman);
+}
