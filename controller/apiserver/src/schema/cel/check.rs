@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::super::node::{Extra, ListKind, Node, Rule};
 use super::super::problem::Problem;
 use super::compile::{compile_checked, shown};
-use super::weigh::{cardinality, weigh};
+use super::sizes::cardinality;
+use super::weigh::weigh;
 
 /// The most that one rule may cost.
 const RULE_LIMIT: u64 = 10_000_000;

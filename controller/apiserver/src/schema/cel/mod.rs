@@ -6,6 +6,7 @@
 mod check;
 mod compile;
 mod convert;
+mod sizes;
 mod weigh;
 
 use std::cell::OnceCell;
