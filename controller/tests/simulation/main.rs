@@ -1,4 +1,4 @@
-//! The simulation (REL-12): the controllers over the in-process API and the simulated engine, on one thread with paused time.
+//! The simulation (REL-12, decision 0011): the controllers over the in-process API and the simulated engine, on one thread with paused time.
 //!
 //! Every scenario runs without a fault, then the plans of `regressions.txt`, then a slice of the sweep over every effect, fault and
 //! phase, with seed 0 and with a fresh seed, which is printed; `KOAN_SIM_SEED=<number>` gives it, and with it where the slice
