@@ -37,11 +37,13 @@ const COMMANDS: [&[&str]; 26] = [
 ];
 
 /// What differs between two runs of the same thing.
-const FILTERS: [(&str, &str); 14] = [
+const FILTERS: [(&str, &str); 15] = [
     // Which places are asked for a host service depends on the machine.
     (r"(?m)^ *(host\.\S+|\[::1\]|[\d.]+):\d+  .*\n", ""),
     (r#"(?m)^ *"(host\.\S+|\[::1\]|[\d.]+):\d+  [^"]*",?\n"#, ""),
     (r#""(host\.\S+|\[::1\]|[\d.]+):\d+  [^"]*",?"#, ""),
+    // Which port is free does too.
+    (r#""host": \d+,(\s+)"source": "(Default|Repicked)""#, r#""host": [port],$1"source": "[source]""#),
     (r"/tmp/koan-cli-[A-Za-z0-9]+", "[folder]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     (r"suite-[0-9a-f]+", "[suite]"),
