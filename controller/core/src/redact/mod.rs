@@ -1,4 +1,4 @@
-//! One redaction for every room: what hides a value by its form ([`text`]), and by the field that holds it ([`body`]).
+//! One redaction for every room: what hides a value by its form ([`text`]), and by the field that holds it ([`body()`]).
 //!
 //! It knows no values: who has met some hides them beside this (CLI-34, layer 3).
 
