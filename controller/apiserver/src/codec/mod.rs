@@ -68,6 +68,18 @@ pub enum DecodeError {
     },
 }
 
+/// The type of a JSON value, as Go's decoder names it in its messages.
+pub(crate) fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// Decodes a JSON body.
 ///
 /// # Errors

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::codec;
+
 /// What a field of a schema holds.
 #[derive(Clone, Copy)]
 enum Field {
@@ -108,17 +110,6 @@ pub(crate) fn reshape(definition: &mut Value) -> Findings {
     findings
 }
 
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 /// The reference names the fields on the way: neither the places in lists nor the keys of maps.
 fn mistype(value: &Value, path: &str, wanted: &str, findings: &mut Findings) {
     let mut fields = Vec::new();
@@ -133,7 +124,10 @@ fn mistype(value: &Value, path: &str, wanted: &str, findings: &mut Findings) {
     }
     let fields = fields.join(".");
     findings.mistyped.get_or_insert_with(|| {
-        format!("json: cannot unmarshal {} into Go struct field JSONSchemaProps.{fields} of type {wanted}", go_type(value))
+        format!(
+            "json: cannot unmarshal {} into Go struct field JSONSchemaProps.{fields} of type {wanted}",
+            codec::json_type(value)
+        )
     });
 }
 

@@ -52,15 +52,7 @@ pub enum PatchError {
 
 /// The refusal of a body of the wrong JSON type; `wanted` is the reference's own name for the right one.
 fn mistyped(prefix: &str, found: &serde_json::Value, wanted: &str) -> PatchError {
-    use serde_json::Value;
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
+    let found = crate::codec::json_type(found);
     PatchError::Malformed { detail: format!("{prefix}json: cannot unmarshal {found} into Go value of type {wanted}") }
 }
 

@@ -266,6 +266,21 @@ async fn discovery_has_both_forms() {
     assert_eq!(get(&server, "/readyz").await.text, "ok");
 }
 
+/// API-20: health is `ok` as plain text, `?verbose` lists the checks, and `/version` is the reference's with Koan's own behind it.
+#[tokio::test]
+async fn health_and_version_are_told() {
+    let server = server().await;
+    for path in ["/healthz", "/livez", "/readyz"] {
+        let plain = get(&server, path).await;
+        assert_eq!((plain.code, plain.text.as_str()), (200, "ok"), "{path}");
+        assert!(plain.headers["content-type"].to_str().unwrap().starts_with("text/plain"), "{path}");
+        assert!(get(&server, &format!("{path}?verbose")).await.text.contains("[+]"), "{path}");
+    }
+    let version = get(&server, "/version").await.json();
+    assert_eq!((&version["major"], &version["minor"]), (&json!("1"), &json!("36")));
+    assert!(version["gitVersion"].as_str().unwrap().starts_with("v1.36.0+koan."), "{version}");
+}
+
 /// API-12: a built-in kind with a value of the wrong type is a bad request, as where it is decoded into a fixed type.
 #[tokio::test]
 async fn wrong_types_of_core_kinds_are_bad_requests() {
