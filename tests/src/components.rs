@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// Something real that a suite needs.
@@ -13,16 +14,19 @@ pub enum Component {
     OlderKubectl,
     /// Stock kubectl of a minor ≥ 1.35.
     NewerKubectl,
+    /// What `hack/suites` has for this suite: its name as there, which `KOAN_TEST_REQUIRE` names too.
+    Suite(&'static str),
 }
 
 impl Component {
-    fn variable(self) -> &'static str {
+    fn variable(self) -> Cow<'static, str> {
         match self {
-            Self::Docker => "KOAN_TEST_DOCKER_SOCKET",
-            Self::Podman => "KOAN_TEST_PODMAN_SOCKET",
-            Self::Reference => "KOAN_TEST_REFERENCE_KUBECONFIG",
-            Self::OlderKubectl => "KOAN_TEST_KUBECTL_1_34",
-            Self::NewerKubectl => "KOAN_TEST_KUBECTL_1_36",
+            Self::Docker => "KOAN_TEST_DOCKER_SOCKET".into(),
+            Self::Podman => "KOAN_TEST_PODMAN_SOCKET".into(),
+            Self::Reference => "KOAN_TEST_REFERENCE_KUBECONFIG".into(),
+            Self::OlderKubectl => "KOAN_TEST_KUBECTL_1_34".into(),
+            Self::NewerKubectl => "KOAN_TEST_KUBECTL_1_36".into(),
+            Self::Suite(name) => format!("KOAN_TEST_{}", name.to_uppercase().replace('-', "_")).into(),
         }
     }
 
@@ -32,6 +36,7 @@ impl Component {
             Self::Podman => "podman",
             Self::Reference => "reference",
             Self::OlderKubectl | Self::NewerKubectl => "kubectl",
+            Self::Suite(name) => name,
         }
     }
 }
@@ -41,7 +46,7 @@ impl Component {
 /// # Panics
 /// The component is missing and required.
 pub fn component(suite: &str, wanted: Component) -> Option<PathBuf> {
-    let path = std::env::var_os(wanted.variable()).map(PathBuf::from).filter(|path| path.exists());
+    let path = std::env::var_os(&*wanted.variable()).map(PathBuf::from).filter(|path| path.exists());
     if path.is_none() {
         let required = std::env::var("KOAN_TEST_REQUIRE").unwrap_or_default();
         let missing = format!("{suite}: {} is not there; hack/test starts it", wanted.variable());

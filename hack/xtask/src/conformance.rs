@@ -1,10 +1,10 @@
-//! `cargo xtask conformance SUITE`: suites that compare the embedded server with the real thing.
+//! `cargo xtask conformance SUITE`: suites that compare the embedded server with the real thing, and those of its clients.
 
 use crate::workspace::{Problems, Workspace};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// Compares the embedded server with what others made.
 #[derive(clap::Args)]
@@ -25,41 +25,80 @@ enum Suite {
     Reference,
 }
 
+/// What a suite is made of.
+struct Parts {
+    /// Scripts that print `export NAME=VALUE` for what the suite needs.
+    scripts: &'static [&'static [&'static str]],
+    /// Package, test binary and filter.
+    tests: [&'static str; 3],
+    /// Words that make a missing part a failure (`KOAN_TEST_REQUIRE`).
+    components: &'static str,
+}
+
+impl Suite {
+    fn parts(self) -> Parts {
+        match self {
+            Self::Reference => Parts {
+                scripts: &[&["hack/reference", "up"]],
+                tests: ["koan-apiserver", "suite", "goldens::"],
+                components: "reference",
+            },
+        }
+    }
+}
+
 /// Runs a suite.
 ///
 /// # Errors
 /// A program of the suite cannot be started.
 pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
-    let workspace = Workspace::load()?;
-    match arguments.suite {
-        Suite::Reference => reference(&workspace.root, arguments),
+    let root = Workspace::load()?.root;
+    let parts = arguments.suite.parts();
+    let mut tests = cargo(&root);
+    let [package, binary, filter] = parts.tests;
+    tests.args(["test", "--locked", "--package", package, "--test", binary, "--", "--nocapture", filter]);
+    for words in parts.scripts {
+        match provide(&root, words)? {
+            Ok(variables) => _ = tests.envs(variables),
+            Err(problem) if arguments.require => return Ok(vec![problem]),
+            Err(problem) => {
+                println!("SKIPPED {package} {filter} {problem}");
+                return Ok(Problems::new());
+            }
+        }
     }
-}
-
-fn script(root: &Path, words: &[&str]) -> Result<Output> {
-    let program = root.join("hack/reference");
-    Command::new(&program).args(words).output().with_context(|| format!("{} cannot be started", program.display()))
-}
-
-fn reference(root: &Path, arguments: &Arguments) -> Result<Problems> {
-    if !script(root, &["cached"])?.status.success() {
-        let text = "SKIPPED reference: no kube-apiserver is built; `hack/reference build` makes it";
-        println!("{text}");
-        return Ok(if arguments.require { vec![text.to_owned()] } else { Problems::new() });
+    if package == "koan-tests" {
+        anyhow::ensure!(
+            cargo(&root).args(["build", "--locked", "--package", "koan"]).status()?.success(),
+            "koan cannot be built"
+        );
     }
-    let started = script(root, &["up"])?;
-    if !started.status.success() {
-        return Ok(vec![format!("hack/reference up: {}", String::from_utf8_lossy(&started.stderr).trim())]);
+    if arguments.require {
+        tests.env("KOAN_TEST_REQUIRE", parts.components);
     }
-    let printed = String::from_utf8_lossy(&started.stdout).into_owned();
-    let kubeconfig = printed.lines().find_map(|line| line.strip_prefix("export KOAN_TEST_REFERENCE_KUBECONFIG="));
-    let Some(kubeconfig) = kubeconfig else { return Ok(vec!["hack/reference up names no kubeconfig".to_owned()]) };
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(root).args(["test", "--locked", "--package", "koan-apiserver", "--test", "suite", "goldens::"]);
-    command.env("KOAN_TEST_REFERENCE_KUBECONFIG", kubeconfig);
     if arguments.record {
-        command.env("KOAN_RECORD", "1");
+        tests.env("KOAN_RECORD", "1");
     }
-    let status = command.status().context("cargo cannot be started")?;
-    Ok(if status.success() { Problems::new() } else { vec!["answers differ from the reference's, see above".to_owned()] })
+    let status = tests.status().context("cargo cannot be started")?;
+    Ok(if status.success() { Problems::new() } else { vec!["something is not as expected, see above".to_owned()] })
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root);
+    command
+}
+
+/// Runs a script and reads its `export` lines; what it says itself goes to stderr.
+fn provide(root: &Path, words: &[&str]) -> Result<Result<Vec<(String, String)>, String>> {
+    let line = words.join(" ");
+    let mut command = Command::new(root.join(words[0]));
+    command.args(&words[1..]).stderr(std::process::Stdio::inherit());
+    let output = command.output().with_context(|| format!("{line} cannot be started"))?;
+    if !output.status.success() {
+        return Ok(Err(format!("{line} failed, see above")));
+    }
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let variables = printed.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    Ok(Ok(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
 }

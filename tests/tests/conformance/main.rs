@@ -1,0 +1,4 @@
+//! Foreign suites and stock clients against Koan's server: what developers already run works against it, but for what the
+//! list of each suite excuses with a reason.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
