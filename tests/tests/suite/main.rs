@@ -5,6 +5,7 @@
 mod adoption;
 mod bad_input;
 mod canary;
+mod comeback;
 mod crash;
 mod crds;
 mod drift;
