@@ -2,6 +2,7 @@
 //! (PERF-14, PERF-15, PERF-17). The window is short: the ten minutes of PERF-13 are not measured here.
 
 use super::measure::Sample;
+use super::process::{field, proportional};
 use super::record::{Claim, Record, Unit};
 use super::setting::{Outcome, Setting};
 use super::subject::Subject;
@@ -65,7 +66,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Outcome> {
         let first = alone(BOOT).stack("bench-idle-one", &sleepers.image, None);
         subject.bring_up(&first)?;
         std::thread::sleep(SETTLE);
-        let with_one = memory(&subject)?;
+        let with_one = proportional(subject.process())?;
         one.push(with_one);
         subject.take_down(&first)?;
         let stack = fan10().stack("bench-idle", &sleepers.image, None);
@@ -110,15 +111,10 @@ fn rest(subject: &Subject) -> Result<Rest> {
     std::thread::sleep(WINDOW);
     let rate = |before: f64, after: f64| (after - before).max(0.0) / WINDOW.as_secs_f64();
     Ok(Rest {
-        memory: memory(subject)?,
+        memory: proportional(process)?,
         processor: rate(busy, busy_nanoseconds(process)?) / 1e9,
         switches: rate(switches, voluntary_switches(process)?),
     })
-}
-
-fn memory(subject: &Subject) -> Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", subject.process()))?;
-    Ok(field(&text, "Pss:")? * 1024.0)
 }
 
 fn threads(process: u32) -> Result<Vec<PathBuf>> {
@@ -137,23 +133,4 @@ fn busy_nanoseconds(process: u32) -> Result<f64> {
 fn voluntary_switches(process: u32) -> Result<f64> {
     let each = threads(process)?.into_iter();
     each.map(|thread| field(&std::fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")).sum()
-}
-
-/// The number behind a name of a `/proc` file.
-fn field(text: &str, name: &str) -> Result<f64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
-    rest.split_whitespace().next().and_then(|word| word.parse().ok()).with_context(|| format!("{name} {rest}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::field;
-
-    /// PERF-15: the sum of proportional shares is read, not another line that begins alike.
-    #[test]
-    fn the_proportional_share_is_read() {
-        let text = "Rss:  900 kB\nPss_Dirty:  100 kB\nPss:    300 kB\n";
-        assert_eq!(field(text, "Pss:").unwrap(), 300.0);
-        assert!(field(text, "Swap:").is_err());
-    }
 }

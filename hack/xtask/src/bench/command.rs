@@ -1,15 +1,16 @@
 //! The command: chooses benches, runs one after the other, prints and records.
 
 use super::floor::Engine;
-use super::record::{HEADING, Record, Run, append};
+use super::record::{Record, Run, append};
 use super::setting::{EngineName, Outcome, Setting};
-use super::{bench_cli, bench_idle, bench_ready, bench_size, bench_start, bench_up, report};
+use super::{apiserver, bench_cli, bench_idle, bench_ready, bench_size, bench_start, bench_up, report};
 use crate::workspace::{Problems, Workspace};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Measures the release program: benches `start`, `size`, `idle`, `up`, `ready`, `cli`.
+/// Measures the release program: benches `start`, `size`, `idle`, `up`, `ready`, `cli`, `apiserver`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Benches to run, in this order
@@ -21,9 +22,12 @@ pub(crate) struct Arguments {
     /// Repetitions after the warm-up; 5, and 3 for stacks over 10 s
     #[arg(long)]
     reps: Option<usize>,
-    /// Only these stacks of the bench `up`
+    /// Only these stacks of `up`, or parts of `apiserver` (writes, reads, events, changes, kubectl, memory, start)
     #[arg(long, value_name = "STACK")]
     workload: Vec<String>,
+    /// Measure the reference of hack/reference beside it, in the bench `apiserver`
+    #[arg(long)]
+    reference: bool,
     /// The program under test; target/release/koan
     #[arg(long, value_name = "PATH")]
     koan: Option<PathBuf>,
@@ -44,6 +48,7 @@ enum Name {
     Up,
     Ready,
     Cli,
+    Apiserver,
 }
 
 impl Name {
@@ -55,6 +60,7 @@ impl Name {
             Self::Up => "up",
             Self::Ready => "ready",
             Self::Cli => "cli",
+            Self::Apiserver => "apiserver",
         }
     }
 
@@ -66,6 +72,7 @@ impl Name {
             Self::Up => bench_up::run(setting),
             Self::Ready => bench_ready::run(setting),
             Self::Cli => bench_cli::run(setting),
+            Self::Apiserver => apiserver::run(setting),
         }
     }
 }
@@ -75,6 +82,9 @@ impl Name {
 /// # Errors
 /// The program or the engine fails; a missing one is `SKIPPED` instead.
 pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
+    if cfg!(debug_assertions) && arguments.names.contains(&Name::Apiserver) {
+        return optimised();
+    }
     let workspace = Workspace::load()?;
     let records = workspace.root.join("target/bench");
     if !arguments.names.is_empty() {
@@ -85,6 +95,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
     if arguments.report {
         report::write(&workspace.root.join("docs/performance.md"), &records)?;
     }
+    Ok(Vec::new())
+}
+
+/// Runs the same command by an optimised build of this program: a generator of load that is none measures itself.
+fn optimised() -> Result<Problems> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "--quiet", "--release", "--package", "xtask", "--"]).args(std::env::args_os().skip(1));
+    let ended = command.status()?;
+    ensure!(ended.success(), "the optimised generator ended with {ended}");
     Ok(Vec::new())
 }
 
@@ -100,8 +119,14 @@ fn measure(arguments: &Arguments, root: &Path, records: &Path, program: PathBuf)
     let engine = arguments.engine.socket().map(|socket| Engine::new(&socket, "").version()).transpose()?;
     let engine = engine.map(|version| format!("{:?} {version}", arguments.engine));
     let run = Run::look(root, profile, engine)?;
-    let setting =
-        Setting { program, engine: arguments.engine, repetitions: arguments.reps, workloads: arguments.workload.clone(), run };
+    let setting = Setting {
+        program,
+        engine: arguments.engine,
+        repetitions: arguments.reps,
+        workloads: arguments.workload.clone(),
+        reference: arguments.reference.then(|| root.to_owned()),
+        run,
+    };
     let mut measured = Vec::new();
     for name in &arguments.names {
         eprintln!("bench {}", name.word());
@@ -123,13 +148,19 @@ fn print(records: &[Record], is_json: bool) {
             println!("{}", record.0);
         }
     } else if let Some(first) = records.first() {
-        println!("{HEADING}");
+        let mut heading = "";
         for record in records {
+            if record.heading() != heading {
+                heading = record.heading();
+                println!("{heading}");
+            }
             println!("{}", record.row());
         }
         for record in records.iter().filter(|record| !record.floors().is_empty()) {
             println!("floors of {}: {}", record.0["workload"].as_str().unwrap_or_default(), record.floors());
         }
         println!("{}", first.circumstances());
+        let misses = records.iter().filter(|record| record.0["verdict"] == "missed").count();
+        println!("{misses} missed");
     }
 }

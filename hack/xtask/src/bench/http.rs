@@ -9,11 +9,24 @@ const LINE_LIMIT: u64 = 64 << 10;
 /// Longest body, chunk or event.
 const BODY_LIMIT: usize = 16 << 20;
 
+/// Media type of the bodies that are values.
+const JSON: &str = "application/json";
+
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     Length(usize),
     Chunked,
+}
+
+/// A request whose body is text already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raw<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    /// Media type of the body; nothing is sent of it where there is no body.
+    pub(crate) kind: &'a str,
+    pub(crate) body: &'a [u8],
 }
 
 /// One kept connection.
@@ -36,7 +49,8 @@ impl<S: Read + Write> Connection<S> {
     /// # Errors
     /// The connection breaks, or the answer is no HTTP.
     pub(crate) fn request(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
-        let (status, bytes) = self.exchange(method, path, body)?;
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let (status, bytes) = self.exchange(&Raw { method, path, kind: JSON, body: body.as_bytes() })?;
         Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
     }
 
@@ -45,13 +59,18 @@ impl<S: Read + Write> Connection<S> {
     /// # Errors
     /// As [`Connection::expect`].
     pub(crate) fn bytes(&mut self, method: &str, path: &str) -> Result<Vec<u8>> {
-        let (status, bytes) = self.exchange(method, path, None)?;
+        let (status, bytes) = self.exchange(&Raw { method, path, kind: JSON, body: &[] })?;
         ensure!(status < 300, "{method} {path}: {status} {}", String::from_utf8_lossy(&bytes));
         Ok(bytes)
     }
 
-    fn exchange(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Vec<u8>)> {
-        self.send(method, path, body)?;
+    /// Sends a request and reads the answer's status and bytes.
+    ///
+    /// # Errors
+    /// As [`Connection::request`].
+    pub(crate) fn exchange(&mut self, request: &Raw<'_>) -> Result<(u16, Vec<u8>)> {
+        let Raw { method, path, .. } = request;
+        self.send(request)?;
         let (status, framing) = self.head()?;
         let mut bytes = Vec::new();
         match framing {
@@ -85,7 +104,7 @@ impl<S: Read + Write> Connection<S> {
     /// # Errors
     /// As [`Connection::expect`].
     pub(crate) fn watch(&mut self, path: &str) -> Result<()> {
-        self.send("GET", path, None)?;
+        self.send(&Raw { method: "GET", path, kind: JSON, body: &[] })?;
         let (status, framing) = self.head()?;
         ensure!(status == 200 && framing == Framing::Chunked, "GET {path}: {status}, no stream");
         Ok(())
@@ -96,10 +115,17 @@ impl<S: Read + Write> Connection<S> {
     /// # Errors
     /// The stream ends, or the read time-out of the socket passes.
     pub(crate) fn next_line(&mut self) -> Result<Value> {
+        Ok(serde_json::from_slice(&self.next_text()?)?)
+    }
+
+    /// The same as it came.
+    ///
+    /// # Errors
+    /// As [`Connection::next_line`].
+    pub(crate) fn next_text(&mut self) -> Result<Vec<u8>> {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return Ok(serde_json::from_slice(&line)?);
+                return Ok(self.rest.drain(..=end).collect());
             }
             ensure!(self.rest.len() <= BODY_LIMIT, "an endless line");
             let chunk = self.chunk()?.context("the stream ended")?;
@@ -107,12 +133,17 @@ impl<S: Read + Write> Connection<S> {
         }
     }
 
-    fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<()> {
-        let body = body.map(ToString::to_string).unwrap_or_default();
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
-        let text = format!("{method} {path} HTTP/1.1\r\n{}{kind}Content-Length: {}\r\n\r\n{body}", self.headers, body.len());
+    /// The stream below, with what was read ahead of it thrown away.
+    pub(crate) fn into_stream(self) -> S {
+        self.stream.into_inner()
+    }
+
+    fn send(&mut self, request: &Raw<'_>) -> Result<()> {
+        let Raw { method, path, kind, body } = request;
+        let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+        let head = format!("{method} {path} HTTP/1.1\r\n{}{kind}Content-Length: {}\r\n\r\n", self.headers, body.len());
         let stream = self.stream.get_mut();
-        stream.write_all(text.as_bytes())?;
+        stream.write_all(&[head.as_bytes(), body].concat())?;
         Ok(stream.flush()?)
     }
 

@@ -1,5 +1,6 @@
 //! One result as a JSON line and as a row of the table (PERF-5).
 
+use super::apiserver;
 use super::measure::{Conditions, RELEASE, Sample, judge};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -62,8 +63,10 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    fn show(self, value: f64) -> String {
+    /// A figure with its unit; what is far below a millisecond keeps more digits.
+    pub(crate) fn show(self, value: f64) -> String {
         match self {
+            Self::Seconds if value.abs() < FINE => format!("{:.3} ms", value * 1000.0),
             Self::Seconds => format!("{:.1} ms", value * 1000.0),
             Self::Bytes => format!("{:.1} MB", value / 1e6),
             Self::Cores => format!("{:.2} %", value * 100.0),
@@ -73,8 +76,11 @@ impl Unit {
     }
 }
 
+/// Seconds below which a time is shown in microseconds.
+const FINE: f64 = 0.001;
+
 /// Heading of the table.
-pub(crate) const HEADING: &str =
+const HEADING: &str =
     "| id | workload | median (min–max, n) | against | ratio | target | verdict |\n|---|---|---|---|---|---|---|";
 
 /// A result: the line of the record, from which the row of the table is made.
@@ -100,9 +106,17 @@ impl Record {
         }))
     }
 
+    /// The heading of the table that the row belongs to.
+    pub(crate) fn heading(&self) -> &'static str {
+        if apiserver::is_compared(&self.0) { apiserver::HEADING } else { HEADING }
+    }
+
     /// The row of the table; a profile that can pass nothing is named.
     pub(crate) fn row(&self) -> String {
         let Self(line) = self;
+        if apiserver::is_compared(line) {
+            return apiserver::row(line);
+        }
         let word = |name: &str| line[name].as_str().unwrap_or_default();
         let number = |name: &str| line[name].as_f64().unwrap_or_default();
         let unit: Unit = serde_json::from_value(line["unit"].clone()).unwrap_or(Unit::Seconds);

@@ -1,6 +1,6 @@
 //! The tables of `docs/performance.md`, between markers, from the recorded lines (PERF-5).
 
-use super::record::{HEADING, Record};
+use super::record::Record;
 use anyhow::{Context as _, Result};
 use std::path::Path;
 
@@ -58,7 +58,8 @@ fn table(lines: &str) -> Result<String> {
     let mut places: Vec<String> = newest.iter().map(Record::circumstances).collect();
     places.dedup();
     notes.extend(places.into_iter().map(|place| format!("Measured on {place}.")));
-    Ok(format!("{HEADING}\n{rows}\n{}\n", notes.join("\n\n")))
+    let heading = newest.first().map(Record::heading).unwrap_or_default();
+    Ok(format!("{heading}\n{rows}\n{}\n", notes.join("\n\n")))
 }
 
 #[cfg(test)]

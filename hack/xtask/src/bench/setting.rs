@@ -27,8 +27,10 @@ pub(crate) struct Setting {
     pub(crate) engine: EngineName,
     /// As asked for.
     pub(crate) repetitions: Option<usize>,
-    /// Only these stacks; all when empty.
+    /// Only these stacks, or parts of `apiserver`; all when empty.
     pub(crate) workloads: Vec<String>,
+    /// The working tree whose `hack/reference` is measured beside the program; `None` where that is not asked for.
+    pub(crate) reference: Option<PathBuf>,
     /// What all results of this run share.
     pub(crate) run: Run,
 }

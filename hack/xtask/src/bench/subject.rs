@@ -1,36 +1,27 @@
 //! The program under test: `koan serve` in a home of its own, driven through its kubeconfig like any client.
 
-use super::http::Connection;
+use super::endpoint::{Api, Endpoint};
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use std::fs::File;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Longest wait for the server to get ready.
 const START_PATIENCE: Duration = Duration::from_secs(20);
-/// Longest wait for one event.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// Pause between two looks at the kubeconfig while the server starts.
 const LOOK: Duration = Duration::from_micros(500);
 /// Where the stacks are.
 const STACKS: &str = "/apis/koan.dev/v1alpha1/namespaces/default/devstacks";
 
-/// A connection to the server.
-pub(crate) type Api = Connection<StreamOwned<ClientConnection, TcpStream>>;
-
 /// A running server.
 pub(crate) struct Subject {
     child: Child,
-    folder: tempfile::TempDir,
+    folder: Rc<tempfile::TempDir>,
     /// Seconds from spawn to `/readyz` true and kubeconfig written.
     pub(crate) started: f64,
 }
@@ -42,10 +33,33 @@ impl Subject {
     /// It ends, or is not ready in time.
     pub(crate) fn start(program: &Path, engine: Option<(&str, &str)>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("koan-bench-").tempdir()?;
+        Self::start_in(Rc::new(folder), program, engine, &[])
+    }
+
+    /// The same with flags of `serve`.
+    ///
+    /// # Errors
+    /// As [`Subject::start`].
+    pub(crate) fn start_with(program: &Path, flags: &[&str]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("koan-bench-").tempdir()?;
+        Self::start_in(Rc::new(folder), program, None, flags)
+    }
+
+    /// Stops it and starts it anew in the same home.
+    ///
+    /// # Errors
+    /// As [`Subject::start`].
+    pub(crate) fn restart(self, program: &Path) -> Result<Self> {
+        let folder = Rc::clone(&self.folder);
+        drop(self);
+        Self::start_in(folder, program, None, &[])
+    }
+
+    fn start_in(folder: Rc<tempfile::TempDir>, program: &Path, engine: Option<(&str, &str)>, flags: &[&str]) -> Result<Self> {
         let log = File::create(folder.path().join("server.log"))?;
         let nowhere = "unix:///nonexistent/engine.sock";
         let mut command = in_folder(program, folder.path());
-        command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.arg("serve").args(flags).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.env("DOCKER_HOST", nowhere).env("CONTAINER_HOST", nowhere).envs(engine);
         let began = Instant::now();
         let child = command.spawn().with_context(|| format!("running {}", program.display()))?;
@@ -94,7 +108,8 @@ impl Subject {
         Ok(version.parse()?)
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// The kubeconfig of its run.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("state/kubeconfig")
     }
 
@@ -113,24 +128,20 @@ impl Subject {
     /// # Errors
     /// The kubeconfig or the server cannot be used.
     pub(crate) fn connect(&self) -> Result<Api> {
+        self.endpoint()?.connect()
+    }
+
+    /// Where it listens and who may call.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be used.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint> {
         let text = std::fs::read_to_string(self.kubeconfig())?;
         let field = |name: &str| {
             let value = text.lines().find_map(|line| line.trim_start_matches([' ', '-']).strip_prefix(name));
             value.map(str::trim).with_context(|| format!("no {name} in the kubeconfig"))
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&STANDARD.decode(field("certificate-authority-data:")?)?) {
-            roots.add(certificate?)?;
-        }
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let address = field("server:")?.trim_start_matches("https://");
-        let host = address.rsplit_once(':').map_or(address, |(host, _)| host).to_owned();
-        let socket = TcpStream::connect(address)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        let session = ClientConnection::new(Arc::new(config), ServerName::try_from(host)?)?;
-        let headers = format!("Host: {address}\r\nAuthorization: Bearer {}\r\nAccept: application/json\r\n", field("token:")?);
-        Ok(Connection::new(StreamOwned::new(session, socket), &headers))
+        Endpoint::new(field("server:")?, &STANDARD.decode(field("certificate-authority-data:")?)?, field("token:")?)
     }
 
     /// Creates a stack and waits for Ready=True at a watcher that was there before; seconds since the request was sent, and
