@@ -3,7 +3,7 @@
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::tagged;
-use crate::http::{Body, Incoming, text};
+use crate::http::{Body, Incoming, respond, text};
 use crate::kinds::Registry;
 use crate::openapi;
 use crate::status::Failure;
@@ -13,16 +13,24 @@ const INDEX: &str = "/openapi/v3";
 /// When a document under its own hash expires, for caches that read no `immutable`.
 const FAR_FUTURE: &str = "Fri, 31 Dec 9999 23:59:59 GMT";
 
-/// `/openapi/v2`: JSON only, since the one client that asks for protobuf does without.
+/// The protobuf form of OpenAPI v2: the name that clients ask by, the one that answers carry, and a document of version 2.0, titled
+/// Koan, without paths.
+const PROTOBUF_ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+const NOTHING: &str = "\n\x032.0\x12\n\n\x04Koan\x12\x02v1B\0";
+
+/// `/openapi/v2`: JSON. In protobuf it describes nothing: clients that find a kind in no v3 document look there next, and say that there
+/// is no such kind only where they can read it.
 pub(super) fn swagger(registry: &Registry, incoming: &Incoming) -> Result<Response<Body>, Failure> {
     let accept = incoming.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    let json = accept.split(',').any(|range| {
-        matches!(range.split(';').next().unwrap_or_default().trim(), "application/json" | "*/*" | "application/*" | "")
-    });
-    if !json {
-        return Err(Failure::not_acceptable(&["application/json"]));
+    let ranges: Vec<&str> = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim()).collect();
+    if ranges.iter().any(|range| ["application/json", "*/*", "application/*", ""].contains(range)) {
+        return Ok(tagged(incoming, "application/json", registry.documents().swagger(registry).to_owned()));
     }
-    Ok(tagged(incoming, "application/json", registry.documents().swagger(registry).to_owned()))
+    if ranges.iter().any(|range| [PROTOBUF_ASKED, PROTOBUF].contains(range)) {
+        return Ok(respond(200, PROTOBUF, NOTHING));
+    }
+    Err(Failure::not_acceptable(&["application/json", PROTOBUF]))
 }
 
 /// `/openapi/v3`.

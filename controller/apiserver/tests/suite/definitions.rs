@@ -124,6 +124,32 @@ async fn extended_kinds_are_plain_data() {
     assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
 }
 
+/// API-17 (decision 0014): who reads OpenAPI v2 as protobuf gets a document that describes nothing; other types are not acceptable.
+#[tokio::test]
+async fn open_api_v2_as_protobuf_describes_nothing() {
+    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let server = Server::builder().start().await.unwrap();
+    let ask = async |accept: &str| send(&server, Method::GET, "/openapi/v2", &[("accept", accept)], "").await;
+    let found = ask(PROTOBUF).await;
+    assert_eq!((found.code, found.text.as_str()), (200, "\n\u{3}2.0\u{12}\n\n\u{4}Koan\u{12}\u{2}v1B\0"));
+    assert_eq!(found.headers["content-type"], "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+    assert!(ask("application/json").await.text.starts_with("{\"swagger\":\"2.0\""));
+    assert_eq!(ask("application/yaml").await.code, 406);
+}
+
+/// API-5: a new object of an extended kind carries its status, empty as it is, whatever was sent.
+#[tokio::test]
+async fn extended_kinds_carry_an_empty_status() {
+    let server = Server::builder().extended_kinds(true).start().await.unwrap();
+    let service = json!({"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}, "status": {"conditions": []}});
+    let made = post(&server, "/api/v1/namespaces/default/services", &service).await.json();
+    assert_eq!(made["status"], json!({"loadBalancer": {}}));
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "one", "image": "x"}]}});
+    let controller = json!({"metadata": {"name": "a"}, "spec": {"selector": {"a": "b"}, "template": template}});
+    let made = post(&server, "/api/v1/namespaces/default/replicationcontrollers", &controller).await.json();
+    assert_eq!(made["status"], json!({"replicas": 0}));
+}
+
 /// API-5: every kind of the extended mode has a schema that is structural, and can be listed.
 #[tokio::test]
 async fn every_extended_kind_is_usable() {

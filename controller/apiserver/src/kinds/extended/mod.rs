@@ -138,7 +138,21 @@ pub(super) fn schema(resource: &Resource) -> Value {
     for field in ["apiVersion", "kind"] {
         schema["properties"][field] = json!({"type": "string"});
     }
+    if row.status {
+        written_though_empty(&mut schema["properties"]["status"]);
+    }
     schema
+}
+
+/// The reference writes a status of each object, its numbers that must be there, and the balancer's of those that have one, even
+/// where all of it is empty.
+fn written_though_empty(status: &mut Value) {
+    let required = status["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let numbers = required.filter(|field| status["properties"][*field]["type"] == "integer");
+    status["default"] = numbers.map(|field| (field.to_owned(), json!(0))).collect::<Map<_, _>>().into();
+    if let Some(balancer) = status.pointer_mut("/properties/loadBalancer") {
+        balancer["default"] = json!({});
+    }
 }
 
 /// Whether a schema of this name belongs to `group`.
