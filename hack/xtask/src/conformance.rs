@@ -23,6 +23,12 @@ pub(crate) struct Arguments {
 enum Suite {
     /// The requests of `controller/apiserver/tests/goldens` on a real kube-apiserver.
     Reference,
+    /// The tests that the Kubernetes client for Python carries, with its synchronous and its asynchronous client.
+    Python,
+    /// Programs that use the Kubernetes client for Node.js.
+    Node,
+    /// Helm, with a chart of Koan's kinds and one with workloads.
+    Helm,
 }
 
 /// What a suite is made of.
@@ -42,6 +48,19 @@ impl Suite {
                 scripts: &[&["hack/reference", "up"]],
                 tests: ["koan-apiserver", "suite", "goldens::"],
                 components: "reference",
+            },
+            Self::Python => Parts {
+                scripts: &[&["hack/suites", "python"]],
+                tests: ["koan-tests", "conformance", "python::"],
+                components: "python",
+            },
+            Self::Node => {
+                Parts { scripts: &[&["hack/suites", "node"]], tests: ["koan-tests", "conformance", "node::"], components: "node" }
+            }
+            Self::Helm => Parts {
+                scripts: &[&["hack/suites", "helm"], &["hack/kubectl"]],
+                tests: ["koan-tests", "conformance", "helm::"],
+                components: "helm,kubectl",
             },
         }
     }

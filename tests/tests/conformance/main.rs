@@ -2,3 +2,8 @@
 //! list of each suite excuses with a reason.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod cases;
+mod helm;
+mod node;
+mod python;
