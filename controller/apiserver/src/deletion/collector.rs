@@ -24,7 +24,7 @@ enum Standing {
 
 /// The resource of a stored key.
 fn resource_of(core: &Core, key: &Key) -> Option<Arc<Resource>> {
-    core.registry().by_storage().get(&*key.kind).map(|resource| Arc::clone(resource))
+    core.registry().all().iter().find(|resource| resource.storage == key.kind).cloned()
 }
 
 fn internal(core: &Arc<Core>, key: &Key) -> Option<Internal> {

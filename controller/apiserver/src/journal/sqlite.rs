@@ -132,8 +132,11 @@ impl Journal for Sqlite {
 }
 
 fn write(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
-    let mut put =
-        transaction.prepare_cached("INSERT OR REPLACE INTO objects (kind, key, revision, value) VALUES (?1, ?2, ?3, ?4)")?;
+    // In place where the row is there: a row that is replaced moves to the end of the table, and its entry in the index with it.
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO objects (kind, key, revision, value) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, value = excluded.value",
+    )?;
     let mut delete = transaction.prepare_cached("DELETE FROM objects WHERE kind = ?1 AND key = ?2")?;
     let mut last = 0;
     for change in changes {

@@ -16,14 +16,14 @@ const OTHERS: usize = 99;
 /// Patches of a repetition.
 const PATCHES: usize = 200;
 /// Writes that are timed with and without a reader that stalls.
-const WRITES: Volume = Volume { count: 4_000, width: 4 };
+const WRITES: Volume = Volume { count: 2_000, width: 4 };
 /// What such a reader is sent first, so that its connection is full: larger than all buffers between the two.
 const FILLING: Volume = Volume { count: 24, width: 1 };
 const FILLING_BYTES: usize = 600_000;
 /// How much a stalled reader may move the writers' p99 (API-24).
 const STALL_BAR: f64 = 1.10;
-/// Repetitions of a ratio of two p99, which swing more than medians.
-const PAIRS: usize = 9;
+/// Pairs for each repetition of other figures: a ratio of two p99 swings more than a median.
+const PAIRS: usize = 2;
 
 /// Runs the part.
 ///
@@ -65,7 +65,7 @@ fn latencies(side: &Side, namespace: &str) -> Result<[f64; 2]> {
 /// The writers' p99 with a reader that stalls ÷ without one, in turn.
 fn stall(bench: &Bench<'_>) -> Result<Comparison> {
     let mut ratios = Sample::default();
-    for round in 0..=PAIRS {
+    for round in 0..=PAIRS * bench.setting.repetitions(0.0) {
         // Which of the two comes first changes, so that what grows with the writes moves neither.
         let (first, second) = if round % 2 == 0 { (true, false) } else { (false, true) };
         let one = writes(&bench.ours, &format!("stall-{round}"), first)?.p99;

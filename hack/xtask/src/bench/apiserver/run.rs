@@ -138,7 +138,10 @@ pub(in crate::bench) fn run(setting: &Setting) -> Result<Outcome> {
     for (name, part) in PARTS {
         if setting.workloads.is_empty() || setting.workloads.iter().any(|wanted| wanted == name) {
             eprintln!("bench apiserver {name}");
-            records.extend(part(&bench)?.iter().map(|comparison| comparison.record(&setting.run)));
+            let part: Vec<Record> = part(&bench)?.iter().map(|comparison| comparison.record(&setting.run)).collect();
+            // What was measured is told at once: a later part may fail.
+            part.iter().for_each(|record| eprintln!("{}", record.row()));
+            records.extend(part);
         }
     }
     Ok(Outcome::Measured(records))
