@@ -212,7 +212,9 @@ pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> JournalError {
 
 #[cfg(test)]
 mod tests {
-    use super::{CACHE_LIMIT_KIBIBYTES, Sqlite};
+    use super::{CACHE_LIMIT_KIBIBYTES, FILE, Sqlite};
+    use crate::journal::{Change, Journal as _, Row};
+    use bytes::Bytes;
     use std::os::unix::fs::PermissionsExt as _;
 
     /// PERF-15: what SQLite keeps of the file in memory does not grow with the file, as its default of 2 MB would allow.
@@ -223,5 +225,30 @@ mod tests {
         let journal = Sqlite::open(directory.path()).unwrap();
         let limit: i64 = journal.connection.pragma_query_value(None, "cache_size", |row| row.get(0)).unwrap();
         assert_eq!(limit, -CACHE_LIMIT_KIBIBYTES);
+    }
+
+    /// API-22: an update changes its row where it lies: a commit of one row writes its page and the one of the revision, and not the
+    /// pages of an index entry that moves.
+    #[test]
+    fn an_update_writes_two_pages() {
+        /// Bytes of a page in the log: the page and its header.
+        const FRAME_BYTES: u64 = 4096 + 24;
+        const ROWS: u64 = 200;
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let mut journal = Sqlite::open(directory.path()).unwrap();
+        journal.load().unwrap();
+        let put = |key: u64, revision: u64| {
+            let value = Bytes::from(vec![b'x'; 2000]);
+            Change::Put(Row { kind: "/configmaps".to_owned(), key: format!("a/{key:03}"), revision, value })
+        };
+        journal.commit(&(0..ROWS).map(|key| put(key, key)).collect::<Vec<_>>()).unwrap();
+        let logged = || std::fs::metadata(directory.path().join(format!("{FILE}-wal"))).unwrap().len();
+        let before = logged();
+        let updates = 20;
+        for step in 0..updates {
+            journal.commit(&[put(step * 9, ROWS + step)]).unwrap();
+        }
+        assert_eq!((logged() - before) / FRAME_BYTES, 2 * updates);
     }
 }
