@@ -26,12 +26,13 @@ install_go() {
 }
 
 # go_build MODULE OUTPUT PACKAGE...: builds programs of hack/kubernetes/MODULE (v1.N) into OUTPUT, stamped with the
-# version that its go.mod requires; 45 minutes at most. Needs no repository state besides go.mod and go.sum.
+# version that its go.mod requires (kubectl's library v0.N.P is release v1.N.P); 45 minutes at most. Needs no repository
+# state besides that folder.
 go_build() {
   local folder=$REPOSITORY/hack/kubernetes/$1 output=$2 go version stamp package=k8s.io/component-base/version
   shift 2
   go=$(go_program)
-  version=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' "$folder/go.mod")
+  version=$(awk '$1 == "k8s.io/kubectl" { sub(/^v0/, "v1", $2); print $2 }' "$folder/go.mod")
   stamp="-X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$(cut -d. -f2 <<<"$version")"
   stamp+=" -X $package.gitTreeState=clean -X $package.gitCommit=modules -X $package.buildDate=1970-01-01T00:00:00Z"
   mkdir -p "$output.partial"

@@ -10,6 +10,8 @@ pub enum Component {
     Podman,
     /// Kubeconfig of a real API server.
     Reference,
+    /// Stock kubectl of the oldest minor that may exec.
+    OldestKubectl,
     /// Stock kubectl of a minor ≤ 1.34.
     OlderKubectl,
     /// Stock kubectl of a minor ≥ 1.35.
@@ -24,6 +26,7 @@ impl Component {
             Self::Docker => "KOAN_TEST_DOCKER_SOCKET".into(),
             Self::Podman => "KOAN_TEST_PODMAN_SOCKET".into(),
             Self::Reference => "KOAN_TEST_REFERENCE_KUBECONFIG".into(),
+            Self::OldestKubectl => "KOAN_TEST_KUBECTL_1_30".into(),
             Self::OlderKubectl => "KOAN_TEST_KUBECTL_1_34".into(),
             Self::NewerKubectl => "KOAN_TEST_KUBECTL_1_36".into(),
             Self::Suite(name) => format!("KOAN_TEST_{}", name.to_uppercase().replace('-', "_")).into(),
@@ -35,7 +38,7 @@ impl Component {
             Self::Docker => "docker",
             Self::Podman => "podman",
             Self::Reference => "reference",
-            Self::OlderKubectl | Self::NewerKubectl => "kubectl",
+            Self::OldestKubectl | Self::OlderKubectl | Self::NewerKubectl => "kubectl",
             Self::Suite(name) => name,
         }
     }

@@ -23,6 +23,10 @@ pub(crate) struct Arguments {
 enum Suite {
     /// The requests of `controller/apiserver/tests/goldens` on a real kube-apiserver.
     Reference,
+    /// Commands by three minors of stock kubectl; with `--record` also on a real kube-apiserver.
+    Kubectl,
+    /// k9s under a terminal lists the Pods and stacks of a running stack.
+    K9s,
     /// The tests that the Kubernetes client for Python carries, with its synchronous and its asynchronous client.
     Python,
     /// Programs that use the Kubernetes client for Node.js.
@@ -42,13 +46,24 @@ struct Parts {
 }
 
 impl Suite {
-    fn parts(self) -> Parts {
+    fn parts(self, record: bool) -> Parts {
         match self {
             Self::Reference => Parts {
                 scripts: &[&["hack/reference", "up"]],
                 tests: ["koan-apiserver", "suite", "goldens::"],
                 components: "reference",
             },
+            Self::Kubectl if record => Parts {
+                scripts: &[&["hack/kubectl"], &["hack/reference", "up"]],
+                tests: ["koan-tests", "conformance", "kubectl::"],
+                components: "kubectl,reference",
+            },
+            Self::Kubectl => {
+                Parts { scripts: &[&["hack/kubectl"]], tests: ["koan-tests", "conformance", "kubectl::"], components: "kubectl" }
+            }
+            Self::K9s => {
+                Parts { scripts: &[&["hack/suites", "k9s"]], tests: ["koan-tests", "conformance", "k9s::"], components: "k9s" }
+            }
             Self::Python => Parts {
                 scripts: &[&["hack/suites", "python"]],
                 tests: ["koan-tests", "conformance", "python::"],
@@ -72,7 +87,7 @@ impl Suite {
 /// A program of the suite cannot be started.
 pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
     let root = Workspace::load()?.root;
-    let parts = arguments.suite.parts();
+    let parts = arguments.suite.parts(arguments.record);
     let mut tests = cargo(&root);
     let [package, binary, filter] = parts.tests;
     tests.args(["test", "--locked", "--package", package, "--test", binary, "--", "--nocapture", filter]);

@@ -5,5 +5,7 @@
 
 mod cases;
 mod helm;
+mod k9s;
+mod kubectl;
 mod node;
 mod python;

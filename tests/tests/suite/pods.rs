@@ -67,6 +67,10 @@ fn pods(place: Place) {
     let Some(koan) = place.home("pods") else { return };
     koan.write("koan.yaml", &place.stack());
     koan.run(&["up", "-o", "json", "--timeout", "120s"]).expect_code(0);
+    if let Some(oldest) = Kubectl::of("pods", Component::OldestKubectl, &koan) {
+        until("the pod is ready", || ready(&oldest));
+        entered(&oldest);
+    }
     for wanted in [Component::OlderKubectl, Component::NewerKubectl] {
         let Some(kubectl) = Kubectl::of("pods", wanted, &koan) else { continue };
         until("the pod is ready", || ready(&kubectl));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kinds::{CoreKind, Resource};
-use crate::selectors::{is_label_key, is_label_value};
+use crate::selectors::{label_key_problems, label_value_problems};
 use crate::status::{Cause, Failure};
 
 /// The most bytes of all annotations of one object.
@@ -93,22 +93,18 @@ pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
     }
     let entries = |field: &str| metadata[field].as_object().into_iter().flatten();
     for (key, value) in entries("labels") {
-        if !is_label_key(key) {
-            causes.push(Cause::invalid("metadata.labels", &format!("{key:?}"), "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"));
+        for problem in label_key_problems(key) {
+            causes.push(Cause::invalid("metadata.labels", &format!("{key:?}"), &problem));
         }
-        if !value.as_str().is_some_and(is_label_value) {
-            causes.push(Cause::invalid("metadata.labels", &value.to_string(), "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
+        for problem in label_value_problems(value.as_str().unwrap_or_default()) {
+            causes.push(Cause::invalid("metadata.labels", &value.to_string(), &problem));
         }
     }
     let mut bytes = 0;
     for (key, value) in entries("annotations") {
         bytes += key.len() + value.as_str().map_or(0, str::len);
-        if !is_label_key(&key.to_lowercase()) {
-            causes.push(Cause::invalid(
-                "metadata.annotations",
-                &format!("{key:?}"),
-                "name part must consist of alphanumeric characters, '-', '_' or '.'",
-            ));
+        for problem in label_key_problems(&key.to_lowercase()) {
+            causes.push(Cause::invalid("metadata.annotations", &format!("{key:?}"), &problem));
         }
     }
     if bytes > ANNOTATIONS_LIMIT_BYTES {
@@ -177,8 +173,10 @@ fn finalizers(metadata: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         metadata["finalizers"].as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
     };
     let new = list(metadata);
-    for finalizer in new.iter().filter(|finalizer| !is_label_key(finalizer)) {
-        causes.push(Cause::invalid("metadata.finalizers", &format!("{finalizer:?}"), "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"));
+    for finalizer in &new {
+        for problem in label_key_problems(finalizer) {
+            causes.push(Cause::invalid("metadata.finalizers", &format!("{finalizer:?}"), &problem));
+        }
     }
     if let Some(old) = old.filter(|old| !old["metadata"]["deletionTimestamp"].is_null()) {
         let before = list(&old["metadata"]);

@@ -95,6 +95,10 @@ impl Collector {
                 place.extend(extensions);
             }
         }
+        // Its name has a default, which the bindings write as a demand.
+        if let Some(Value::Object(local)) = schemas.get_mut("io.k8s.api.core.v1.LocalObjectReference") {
+            local.shift_remove("required");
+        }
         schemas.insert(format!("{META}.Patch"), json!({
             "description": "Patch is provided to give a concrete name and type to the Kubernetes PATCH request body.", "type": "object"}));
         schemas

@@ -104,6 +104,7 @@ fn built_in_kinds_carry_their_merge_keys() {
     assert_eq!(secret["x-kubernetes-group-version-kind"], json!([{"group": "", "version": "v1", "kind": "Secret"}]));
     assert!(secret["properties"]["data"]["description"].as_str().unwrap().starts_with("Data contains the secret data."));
     assert_eq!(secret.get("required"), None);
+    assert_eq!(schemas["io.k8s.api.core.v1.LocalObjectReference"].get("required"), None, "its name has a default");
     assert_eq!(schemas["io.k8s.api.core.v1.NamespaceStatus"]["properties"]["conditions"]["x-kubernetes-patch-merge-key"], "type");
     let owners = &schemas["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]["properties"]["ownerReferences"];
     assert_eq!(owners["x-kubernetes-list-map-keys"], json!(["uid"]));

@@ -19,10 +19,11 @@ impl Schema {
     pub fn parse(schema: &Value) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { problems: Vec::new() };
         let root = reader.node(schema, ROOT, 0);
-        let mut problems = reader.problems;
-        if problems.is_empty() {
-            structural::check(&root, ROOT, &mut problems);
-        }
+        let (mut problems, mut found) = (reader.problems, Vec::new());
+        structural::check(&root, ROOT, &mut found);
+        // What could not be read is not asked after as well.
+        found.retain(|missing| !problems.iter().any(|unread| unread.path == missing.path));
+        problems.append(&mut found);
         if problems.is_empty() { Ok(Self::of(root)) } else { Err(problems) }
     }
 

@@ -88,6 +88,29 @@ fn plain(plural: &str) -> &'static [&'static str] {
     }
 }
 
+/// Kinds without fields of their own name those that each kind has.
+fn unsupported(resource: &Resource, field: &str) -> Failure {
+    let general = match resource.core() {
+        Some(
+            CoreKind::ConfigMap
+            | CoreKind::CustomResourceDefinition
+            | CoreKind::Lease
+            | CoreKind::Review
+            | CoreKind::ServiceAccount,
+        ) => true,
+        Some(CoreKind::Plain) => plain(&resource.plural).is_empty(),
+        Some(
+            CoreKind::Event | CoreKind::EventV1 | CoreKind::Namespace | CoreKind::Pod | CoreKind::Secret | CoreKind::Service,
+        )
+        | None => false,
+    };
+    Failure::bad_request(if general {
+        format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    } else {
+        format!("field label not supported: {field}")
+    })
+}
+
 impl FieldSelector {
     /// Reads a selector.
     ///
@@ -104,7 +127,7 @@ impl FieldSelector {
                 return Err(Failure::bad_request(format!("invalid selector: '{text}'; can't understand '{part}'")));
             };
             if !supports(resource, field) {
-                return Err(Failure::bad_request(format!("field label not supported: {field}")));
+                return Err(unsupported(resource, field));
             }
             requirements.push(Requirement { field: field.to_owned(), value: unescape(value), equal });
         }

@@ -2,9 +2,12 @@
 
 mod field;
 mod label;
+mod names;
+mod reader;
 
 pub(crate) use field::FieldSelector;
-pub(crate) use label::{LabelSelector, is_label_key, is_label_value};
+pub(crate) use label::LabelSelector;
+pub(crate) use names::{label_key_problems, label_value_problems};
 
 use crate::http::Query;
 use crate::kinds::Resource;

@@ -152,6 +152,10 @@ fn rules_run_and_transition_rules_wait_for_an_update() {
 /// API-1: a schema that is not structural is refused with the field's path, a bad rule with its position.
 #[test]
 fn schemas_that_are_not_structural_are_refused() {
+    let unread = Schema::parse(&json!({"type": "object", "properties": {"spec": {"properties": {"a": {"type": "count"}}}}}));
+    let paths: Vec<_> = unread.unwrap_err().into_iter().map(|problem| problem.path).collect();
+    let spec = "openAPIV3Schema.properties[spec]";
+    assert_eq!(paths, [format!("{spec}.properties[a].type"), format!("{spec}.type")], "each once, both told");
     let problems =
         Schema::parse(&json!({"type": "object", "properties": {"spec": {"properties": {"a": {"type": "array"}}}}})).unwrap_err();
     assert_eq!(
