@@ -11,6 +11,7 @@ pub mod codec;
 mod crds;
 mod deletion;
 mod discovery;
+mod go_types;
 mod handlers;
 mod http;
 mod journal;

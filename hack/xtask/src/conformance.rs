@@ -21,6 +21,10 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Suite {
+    /// The examples of `docs/envtest.md`.
+    Envtest,
+    /// The tests of kube-client, kube and kube-runtime that need a cluster.
+    KubeRs,
     /// The requests of `controller/apiserver/tests/goldens` on a real kube-apiserver.
     Reference,
     /// Commands by three minors of stock kubectl; with `--record` also on a real kube-apiserver.
@@ -48,6 +52,16 @@ struct Parts {
 impl Suite {
     fn parts(self, record: bool) -> Parts {
         match self {
+            Self::Envtest => Parts {
+                scripts: &[&["hack/suites", "envtest"]],
+                tests: ["koan-tests", "conformance", "envtest::"],
+                components: "envtest",
+            },
+            Self::KubeRs => Parts {
+                scripts: &[&["hack/suites", "kube-rs"]],
+                tests: ["koan-tests", "conformance", "kube_rs::"],
+                components: "kube-rs",
+            },
             Self::Reference => Parts {
                 scripts: &[&["hack/reference", "up"]],
                 tests: ["koan-apiserver", "suite", "goldens::"],

@@ -11,7 +11,7 @@ use std::path::Path;
 pub(crate) struct Arguments {}
 
 /// Which Koan crates a crate may import, in the order of the layers. A crate that is not listed may not exist.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("koan-crds", &[]),
     ("koan-exec", &[]),
     ("koan-oci", &[]),
@@ -29,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("koan-tests", &["*", "koan-controller", "koan"]),
     ("xtask", &["*", "koan-controller"]),
     ("shop", &[]),
+    ("koan-example-envtest", &["koan-apiserver"]),
     ("koan-fuzz", &["*", "koan-controller"]),
 ];
 

@@ -4,8 +4,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod cases;
+mod envtest;
 mod helm;
 mod k9s;
+mod kube_rs;
 mod kubectl;
 mod node;
 mod python;

@@ -1,5 +1,6 @@
 //! Who may call over the socket: the holder of this run's token, under the server's own name, and no web page.
 
+mod accounts;
 mod rights;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use crate::http::{BEARER, is_websocket, protocols};
 use crate::ports::Random;
 use crate::status::Failure;
 
+pub(crate) use accounts::{Account, Accounts, Grant};
 pub(crate) use rights::{Action, Role};
 
 /// Random bytes of a token.

@@ -9,7 +9,7 @@ mod settle;
 use std::sync::Arc;
 
 pub(crate) use check::{check, unrecognized_formats};
-pub(crate) use seed::{seed, seed_namespaces, seed_roles};
+pub(crate) use seed::{seed, seed_extended, seed_namespaces};
 pub(crate) use settle::{clean_up, settle, terminate};
 
 use crate::kinds::{self, CRDS, Registry};

@@ -48,24 +48,48 @@ pub(crate) async fn seed_namespaces(core: &Arc<Core>) -> Result<(), ServerError>
     try_join_all(accounts).await.map(drop).map_err(|failure| ServerError::Store(failure.to_string()))
 }
 
-/// Makes the role that clients of the extended mode expect.
+/// The parts of a control plane, which are well: clients of old look at them.
+const COMPONENTS: [&str; 3] = ["controller-manager", "etcd-0", "scheduler"];
+
+/// Makes what clients of the extended mode expect: the role of the owner, the Service of the server, the parts of a control plane.
 ///
 /// # Errors
 /// The store refused it.
-pub(crate) async fn seed_roles(core: &Arc<Core>) -> Result<(), ServerError> {
-    let roles = resource(core, "rbac.authorization.k8s.io", "clusterroles")?;
-    let internal = Internal::new(core, &roles, "", "cluster-admin");
-    if internal.get().is_none() {
-        let value = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "cluster-admin"},
-            "rules": [
-                {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
-                {"nonResourceURLs": ["*"], "verbs": ["*"]},
-            ],
-        });
-        internal.create(value, SERVER).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
-    }
-    Ok(())
+pub(crate) async fn seed_extended(core: &Arc<Core>) -> Result<(), ServerError> {
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {
+            "name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+            "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+        },
+        "rules": [
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+            {"nonResourceURLs": ["*"], "verbs": ["*"]},
+        ],
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+    });
+    let mut all = vec![("rbac.authorization.k8s.io", "clusterroles", role), ("", "services", service)];
+    all.extend(COMPONENTS.map(|name| {
+        let conditions = json!([{"type": "Healthy", "status": "True", "message": "ok"}]);
+        let component =
+            json!({"apiVersion": "v1", "kind": "ComponentStatus", "metadata": {"name": name}, "conditions": conditions});
+        ("", "componentstatuses", component)
+    }));
+    // Together, so that they share a sync (PERF-92).
+    let each = all.into_iter().map(|(group, plural, value)| async move {
+        let resource = resource(core, group, plural)?;
+        let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let internal = Internal::new(core, &resource, &text("namespace"), &text("name"));
+        if internal.get().is_none() {
+            internal.create(value, SERVER).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
+        }
+        Ok::<(), ServerError>(())
+    });
+    try_join_all(each).await.map(drop)
 }
 
 /// Applies `definitions` and establishes them; one that a newer program stored is left as it is (API-2).

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::legacy::{SUB_VERBS, stream};
+use super::legacy::{SUB_VERBS, action, stream};
 use crate::kinds::{Registry, Resource};
 
 /// The list for the core group, or for all others.
@@ -62,6 +62,10 @@ fn entry(resource: &Resource) -> Value {
             let answer = if name == "scale" { kind("autoscaling", "v1", "Scale") } else { own.clone() };
             json!({"subresource": name, "responseKind": answer, "verbs": verbs})
         })
+        .chain(resource.actions().map(|name| {
+            let (group, version, answer) = action(name);
+            json!({"subresource": name, "responseKind": kind(group, version, answer), "verbs": ["create"]})
+        }))
         .chain(streams)
         .collect();
     if !subresources.is_empty() {

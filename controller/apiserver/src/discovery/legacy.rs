@@ -16,6 +16,15 @@ pub(crate) fn stream(name: &str) -> (&'static str, &'static [&'static str]) {
     }
 }
 
+/// Group, version and kind of what is POSTed to a subresource that is an action.
+pub(super) fn action(name: &str) -> (&'static str, &'static str, &'static str) {
+    match name {
+        "eviction" => ("policy", "v1", "Eviction"),
+        "token" => ("authentication.k8s.io", "v1", "TokenRequest"),
+        _ => ("", "v1", "Binding"),
+    }
+}
+
 /// `/`: the paths that are served.
 pub(super) fn paths(registry: &Registry) -> Value {
     let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
@@ -96,6 +105,18 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
             }
             entry["kind"] = json!(if name == "scale" { "Scale" } else { &resource.kind });
             entry["verbs"] = json!(verbs);
+            resources.push(entry);
+        }
+        for name in resource.actions() {
+            let (group, version, kind) = action(name);
+            let mut entry =
+                json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced});
+            if !group.is_empty() {
+                entry["group"] = json!(group);
+                entry["version"] = json!(version);
+            }
+            entry["kind"] = json!(kind);
+            entry["verbs"] = json!(["create"]);
             resources.push(entry);
         }
         for name in resource.streams() {

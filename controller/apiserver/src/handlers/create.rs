@@ -109,8 +109,7 @@ fn complete(call: &Call<'_>, value: &mut Value) -> Result<String, Failure> {
     let no_id = |error: std::io::Error| Failure::internal(format!("no randomness: {error}"));
     let uid = call.core.ids.uid().map_err(no_id)?;
     let now = call.now();
-    if call.resource().status
-        && matches!(call.resource().core(), None | Some(CoreKind::Plain))
+    if call.resource().drops_status()
         && let Some(map) = value.as_object_mut()
     {
         map.remove("status");

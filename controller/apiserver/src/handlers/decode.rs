@@ -22,17 +22,30 @@ pub(super) struct Draft {
 /// # Errors
 /// 415 for a type that is not taken, 400 for a body that is none or is of another kind.
 pub(super) fn body(call: &Call<'_>) -> Result<Draft, Failure> {
+    let mut draft = undecided(call)?;
+    check_type(call, &mut draft.value)?;
+    Ok(draft)
+}
+
+/// Decodes a body of any kind.
+///
+/// # Errors
+/// As for [`body`].
+pub(super) fn any(call: &Call<'_>) -> Result<Value, Failure> {
+    let value = undecided(call)?.value;
+    if value.is_object() { Ok(value) } else { Err(Failure::bad_request("the body of the request is not an object")) }
+}
+
+fn undecided(call: &Call<'_>) -> Result<Draft, Failure> {
     let bytes = &call.incoming.body;
-    let mut draft = match body_type(&call.incoming.headers)? {
+    Ok(match body_type(&call.incoming.headers)? {
         BodyType::Json => plain(codec::json(bytes))?,
         BodyType::Yaml => plain(codec::yaml(bytes))?,
         BodyType::Protobuf => {
             let value = proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?;
             Draft { value, duplicates: Vec::new() }
         }
-    };
-    check_type(call, &mut draft.value)?;
-    Ok(draft)
+    })
 }
 
 pub(super) fn plain(decoded: Result<Decoded, codec::DecodeError>) -> Result<Draft, Failure> {

@@ -104,7 +104,7 @@ pub(super) async fn delete(call: Call<'_>) -> Result<Response<Body>, Failure> {
     }
     match remove(&call, call.name(), &options).await? {
         Removed::Waiting(object) => answer::one(&call, &object, 200, Vec::new()),
-        Removed::Gone(object) if namespace => answer::one(&call, &object, 200, Vec::new()),
+        Removed::Gone(object) if namespace || call.resource().kind == "Pod" => answer::one(&call, &object, 200, Vec::new()),
         Removed::Gone(object) => Ok(respond(
             200,
             Failure::success(&Details {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Method, Response};
 
 use super::call::Call;
-use super::{create, delete, exec, log, patch, pod, read, review, scale, update, watch};
+use super::{action, create, delete, exec, log, patch, pod, read, review, scale, update, watch};
 use crate::crds;
 use crate::discovery;
 use crate::http::{Body, Incoming, Route, Target, parse, text};
@@ -115,6 +115,9 @@ async fn special(call: Call<'_>) -> Option<Result<Response<Body>, Failure>> {
             ("attach", &Method::GET | &Method::POST) => exec::attach(call).await,
             _ => Err(Failure::method_not_allowed()),
         });
+    }
+    if let Some(name) = call.target.subresource.as_deref().filter(|name| resource.actions().any(|known| known == *name)) {
+        return Some(if method == Method::POST { action::act(call, name).await } else { Err(Failure::method_not_allowed()) });
     }
     let reads = matches!(*method, Method::GET | Method::HEAD);
     if resource.is_mirror() && !reads { Some(pod::write(call).await) } else { None }

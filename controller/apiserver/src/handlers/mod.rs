@@ -4,6 +4,7 @@
 //! the store has made it durable.
 
 pub(crate) mod account;
+mod action;
 mod admit;
 mod answer;
 mod call;

@@ -1,15 +1,18 @@
 //! POST of a review: a question about the caller or somebody else, answered and forgotten.
 
+use std::sync::Arc;
+
 use http::Response;
 use serde_json::{Value, json};
 
 use super::call::Call;
 use super::decode;
 use super::options::WriteOptions;
-use crate::auth::{Action, Role};
+use crate::auth::{Account, Action, Role};
 use crate::http::{Body, Form, json as respond, negotiate};
-use crate::kinds::{Registry, Resource};
+use crate::kinds::{Registry, Resource, SERVICE_ACCOUNTS};
 use crate::status::{Cause, Failure};
+use crate::store::Key;
 
 /// The verbs of an object that has no kind of its own.
 const VIEW_VERBS: [&str; 3] = ["get", "patch", "update"];
@@ -65,8 +68,30 @@ fn token(call: &Call<'_>, value: &Value) -> Result<Value, Failure> {
     }
     Ok(match call.core.identify(token) {
         Some(role) => json!({"authenticated": true, "user": user(role)}),
-        None => json!({"authenticated": false, "error": "the token is none of this server's run"}),
+        None => {
+            account(call, token, &value["spec"]["audiences"]).unwrap_or_else(|why| json!({"authenticated": false, "error": why}))
+        }
     })
+}
+
+/// The ServiceAccount that a token is of, while there is one, and for whom of those that are asked about.
+fn account(call: &Call<'_>, token: &str, asked: &Value) -> Result<Value, String> {
+    let unknown = || "the token is none of this server's run".to_owned();
+    let grant = call.core.accounts.known(token, call.core.clock.now().as_second()).ok_or_else(unknown)?;
+    let Account { namespace, name, uid } = &grant.account;
+    let key = Key::new(&Arc::from(SERVICE_ACCOUNTS), namespace, name);
+    if call.core.store.get(&key).is_none_or(|found| found.meta.uid != *uid) {
+        return Err(format!("the service account {namespace}/{name} of the token is gone"));
+    }
+    let asked: Vec<&str> = asked.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let audiences: Vec<&String> =
+        grant.audiences.iter().filter(|audience| asked.is_empty() || asked.contains(&audience.as_str())).collect();
+    if audiences.is_empty() {
+        return Err(format!("token audiences {:?} is invalid for the target audiences {asked:?}", grant.audiences));
+    }
+    let groups = json!(["system:serviceaccounts", format!("system:serviceaccounts:{namespace}"), "system:authenticated"]);
+    let user = json!({"username": format!("system:serviceaccount:{namespace}:{name}"), "uid": uid, "groups": groups});
+    Ok(json!({"authenticated": true, "user": user, "audiences": audiences}))
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -117,6 +142,7 @@ fn verbs(resource: &Resource, subresource: &str) -> Vec<&'static str> {
         "" | "*" => resource.verbs.clone(),
         "finalize" if resource.subresources().contains(&"finalize") => vec!["update"],
         name if resource.subresources().contains(&name) => VIEW_VERBS.to_vec(),
+        name if resource.actions().any(|known| known == name) => vec!["create"],
         name if resource.streams().contains(&name) => crate::discovery::stream(name).1.to_vec(),
         _ => Vec::new(),
     }
@@ -132,7 +158,8 @@ fn rules(call: &Call<'_>, value: &Value, role: Role) -> Result<Value, Failure> {
         .all()
         .iter()
         .flat_map(|resource| {
-            let parts = resource.subresources().into_iter().chain(resource.streams().iter().copied());
+            let views = resource.subresources().into_iter().chain(resource.actions());
+            let parts = views.chain(resource.streams().iter().copied());
             std::iter::once("").chain(parts).map(move |subresource| (resource, subresource)).collect::<Vec<_>>()
         })
         .filter_map(|(resource, subresource)| {

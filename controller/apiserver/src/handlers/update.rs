@@ -153,7 +153,14 @@ fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Fail
         "" if call.resource().status => carry(new, before, "status"),
         "" => {}
         "status" | "approval" => put_back(new, before, &["metadata", "status"])?,
-        "scale" | "ephemeralcontainers" | "resize" => put_back(new, before, &["metadata", "spec"])?,
+        "scale" => put_back(new, before, &["metadata", "spec"])?,
+        part @ ("ephemeralcontainers" | "resize") => {
+            let fields: &[&str] = if part == "resize" { &["containers", "initContainers"] } else { &["ephemeralContainers"] };
+            put_back(new, before, &["metadata", "spec"])?;
+            if let (Some(spec), Some(known)) = (new.get_mut("spec"), before.get("spec")) {
+                put_back(spec, known, fields)?;
+            }
+        }
         _ => put_back(new, before, &["metadata"])?,
     }
     if !call.subresource().is_empty()

@@ -238,6 +238,11 @@ const LINES: [Line; 15] = [
     },
 ];
 
+/// ServiceAccounts, to be served with more than they have here.
+pub(super) fn service_accounts() -> Option<Resource> {
+    LINES.iter().find(|line| line.core == CoreKind::ServiceAccount).map(resource)
+}
+
 /// All built-in resources, in the order of discovery.
 pub(super) fn resources() -> Vec<Arc<Resource>> {
     LINES.iter().map(|line| Arc::new(resource(line))).collect()

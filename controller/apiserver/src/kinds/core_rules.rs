@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::definition;
 use super::resource::{CoreKind, Resource};
+use super::{definition, extended};
 use crate::status::Cause;
 
 /// The most bytes that the data of one Secret or ConfigMap may hold.
@@ -18,6 +18,9 @@ pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>)
     let Some(kind) = resource.core() else { return };
     if kind == CoreKind::CustomResourceDefinition {
         return definition::complete(new, old);
+    }
+    if kind == CoreKind::Plain {
+        return extended::complete(resource, new, old);
     }
     let name = new["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let Some(map) = new.as_object_mut() else { return };
@@ -86,6 +89,9 @@ fn event(map: &mut Map<String, Value>) {
 
 /// What a new object of a fixed type holds before anything is set: its creator does not own that. Custom kinds have none.
 pub(crate) fn blank(resource: &Resource) -> Option<Value> {
+    if resource.core()? == CoreKind::Plain {
+        return Some(extended::blank(resource));
+    }
     let mut blank = json!({"apiVersion": resource.api_version(), "kind": resource.kind});
     let map = blank.as_object_mut()?;
     match resource.core()? {
@@ -129,11 +135,11 @@ pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
         }
         Some(CoreKind::Lease) => lease(new),
         Some(CoreKind::Event) => event_namespace(new),
+        Some(CoreKind::Plain) => extended::validate(resource, new, old),
         Some(
             CoreKind::CustomResourceDefinition
             | CoreKind::EventV1
             | CoreKind::Namespace
-            | CoreKind::Plain
             | CoreKind::Pod
             | CoreKind::Review
             | CoreKind::Service

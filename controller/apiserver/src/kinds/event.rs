@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::extended;
 use super::resource::{CoreKind, Resource};
 
 /// Field names of the two shapes, stored shape first; fields that are not here have one name in both.
@@ -18,6 +19,7 @@ const RENAMED: [(&str, &str); 7] = [
 /// Whether objects of `resource` are served byte for byte as they are stored.
 pub(crate) fn is_stored_shape(resource: &Resource) -> bool {
     match &resource.origin {
+        super::Origin::Core(CoreKind::Plain) => !extended::is_other_shape(resource),
         super::Origin::Core(kind) => *kind != CoreKind::EventV1,
         super::Origin::Custom { storage_version, .. } => *storage_version == resource.version,
     }
@@ -27,6 +29,7 @@ pub(crate) fn is_stored_shape(resource: &Resource) -> bool {
 pub(crate) fn to_storage(resource: &Resource, value: &mut Value) {
     match resource.core() {
         Some(CoreKind::EventV1) => rename(value, "v1", |name| RENAMED.iter().find(|(_, new)| *new == name).map(|(old, _)| *old)),
+        Some(CoreKind::Plain) => extended::to_storage(resource, value),
         Some(_) => {}
         None => {
             if let super::Origin::Custom { storage_version, .. } = &resource.origin
@@ -50,6 +53,7 @@ pub(crate) fn from_storage(resource: &Resource, value: &mut Value) {
             }
             rename(value, "events.k8s.io/v1", |name| RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new));
         }
+        Some(CoreKind::Plain) => extended::from_storage(resource, value),
         Some(_) => {}
         None => {
             if let super::Origin::Custom { storage_version, mixed } = &resource.origin

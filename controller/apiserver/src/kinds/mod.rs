@@ -12,7 +12,7 @@ mod registry;
 mod resource;
 mod shape;
 
-pub(crate) use builtin::{CRDS, NAMESPACES, PODS, SERVICES};
+pub(crate) use builtin::{CRDS, NAMESPACES, PODS, SERVICE_ACCOUNTS, SERVICES};
 pub(crate) use canonical::{Draft, encode, partial};
 pub(crate) use core_rules::{blank, prepare, validate};
 pub(crate) use definition::{condition, resources_of};

@@ -86,6 +86,9 @@ pub(crate) fn is_mirror(storage: &str) -> bool {
     storage.starts_with(MIRROR)
 }
 
+/// Subresources that do something and hold nothing.
+const ACTIONS: [&str; 3] = ["binding", "eviction", "token"];
+
 /// One served resource.
 #[derive(Debug)]
 pub(crate) struct Resource {
@@ -112,7 +115,7 @@ pub(crate) struct Resource {
     pub(crate) schema: Written,
     /// `apiVersion` and schema of the definition's other versions, under which fields may be owned.
     pub(crate) siblings: Vec<(String, Written)>,
-    /// Subresources beside status and scale, which show and change a part of the object.
+    /// Subresources beside status and scale, which show and change a part of the object or do something.
     pub(crate) others: &'static [&'static str],
     /// The warning of a deprecated version.
     pub(crate) deprecation: Option<String>,
@@ -190,13 +193,19 @@ impl Resource {
         let finalize = (self.core() == Some(CoreKind::Namespace)).then_some("finalize");
         let scale = self.scale.is_some().then_some("scale");
         let parts = finalize.into_iter().chain(self.status.then_some("status")).chain(scale);
-        parts.chain(self.others.iter().copied()).collect()
+        parts.chain(self.others.iter().copied().filter(|name| !ACTIONS.contains(name))).collect()
+    }
+
+    /// The subresources that are actions, in the order of discovery.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.others.iter().copied().filter(|name| ACTIONS.contains(name))
     }
 
     /// Whether `generation` is counted; the reference leaves it out of plain-data kinds.
     pub(crate) fn counts_generation(&self) -> bool {
         match self.core() {
-            None | Some(CoreKind::CustomResourceDefinition | CoreKind::Plain) => true,
+            None | Some(CoreKind::CustomResourceDefinition) => true,
+            Some(CoreKind::Plain) => super::extended::counts_generation(&self.plural),
             Some(
                 CoreKind::ConfigMap
                 | CoreKind::Event
@@ -209,6 +218,15 @@ impl Resource {
                 | CoreKind::Service
                 | CoreKind::ServiceAccount,
             ) => false,
+        }
+    }
+
+    /// Whether a create takes no status; whoever makes a Node says how it does.
+    pub(crate) fn drops_status(&self) -> bool {
+        match self.core() {
+            None => self.status,
+            Some(CoreKind::Plain) => self.status && self.kind != "Node",
+            Some(_) => false,
         }
     }
 

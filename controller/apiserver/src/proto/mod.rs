@@ -19,6 +19,8 @@ use prost::Message;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::go_types;
+
 /// What every protobuf body starts with.
 const MAGIC: &[u8] = b"k8s\0";
 
@@ -76,7 +78,10 @@ pub fn decode(body: &[u8]) -> Result<Value, ProtoError> {
         }
         ("authorization.k8s.io/v1", "SubjectAccessReview") => convert::access(message::<SubjectAccessReview>(&kind, &raw)?),
         (_, "DeleteOptions") => convert::delete_options(message::<DeleteOptions>(&kind, &raw)?),
-        _ => return Err(ProtoError::Kind { api_version, kind }),
+        _ => match go_types::root(&api_version, &kind) {
+            Some(root) => go_types::decode(root, &raw).map_err(|detail| ProtoError::Malformed { what: kind.clone(), detail })?,
+            None => return Err(ProtoError::Kind { api_version, kind }),
+        },
     };
     let mut object = Map::new();
     object.insert("kind".to_owned(), kind.into());

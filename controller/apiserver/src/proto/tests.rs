@@ -108,8 +108,8 @@ fn times_and_references_keep_their_form() {
 #[test]
 fn other_bodies_are_refused_by_name() {
     assert_eq!(decode(b"{}"), Err(ProtoError::Prefix));
-    let deployment = decode(&body("apps/v1", "Deployment", &ConfigMap::default())).unwrap_err();
-    assert_eq!(deployment.to_string(), "no protobuf form of apps/v1, Kind=Deployment is served; send JSON");
+    let deployment = decode(&body("example.org/v1", "Deployment", &ConfigMap::default())).unwrap_err();
+    assert_eq!(deployment.to_string(), "no protobuf form of example.org/v1, Kind=Deployment is served; send JSON");
     let mut torn = body("v1", "Secret", &Secret { metadata: meta("x"), ..Secret::default() });
     torn.truncate(torn.len() - 9);
     assert!(matches!(decode(&torn), Err(ProtoError::Malformed { .. })));

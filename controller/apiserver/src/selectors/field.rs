@@ -164,13 +164,26 @@ impl FieldSelector {
         } else {
             field.to_owned()
         };
-        let path = if stored == "source" { "source.component" } else { stored.as_str() };
+        let path = match stored.as_str() {
+            "source" => "source.component",
+            "status.successful" => "status.succeeded",
+            other => other,
+        };
         let found = path.split('.').try_fold(value, |value, step| value.get(step));
         match found {
-            None | Some(Value::Null) => String::new(),
+            None | Some(Value::Null) => absent(path).to_owned(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         }
+    }
+}
+
+/// What a field that is not there counts as: Go has no absent flag or number.
+fn absent(path: &str) -> &'static str {
+    match path {
+        "spec.hostNetwork" | "spec.unschedulable" => "false",
+        "status.replicas" | "status.succeeded" => "0",
+        _ => "",
     }
 }
 

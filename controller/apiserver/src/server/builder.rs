@@ -175,7 +175,7 @@ impl Builder {
             tokio::try_join!(crds::seed_namespaces(&core), crds::seed(&core, &self.definitions))?;
             crds::settle(&core).await.map_err(|failure| ServerError::Store(failure.to_string()))?;
             if self.extended {
-                crds::seed_roles(&core).await?;
+                crds::seed_extended(&core).await?;
             }
             crds::refresh_objects(&core);
         }

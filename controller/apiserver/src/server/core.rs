@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::auth::{Guard, Role};
+use crate::auth::{Accounts, Guard, Role};
 use crate::deletion::Worklist;
 use crate::kinds::Registry;
 use crate::ports::{Clock, Ids, Random};
@@ -32,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) instance: String,
+    pub(crate) accounts: Accounts,
     pub(crate) work: Arc<Worklist>,
     /// Held while definitions are given their names and shown.
     pub(crate) definitions: tokio::sync::Mutex<()>,
@@ -66,6 +67,7 @@ impl Core {
             ids,
             random,
             instance,
+            accounts: Accounts::default(),
             work,
             definitions: tokio::sync::Mutex::new(()),
             served: watch::Sender::new(0),

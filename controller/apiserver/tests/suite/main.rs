@@ -6,6 +6,7 @@ mod client;
 mod definitions;
 mod deletion;
 mod durability;
+mod extended;
 mod fuzz;
 mod goldens;
 mod kubectl;

@@ -3,6 +3,9 @@
 //!
 //! Off, nothing of it is read: the rows are constants, and a schema is made when the kind is first used.
 
+mod defaults;
+mod rules;
+mod scaler;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,8 +14,11 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+pub(super) use self::defaults::{blank, complete};
+pub(super) use self::rules::validate;
+pub(super) use self::scaler::{from_storage, is_other_shape, to_storage};
 use self::table::{ROWS, Row};
-use super::builtin::ALL_VERBS;
+use super::builtin::{self, ALL_VERBS};
 use super::resource::{CoreKind, Origin, Resource, Scale, Written};
 
 /// How lists and maps of the reference's types merge: one line for each schema and field (`.` for the schema itself), list type
@@ -22,6 +28,32 @@ const MERGING: &str = include_str!("merging.txt");
 const REPLACED: [&str; 2] = ["pods", "services"];
 /// Deepest nesting of types that is followed.
 const MAX_DEPTH: usize = 40;
+
+/// Kinds whose generation the reference does not count.
+const WITHOUT_GENERATION: [&str; 22] = [
+    "apiservices",
+    "certificatesigningrequests",
+    "clusterrolebindings",
+    "clusterroles",
+    "componentstatuses",
+    "controllerrevisions",
+    "csidrivers",
+    "csinodes",
+    "csistoragecapacities",
+    "endpoints",
+    "horizontalpodautoscalers",
+    "limitranges",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "resourcequotas",
+    "rolebindings",
+    "roles",
+    "runtimeclasses",
+    "services",
+    "storageclasses",
+    "volumeattachments",
+];
 
 /// One line of [`MERGING`].
 #[derive(Debug, Clone)]
@@ -48,7 +80,11 @@ pub(super) fn resources(own: Vec<Arc<Resource>>) -> Vec<Arc<Resource>> {
     let added: Vec<Arc<Resource>> =
         ROWS.iter().filter(|row| REPLACED.contains(&row.plural) || !known(row)).map(|row| Arc::new(resource(row))).collect();
     let replaced = |resource: &Resource| resource.group.is_empty() && REPLACED.contains(&resource.plural.as_str());
-    let mut all: Vec<Arc<Resource>> = own.into_iter().filter(|resource| !replaced(resource)).chain(added).collect();
+    let kept = own.iter().filter(|resource| !replaced(resource)).map(|resource| match builtin::service_accounts() {
+        Some(accounts) if accounts.storage == resource.storage => Arc::new(Resource { others: &["token"], ..accounts }),
+        _ => Arc::clone(resource),
+    });
+    let mut all: Vec<Arc<Resource>> = kept.chain(added).collect();
     all.sort_by(|left, right| left.group.cmp(&right.group));
     all
 }
@@ -58,7 +94,7 @@ fn resource(row: &Row) -> Resource {
     let scale = row.scale.then(|| Scale {
         spec_path: ".spec.replicas".to_owned(),
         status_path: ".status.replicas".to_owned(),
-        selector_path: None,
+        selector_path: Some(".spec.selector".to_owned()),
     });
     Resource {
         group: row.group.to_owned(),
@@ -70,7 +106,7 @@ fn resource(row: &Row) -> Resource {
         short_names: owned(row.short_names),
         categories: owned(row.categories),
         namespaced: row.namespaced,
-        verbs: ALL_VERBS.to_vec(),
+        verbs: if row.kind == "ComponentStatus" { vec!["get", "list"] } else { ALL_VERBS.to_vec() },
         // What is a mirror elsewhere is data here, and kept as such.
         storage: if REPLACED.contains(&row.plural) {
             Arc::from(format!("extended/{}", row.plural))
@@ -89,6 +125,11 @@ fn resource(row: &Row) -> Resource {
         terminating: false,
         compiled: OnceLock::new(),
     }
+}
+
+/// Whether the reference counts the generation of a kind.
+pub(super) fn counts_generation(plural: &str) -> bool {
+    !WITHOUT_GENERATION.contains(&plural)
 }
 
 fn find(group: &str, version: &str, kind: &str) -> Option<&'static Row> {
@@ -134,25 +175,14 @@ pub(super) fn schema(resource: &Resource) -> Value {
         return json!({"type": "object"});
     };
     let mut schema = Inline { definitions: &definitions }.named(root, 0);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("nullable");
+    }
     schema["properties"]["metadata"] = json!({"type": "object"});
     for field in ["apiVersion", "kind"] {
         schema["properties"][field] = json!({"type": "string"});
     }
-    if row.status {
-        written_though_empty(&mut schema["properties"]["status"]);
-    }
     schema
-}
-
-/// The reference writes a status of each object, its numbers that must be there, and the balancer's of those that have one, even
-/// where all of it is empty.
-fn written_though_empty(status: &mut Value) {
-    let required = status["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let numbers = required.filter(|field| status["properties"][*field]["type"] == "integer");
-    status["default"] = numbers.map(|field| (field.to_owned(), json!(0))).collect::<Map<_, _>>().into();
-    if let Some(balancer) = status.pointer_mut("/properties/loadBalancer") {
-        balancer["default"] = json!({});
-    }
 }
 
 /// Whether a schema of this name belongs to `group`.
@@ -168,10 +198,11 @@ struct Inline<'a> {
 
 impl Inline<'_> {
     fn named(&self, name: &str, depth: usize) -> Value {
-        let free = || json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let free = || json!({"type": "object", "nullable": true, "x-kubernetes-preserve-unknown-fields": true});
         match name.rsplit("pkg.").next().unwrap_or(name) {
-            "util.intstr.IntOrString" => return json!({"x-kubernetes-int-or-string": true}),
-            "api.resource.Quantity" => return json!({"x-kubernetes-int-or-string": true}),
+            "util.intstr.IntOrString" | "api.resource.Quantity" => {
+                return json!({"x-kubernetes-int-or-string": true, "nullable": true});
+            }
             "apis.meta.v1.Time" | "apis.meta.v1.MicroTime" => {
                 return json!({"type": "string", "format": "date-time", "nullable": true});
             }
@@ -193,7 +224,7 @@ impl Inline<'_> {
             return self.named(target, depth);
         }
         let mut out = Map::new();
-        for field in ["type", "format", "required"] {
+        for field in ["type", "format"] {
             if let Some(value) = found.get(field) {
                 out.insert(field.to_owned(), value.clone());
             }
@@ -216,6 +247,8 @@ impl Inline<'_> {
         if let Some(child) = found.get("items").filter(|child| child.is_object()) {
             out.insert("items".to_owned(), self.schema(child, None, depth));
         }
+        // Go reads `null` as nothing; what has to be there is a rule of the kind.
+        out.insert("nullable".to_owned(), Value::Bool(true));
         if !out.contains_key("type") {
             out.insert("x-kubernetes-preserve-unknown-fields".to_owned(), Value::Bool(true));
         }

@@ -38,14 +38,14 @@ fn add<T: JsonSchema>(generator: &mut SchemaGenerator) {
 
 /// In the order of discovery: the core group, then the others by name.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 51] = [
+pub(super) static ROWS: [Row; 52] = [
     row::<k8s_openapi::api::core::v1::ComponentStatus>(("", "v1", "ComponentStatus"), ("componentstatuses", false), (&["cs"], &[]), (false, false), &[]),
     row::<k8s_openapi::api::core::v1::Endpoints>(("", "v1", "Endpoints"), ("endpoints", true), (&["ep"], &[]), (false, false), &[]),
     row::<k8s_openapi::api::core::v1::LimitRange>(("", "v1", "LimitRange"), ("limitranges", true), (&["limits"], &[]), (false, false), &[]),
     row::<k8s_openapi::api::core::v1::Node>(("", "v1", "Node"), ("nodes", false), (&["no"], &[]), (true, false), &[]),
     row::<k8s_openapi::api::core::v1::PersistentVolume>(("", "v1", "PersistentVolume"), ("persistentvolumes", false), (&["pv"], &[]), (true, false), &[]),
     row::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(("", "v1", "PersistentVolumeClaim"), ("persistentvolumeclaims", true), (&["pvc"], &[]), (true, false), &[]),
-    row::<k8s_openapi::api::core::v1::Pod>(("", "v1", "Pod"), ("pods", true), (&["po"], &["all"]), (true, false), &["ephemeralcontainers", "resize"]),
+    row::<k8s_openapi::api::core::v1::Pod>(("", "v1", "Pod"), ("pods", true), (&["po"], &["all"]), (true, false), &["binding", "ephemeralcontainers", "eviction", "resize"]),
     row::<k8s_openapi::api::core::v1::PodTemplate>(("", "v1", "PodTemplate"), ("podtemplates", true), (&[], &[]), (false, false), &[]),
     row::<k8s_openapi::api::core::v1::ReplicationController>(("", "v1", "ReplicationController"), ("replicationcontrollers", true), (&["rc"], &["all"]), (true, true), &[]),
     row::<k8s_openapi::api::core::v1::ResourceQuota>(("", "v1", "ResourceQuota"), ("resourcequotas", true), (&["quota"], &[]), (true, false), &[]),
@@ -61,6 +61,7 @@ pub(super) static ROWS: [Row; 51] = [
     row::<k8s_openapi::api::apps::v1::Deployment>(("apps", "v1", "Deployment"), ("deployments", true), (&["deploy"], &["all"]), (true, true), &[]),
     row::<k8s_openapi::api::apps::v1::ReplicaSet>(("apps", "v1", "ReplicaSet"), ("replicasets", true), (&["rs"], &["all"]), (true, true), &[]),
     row::<k8s_openapi::api::apps::v1::StatefulSet>(("apps", "v1", "StatefulSet"), ("statefulsets", true), (&["sts"], &["all"]), (true, true), &[]),
+    row::<k8s_openapi::api::autoscaling::v1::HorizontalPodAutoscaler>(("autoscaling", "v1", "HorizontalPodAutoscaler"), ("horizontalpodautoscalers", true), (&["hpa"], &["all"]), (true, false), &[]),
     row::<k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler>(("autoscaling", "v2", "HorizontalPodAutoscaler"), ("horizontalpodautoscalers", true), (&["hpa"], &["all"]), (true, false), &[]),
     row::<k8s_openapi::api::batch::v1::CronJob>(("batch", "v1", "CronJob"), ("cronjobs", true), (&["cj"], &["all"]), (true, false), &[]),
     row::<k8s_openapi::api::batch::v1::Job>(("batch", "v1", "Job"), ("jobs", true), (&[], &["all"]), (true, false), &[]),
