@@ -97,7 +97,10 @@ impl Call<'_> {
             let Resource { kind, version, .. } = self.resource();
             return Err(Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}")));
         }
-        causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
+        // The reference reads its own kinds by their types and judges them by rules of their own.
+        let judged = self.resource().core() != Some(CoreKind::Plain);
+        let problems = problems.into_iter().filter(|_| judged);
+        causes.extend(problems.map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
         causes.extend(kinds::validate(self.resource(), new, old));
         if self.resource().core() == Some(CoreKind::CustomResourceDefinition) && self.subresource().is_empty() {
             causes.extend(crds::check(new, old));

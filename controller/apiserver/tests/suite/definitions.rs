@@ -93,13 +93,14 @@ async fn extended_kinds_are_plain_data() {
     let pod = json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n", "containers": [{"name": "one", "image": "x"}]}});
     let made = post(&server, PODS, &pod).await;
     assert_eq!(made.code, 201, "{}", made.text);
-    let changed = json!({"spec": {"containers": [{"name": "two", "image": "y", "ports": [{"containerPort": 80}]}]}});
+    let changed = json!({"spec": {"containers": [{"name": "one", "image": "y"}], "activeDeadlineSeconds": 9}});
     let strategic = patch(&server, &format!("{PODS}/a"), "application/strategic-merge-patch+json", &changed.to_string()).await;
     assert_eq!(strategic.code, 200, "{}", strategic.text);
-    let names = |pod: &Value| -> Vec<String> {
-        pod["spec"]["containers"].as_array().unwrap().iter().map(|found| found["name"].as_str().unwrap().to_owned()).collect()
-    };
-    assert_eq!(names(&strategic.json()).len(), 2);
+    let containers = strategic.json()["spec"]["containers"].clone();
+    assert_eq!((&containers[0]["image"], containers[0]["imagePullPolicy"].is_string()), (&json!("y"), true));
+    let added = json!({"spec": {"containers": [{"name": "two", "image": "y"}]}});
+    let refused = patch(&server, &format!("{PODS}/a"), "application/strategic-merge-patch+json", &added.to_string()).await;
+    assert_eq!(refused.code, 422, "what a Pod runs stays: {}", refused.text);
     let status = merge(&server, &format!("{PODS}/a/status"), &json!({"status": {"phase": "Running"}})).await;
     assert_eq!(status.json()["status"]["phase"], "Running");
     assert_eq!(

@@ -95,6 +95,11 @@ fn from_itself(name: &str, map: &mut Map<String, Value>) {
             let latest = map.get("image").and_then(Value::as_str).is_none_or(is_latest);
             map.entry("imagePullPolicy").or_insert_with(|| json!(if latest { "Always" } else { "IfNotPresent" }));
         }
+        // Those of a StatefulSet say what they are, too.
+        "core.v1.PersistentVolumeClaim" => {
+            map.entry("kind").or_insert_with(|| json!("PersistentVolumeClaim"));
+            map.entry("apiVersion").or_insert_with(|| json!("v1"));
+        }
         "core.v1.Volume" if map.len() == 1 && map.contains_key("name") => {
             map.insert("emptyDir".to_owned(), json!({}));
         }
