@@ -2,6 +2,7 @@
 
 mod bundle;
 mod engines;
+mod kinds;
 mod machine;
 mod report;
 
@@ -16,6 +17,7 @@ pub(crate) const CHECKS: &[&str] = &[
     "engine.podman",
     "engine.process",
     "engine.order",
+    "kube.crds",
     "home.dir",
     "home.lock",
     "home.disk",
@@ -36,6 +38,9 @@ pub(crate) async fn examine(run: &Run, wanted: &impl Fn(&str) -> bool) -> Doctor
     }
     if wanted("net.hostalias") {
         checks.push(engines::host_alias(run).await);
+    }
+    if wanted("kube.crds") {
+        checks.push(kinds::check(run).await);
     }
     checks.extend(machine::checks(run));
     checks.retain(|check| wanted(&check.id));

@@ -70,6 +70,10 @@ async fn run(home: &Home, settings: &Settings, options: &Options, workers: usize
         () = idle(&server, options.idle_exit) => 0,
         () = memory::give_back(server.snapshot_reader(), workers) => 0,
         () = show_pods(&server, controllers.as_ref()) => 0,
+        () = server.broken() => {
+            error!(event_id = Event::ReconcilePanic.id(), "a part of the API server ended");
+            ExitCode::Bug as u8
+        }
         failure = run_controllers(controllers.as_ref()) => {
             error!(event_id = Event::ReconcilePanic.id(), %failure, "a controller task ended");
             ExitCode::Bug as u8

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use check::{check, unrecognized_formats};
 pub(crate) use seed::{seed, seed_extended, seed_namespaces};
-pub(crate) use settle::{clean_up, settle, terminate};
+pub(crate) use settle::{clean_up, settle, stored_resource, terminate};
 
 use crate::kinds::{self, CRDS, Registry};
 use crate::server::Core;
@@ -37,5 +37,5 @@ pub(crate) fn refresh_objects(core: &Core) {
         .by_storage()
         .into_values()
         .filter(|resource| resource.is_custom())
-        .for_each(|resource| settle::refresh(core, resource));
+        .for_each(|resource| settle::lay_out(core, &registry, resource));
 }

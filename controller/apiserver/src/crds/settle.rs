@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::naming::{self, Taken};
 use crate::deletion::Task;
 use crate::handlers::{DeleteOptions, Internal, Propagation};
-use crate::kinds::{self, CRDS, Resource, encode};
+use crate::kinds::{self, CRDS, Registry, Resource, encode};
 use crate::server::Core;
 use crate::status::Failure;
-use crate::store::{Key, Object, Scope};
+use crate::store::{Key, Layout, Object, Scope};
 
 /// The manager of what the server writes into a definition's status, under the reference's name.
 const SERVER: &str = "kube-apiserver";
@@ -65,7 +65,8 @@ fn internal(core: &Arc<Core>, name: &str) -> Option<Internal> {
 /// # Errors
 /// The store refused a status; its definition stays to be settled.
 pub(crate) async fn settle(core: &Arc<Core>) -> Result<(), Failure> {
-    if core.work.settled() {
+    // Names are taken to be settled under the lock: while somebody holds it, what he took is not settled yet.
+    if core.work.settled() && core.definitions.try_lock().is_ok() {
         return Ok(());
     }
     let _turn = core.definitions.lock().await;
@@ -147,29 +148,39 @@ fn show(core: &Arc<Core>, name: &str, definition: Option<&Value>) {
     let before = core.registry();
     let resources = definition.map(kinds::resources_of).unwrap_or_default();
     let Some(registry) = before.with(name, resources) else { return };
-    let registry = Arc::new(registry);
-    core.serve(Arc::clone(&registry));
+    // First how objects read: whoever writes by the new definition finds them in its shape already.
     let changed = registry.by_storage().into_values().filter(|resource| resource.is_custom() && !before.serves(resource));
-    changed.for_each(|resource| refresh(core, resource));
+    changed.for_each(|resource| lay_out(core, &registry, resource));
+    core.serve(Arc::new(registry));
 }
 
-/// Prunes and defaults the stored objects of `resource` under its schema. Their versions stay, and nothing is written: it is
-/// how they read.
-pub(super) fn refresh(core: &Core, resource: &Arc<Resource>) {
+/// Prunes and defaults the stored objects of `resource` under its schema, and those that are being written. Their versions stay,
+/// and nothing is written: it is how they read.
+pub(super) fn lay_out(core: &Core, registry: &Registry, resource: &Arc<Resource>) {
     let kinds::Origin::Custom { storage_version, .. } = &resource.origin else { return };
-    // A schema is compiled when it is first needed (PERF-96).
-    if core.store.list(&resource.storage, &Scope::All, &|_| true).1.is_empty() {
-        return;
-    }
-    let Ok(compiled) = resource.compiled() else { return };
     let version = format!("{}/{storage_version}", resource.group);
-    core.store.rewrite(&resource.storage, &|object| {
+    let current = registry.all().iter().filter(|other| other.storage == resource.storage).cloned().collect();
+    let reshaping = Arc::clone(resource);
+    let reshape = move |object: &Object| {
+        // A schema is compiled when it is first needed (PERF-96).
+        let compiled = reshaping.compiled().ok()?;
         let before = object.value();
         let mut after = before.clone();
         after["apiVersion"] = Value::String(version.clone());
         compiled.stored.as_ref().unwrap_or(&compiled.schema).reshape(&mut after);
-        (after != before).then(|| encode(resource, &after).finish(object.revision))
-    });
+        (after != before).then(|| encode(&reshaping, &after).finish(object.revision))
+    };
+    core.store.lay_out(&resource.storage, Layout { current, reshape: Box::new(reshape) });
+}
+
+/// The resource under which objects are stored, whether it is served or, as of a definition without a served version, not.
+pub(crate) fn stored_resource(core: &Core, storage: &str) -> Option<Arc<Resource>> {
+    if let Some(found) = core.registry().all().iter().find(|resource| &*resource.storage == storage) {
+        return Some(Arc::clone(found));
+    }
+    let (group, plural) = storage.split_once('/')?;
+    let definition = core.store.get(&key(&format!("{plural}.{group}")))?;
+    kinds::stored_resource_of(&definition.value()).map(Arc::new)
 }
 
 /// Deletes the objects of a definition that is being deleted, and lets it go when none is left.
@@ -199,7 +210,7 @@ pub(crate) async fn clean_up(core: &Arc<Core>, name: &str) -> Result<(), Failure
     let (reason, message) = ("InstanceDeletionInProgress", "CustomResource deletion is in progress");
     naming::terminating(&mut next["status"], true, reason, message, &internal.now());
     internal.write_status(next, SERVER).await?;
-    let Some(resource) = registry.by_storage().get(&*storage).map(|resource| Arc::clone(resource)) else { return Ok(()) };
+    let Some(resource) = stored_resource(core, &storage) else { return Ok(()) };
     let alive: Vec<&Arc<Object>> = all.iter().filter(|object| !object.deleting()).collect();
     for chunk in alive.chunks(DELETE_WIDTH) {
         let removals = chunk.iter().map(|object| {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Task;
+use crate::crds::stored_resource;
 use crate::handlers::{DeleteOptions, FOREGROUND, Internal, ORPHAN, Propagation};
-use crate::kinds::Resource;
 use crate::server::Core;
 use crate::status::Failure;
 use crate::store::{Key, Object, Owner};
@@ -22,13 +22,8 @@ enum Standing {
     Gone,
 }
 
-/// The resource of a stored key.
-fn resource_of(core: &Core, key: &Key) -> Option<Arc<Resource>> {
-    core.registry().all().iter().find(|resource| resource.storage == key.kind).cloned()
-}
-
 fn internal(core: &Arc<Core>, key: &Key) -> Option<Internal> {
-    Some(Internal::new(core, &resource_of(core, key)?, key.namespace(), key.name()))
+    Some(Internal::new(core, &stored_resource(core, &key.kind)?, key.namespace(), key.name()))
 }
 
 fn standing(core: &Core, dependent: &Object, owner: &Owner) -> Standing {

@@ -8,13 +8,15 @@ mod events;
 mod namespace;
 mod worklist;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 pub(crate) use worklist::{Task, Worklist};
 
 use crate::crds;
-use crate::handlers::{FOREGROUND, ORPHAN};
+use crate::handlers::{FOREGROUND, ORPHAN, account};
 use crate::kinds::is_mirror;
 use crate::server::{Core, stopped};
 use crate::store::{Event, EventKind, Key, Observer, Scope};
@@ -41,6 +43,9 @@ fn note(work: &Worklist, key: &Key, event: &Event) {
         }
         if !meta.namespace.is_empty() {
             work.add(Task::Namespace(meta.namespace.clone()));
+        }
+        if account::is_default(key) {
+            work.add(Task::Account(meta.namespace.clone()));
         }
         for owner in &meta.owner_references {
             work.add(Task::Finish(owner.uid.clone()));
@@ -93,7 +98,15 @@ pub(crate) fn start(core: &Arc<Core>) {
     let work = Arc::clone(&core.work);
     let stopping = core.stopping();
     let core = Arc::downgrade(core);
-    tokio::spawn(run(core, work, stopping));
+    tokio::spawn(async move {
+        let work = AssertUnwindSafe(run(Weak::clone(&core), work, stopping)).catch_unwind();
+        if work.await.is_err()
+            && let Some(core) = core.upgrade()
+        {
+            // Nothing it held is looked at again: whoever runs the server ends it (REL-2).
+            core.store.break_off();
+        }
+    });
 }
 
 async fn run(core: Weak<Core>, work: Arc<Worklist>, mut stopping: tokio::sync::watch::Receiver<bool>) {
@@ -135,6 +148,7 @@ async fn perform(core: &Arc<Core>, task: &Task) -> bool {
             Ok(())
         }
         Task::Finish(uid) => collector::finish(core, uid).await,
+        Task::Account(namespace) => account::ensure(core, namespace).await,
         Task::Namespace(name) => namespace::empty(core, name).await,
         Task::Definition(name) => crds::clean_up(core, name).await,
         Task::Settle => crds::settle(core).await,

@@ -16,6 +16,8 @@ pub(crate) enum Task {
     Orphaned(String),
     /// Whether the object with this uid has let its dependents go and may end.
     Finish(String),
+    /// Whether this namespace lacks its account.
+    Account(String),
     /// Whether this namespace is to be emptied.
     Namespace(String),
     /// Whether this definition is to lose its objects and then go.

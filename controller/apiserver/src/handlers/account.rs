@@ -5,13 +5,20 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Internal;
+use crate::kinds::SERVICE_ACCOUNTS;
 use crate::server::Core;
 use crate::status::Failure;
+use crate::store::Key;
 
 /// Its name.
 const NAME: &str = "default";
 /// Who makes it.
 const MANAGER: &str = "koan-apiserver";
+
+/// Whether the object under `key` is the account of its namespace, which comes back when somebody deletes it.
+pub(crate) fn is_default(key: &Key) -> bool {
+    &*key.kind == SERVICE_ACCOUNTS && key.name() == NAME
+}
 
 /// Makes the account of a namespace unless it is there or the namespace is going.
 ///

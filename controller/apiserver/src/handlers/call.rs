@@ -30,6 +30,11 @@ impl Call<'_> {
         self.target.subresource.as_deref().unwrap_or_default()
     }
 
+    /// What gives the writes of this request their shape.
+    pub(super) fn through(&self) -> Option<Arc<Resource>> {
+        Some(Arc::clone(&self.target.resource))
+    }
+
     pub(crate) fn key(&self, name: &str) -> Key {
         Key::new(&self.target.resource.storage, &self.target.namespace, name)
     }

@@ -165,8 +165,9 @@ pub(crate) async fn remove(call: &Call<'_>, name: &str, options: &DeleteOptions)
             let object = call.unstored(&draft, old.revision)?;
             return Ok(if held { Removed::Waiting(object) } else { Removed::Gone(object) });
         }
-        let write =
-            Write { key: call.key(name), expected: Expected::Revision(old.revision), draft, delete: !held, proven: old.proven };
+        let expected = Expected::Revision(old.revision);
+        let (key, through) = (call.key(name), call.through());
+        let write = Write { key, expected, draft, delete: !held, proven: old.proven, through };
         match call.core.store.commit(write).await {
             Ok(object) if held => return Ok(Removed::Waiting(object)),
             Ok(object) => return Ok(Removed::Gone(object)),

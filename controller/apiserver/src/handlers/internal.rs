@@ -111,6 +111,7 @@ impl Internal {
                 draft: call.encode(next),
                 delete,
                 proven: None,
+                through: call.through(),
             };
             match call.core.store.commit(write).await {
                 Ok(_) => return Ok(()),

@@ -103,12 +103,12 @@ pub(super) async fn put(
         return Ok(());
     }
     let expected = before.map_or(Expected::Absent, |before| Expected::Revision(before.revision));
-    commit(core, Write { key: key.clone(), expected, draft, delete: false, proven: None }).await
+    commit(core, Write { key: key.clone(), expected, draft, delete: false, proven: None, through: None }).await
 }
 
 async fn take_away(core: &Core, resource: &Resource, key: &Key, object: &Object) -> Result<(), Failure> {
     let (draft, expected) = (encode(resource, &object.value()), Expected::Revision(object.revision));
-    commit(core, Write { key: key.clone(), expected, draft, delete: true, proven: None }).await
+    commit(core, Write { key: key.clone(), expected, draft, delete: true, proven: None, through: None }).await
 }
 
 async fn commit(core: &Core, write: Write) -> Result<(), Failure> {

@@ -131,7 +131,7 @@ pub(super) async fn finish(
         return call.unstored(&draft, old.revision).map(Attempt::Done);
     }
     let expected = Expected::Revision(old.revision);
-    let write = Write { key: call.key(call.name()), expected, draft, delete: gone, proven };
+    let write = Write { key: call.key(call.name()), expected, draft, delete: gone, proven, through: call.through() };
     match call.core.store.commit(write).await {
         Ok(object) => Ok(Attempt::Done(object)),
         Err(CommitError::Stale) => Ok(Attempt::Outrun),

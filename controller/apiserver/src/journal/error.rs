@@ -1,7 +1,7 @@
 //! What can be wrong with a journal, in words that a user can act on.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::status::Class;
 
@@ -63,12 +63,34 @@ pub enum JournalError {
         known: i64,
     },
     /// The store cannot be read.
-    #[error("store {path} cannot be read: {cause}; it is left untouched, move it aside to start afresh", path = path.display())]
+    #[error("store {path} cannot be read: {cause}; {known}; {aside}", path = path.display(), known = known(*last_good), aside = aside(path))]
     Corrupt {
         /// The store.
         path: PathBuf,
         /// What was found.
         cause: String,
+        /// The highest resourceVersion among what could be read.
+        last_good: Option<u64>,
+    },
+    /// A row of the store is not as it was written.
+    #[error("store {path} is damaged: {kind} {key} is not as it was written; {known}; {aside}", path = path.display(), known = known(*last_good), aside = aside(path))]
+    Damaged {
+        /// The store.
+        path: PathBuf,
+        /// The row's `group/plural`; `meta` for the store's own rows.
+        kind: String,
+        /// The row's `namespace/name`.
+        key: String,
+        /// The highest resourceVersion among the rows that are as they were written.
+        last_good: Option<u64>,
+    },
+    /// The store's log is there and the store is not.
+    #[error("{log} belongs to a store that is not beside it; put {path} back, or set the log aside", log = log.display(), path = path.display())]
+    Orphan {
+        /// Where the store should be.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
     },
     /// A write was refused by the disk.
     #[error("store {path} cannot be written: {cause}", path = path.display())]
@@ -89,8 +111,24 @@ impl JournalError {
             | JournalError::Owner { .. }
             | JournalError::Filesystem { .. }
             | JournalError::Newer { .. }
-            | JournalError::Corrupt { .. } => Class::Invalid,
+            | JournalError::Corrupt { .. }
+            | JournalError::Damaged { .. }
+            | JournalError::Orphan { .. } => Class::Invalid,
             JournalError::Directory { .. } | JournalError::Locked { .. } | JournalError::Write { .. } => Class::Transient,
         }
     }
+}
+
+fn known(last_good: Option<u64>) -> String {
+    last_good.map_or_else(
+        || "no resourceVersion in it can be read".to_owned(),
+        |revision| format!("the last good resourceVersion is {revision}"),
+    )
+}
+
+/// How a store is set aside: with its log, which would spoil the next one.
+fn aside(path: &Path) -> String {
+    let damaged = path.with_file_name("damaged");
+    let (damaged, path) = (damaged.display(), path.display());
+    format!("it is left untouched; to start afresh run: mkdir {damaged} && mv {path}* {damaged}/")
 }

@@ -3,6 +3,7 @@
 //! A journal holds the current rows, the last revision, an instance id and a schema version. It answers no reads while
 //! the server runs; truth is in memory.
 
+mod checksum;
 mod compact;
 mod directory;
 mod error;

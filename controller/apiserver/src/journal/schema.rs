@@ -6,17 +6,31 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::JournalError;
+use super::checksum;
 use super::sqlite::{corrupt, put_in_place, refused, remove};
 
 /// The statements that lead from one version to the next.
 pub(super) type Step = &'static [&'static str];
 
 /// The way from an empty file to the schema that this program writes; a store of version `n` has `n` of them behind it.
-pub(super) const STEPS: &[Step] = &[&[
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE objects (kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, value BLOB NOT NULL,
-                           PRIMARY KEY (kind, key))",
-]];
+pub(super) const STEPS: &[Step] = &[
+    &[
+        "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE objects (kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, value BLOB NOT NULL,
+                               PRIMARY KEY (kind, key))",
+    ],
+    // The sum stands before the value, so that it is read without it.
+    &[
+        "ALTER TABLE meta ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE objects RENAME TO unsummed",
+        "CREATE TABLE objects (kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, sum INTEGER NOT NULL,
+                               value BLOB NOT NULL, PRIMARY KEY (kind, key))",
+        "INSERT INTO objects (kind, key, revision, sum, value) SELECT kind, key, revision, 0, value FROM unsummed",
+        "DROP TABLE unsummed",
+    ],
+];
+/// The first version whose rows carry sums.
+const SUMMED: usize = 2;
 
 /// Brings an open store to the version that `steps` lead to.
 ///
@@ -43,6 +57,9 @@ pub(super) fn advance(connection: &mut Connection, version: usize, steps: &[Step
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for statement in steps.iter().skip(version).copied().flatten() {
         transaction.execute_batch(statement)?;
+    }
+    if (version..steps.len()).contains(&(SUMMED - 1)) {
+        checksum::fill(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", count(steps))?;
     transaction.commit()

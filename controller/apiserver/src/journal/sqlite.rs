@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::checksum::{self, Content};
 use super::compact::compact;
 use super::directory::{self, Held};
 use super::schema::{self, STEPS, Step};
@@ -46,6 +47,7 @@ impl Sqlite {
         let held = directory::hold(directory)?;
         let path = directory.join(FILE);
         if !path.exists() {
+            without_log(&path)?;
             create(directory, &path, steps)?;
         }
         let connection = Connection::open(&path).map_err(|error| corrupt(&path, &error))?;
@@ -55,8 +57,6 @@ impl Sqlite {
         let mut journal = Self { connection, path, _held: held };
         journal.configure().map_err(|error| corrupt(&journal.path, &error))?;
         schema::migrate(&mut journal.connection, &journal.path, steps)?;
-        // A store that cannot be compacted, for lack of room for example, is served as it is.
-        let _ = compact(&journal.connection);
         Ok(journal)
     }
 
@@ -77,46 +77,113 @@ impl Sqlite {
         Ok(())
     }
 
-    fn read(&self) -> rusqlite::Result<Loaded> {
-        let meta = |name: &str| -> rusqlite::Result<Option<String>> {
-            let mut statement = self.connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-            let mut rows = statement.query([name])?;
-            rows.next()?.map(|row| row.get(0)).transpose()
-        };
-        let mut statement = self.connection.prepare("SELECT kind, key, revision, value FROM objects")?;
-        let rows = statement
-            .query_map([], |row| {
-                let revision: i64 = row.get(2)?;
-                let value: Vec<u8> = row.get(3)?;
-                Ok(Row {
-                    kind: row.get(0)?,
-                    key: row.get(1)?,
-                    revision: u64::try_from(revision).unwrap_or_default(),
-                    value: Bytes::from(value),
-                })
-            })?
-            .collect::<rusqlite::Result<Vec<Row>>>()?;
-        Ok(Loaded {
-            rows,
-            revision: meta("revision")?.and_then(|text| text.parse().ok()).unwrap_or_default(),
-            instance: meta("instance")?.unwrap_or_default(),
-        })
+    /// A row of the table `meta`, if it is there and as it was written.
+    fn meta(&self, name: &str, good: Option<u64>) -> Result<Option<String>, JournalError> {
+        let failed = |error: rusqlite::Error| unreadable(&self.path, &error, good);
+        let found: Option<(String, i64)> = self
+            .connection
+            .query_row("SELECT value, sum FROM meta WHERE name = ?1", [name], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .map_err(failed)?;
+        match found {
+            Some((value, sum)) if sum == checksum::of_meta(name, &value) => Ok(Some(value)),
+            Some(_) => Err(self.damaged(checksum::META, name, good)),
+            None => Ok(None),
+        }
+    }
+
+    fn damaged(&self, kind: &str, key: &str, last_good: Option<u64>) -> JournalError {
+        JournalError::Damaged { path: self.path.clone(), kind: kind.to_owned(), key: key.to_owned(), last_good }
+    }
+
+    fn read(&self) -> Result<Loaded, JournalError> {
+        let Rows { rows, content, good } = self.rows()?;
+        let corrupt = |cause: String| JournalError::Corrupt { path: self.path.clone(), cause, last_good: good };
+        let text = self.meta(checksum::CONTENT, good)?.unwrap_or_default();
+        let written = Content::parse(&text).ok_or_else(|| corrupt(format!("it does not say what it holds: {text:?}")))?;
+        if written != content {
+            let (found, wanted) = (content.rows, written.rows);
+            return Err(corrupt(format!("its {found} rows are not the {wanted} that were written last")));
+        }
+        assert!(rows.len() as u64 == content.rows, "every row that is read is counted");
+        let text = self.meta("revision", good)?;
+        let revision = text.as_deref().unwrap_or("0").parse().map_err(|_| corrupt(format!("its revision is {text:?}")))?;
+        if good.is_some_and(|good| good > revision) {
+            return Err(corrupt(format!("a row is newer than its revision, which is {revision}")));
+        }
+        Ok(Loaded { rows, revision, instance: self.meta("instance", good)?.unwrap_or_default() })
+    }
+
+    /// Every row; the first one that is not as it was written ends it, once the last good version is known.
+    fn rows(&self) -> Result<Rows, JournalError> {
+        let mut all = Rows { rows: Vec::new(), content: Content::default(), good: None };
+        let mut damaged: Option<(String, String)> = None;
+        let failed = |error: &rusqlite::Error, good| unreadable(&self.path, error, good);
+        let mut statement = self
+            .connection
+            .prepare("SELECT kind, key, revision, sum, value FROM objects")
+            .map_err(|error| failed(&error, None))?;
+        let mut found = statement.query([]).map_err(|error| failed(&error, None))?;
+        loop {
+            let row = match found.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => break,
+                Err(error) => return Err(failed(&error, all.good)),
+            };
+            match sound(row) {
+                Ok((row, sum)) => {
+                    all.good = all.good.max(Some(row.revision));
+                    all.content.add(sum);
+                    all.rows.push(row);
+                }
+                Err(name) => damaged = damaged.or(Some(name)),
+            }
+        }
+        match damaged {
+            Some((kind, key)) => Err(self.damaged(&kind, &key, all.good)),
+            None => Ok(all),
+        }
+    }
+}
+
+/// What lies in the table of objects.
+struct Rows {
+    rows: Vec<Row>,
+    content: Content,
+    /// The highest revision of a row that is as it was written.
+    good: Option<u64>,
+}
+
+/// The row and its sum; its kind and key, as far as they can be read, when it is not as it was written.
+fn sound(row: &rusqlite::Row<'_>) -> Result<(Row, i64), (String, String)> {
+    let text = |column: usize| row.get_ref(column).ok().and_then(|value| value.as_bytes_or_null().ok().flatten());
+    let name = |column: usize| String::from_utf8_lossy(text(column).unwrap_or_default()).into_owned();
+    let whole = || -> rusqlite::Result<(Row, i64, i64)> {
+        let (kind, key): (String, String) = (row.get(0)?, row.get(1)?);
+        let (revision, sum, value): (i64, i64, Vec<u8>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let is = checksum::of(&kind, &key, revision, &value);
+        let revision = u64::try_from(revision).unwrap_or_default();
+        Ok((Row { kind, key, revision, value: Bytes::from(value) }, sum, is))
+    };
+    match whole() {
+        Ok((row, sum, is)) if sum == is => Ok((row, sum)),
+        Ok(_) | Err(_) => Err((name(0), name(1))),
     }
 }
 
 impl Journal for Sqlite {
     fn load(&mut self) -> Result<Loaded, JournalError> {
-        let loaded = self.read().map_err(|error| corrupt(&self.path, &error))?;
+        let loaded = self.read()?;
         let unlocked = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         unlocked.map_err(|error| corrupt(&self.path, &error))?;
+        // A store that cannot be compacted, for lack of room for example, is served as it is.
+        let _ = compact(&self.connection);
         Ok(loaded)
     }
 
     fn adopt(&mut self, instance: &str) -> Result<(), JournalError> {
-        self.connection
-            .execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('instance', ?1)", [instance])
-            .map(|_| ())
-            .map_err(|error| refused(&self.path, &error))
+        assert!(!instance.is_empty(), "a store belongs to somebody (REL-29)");
+        checksum::put_meta(&self.connection, "instance", instance).map_err(|error| refused(&self.path, &error))
     }
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), JournalError> {
@@ -132,28 +199,59 @@ impl Journal for Sqlite {
 }
 
 fn write(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
+    let mut known = transaction.prepare_cached("SELECT sum FROM objects WHERE kind = ?1 AND key = ?2")?;
     // In place where the row is there: a row that is replaced moves to the end of the table, and its entry in the index with it.
     let mut put = transaction.prepare_cached(
-        "INSERT INTO objects (kind, key, revision, value) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, value = excluded.value",
+        "INSERT INTO objects (kind, key, revision, sum, value) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, sum = excluded.sum, value = excluded.value",
     )?;
     let mut delete = transaction.prepare_cached("DELETE FROM objects WHERE kind = ?1 AND key = ?2")?;
+    assert!(!changes.is_empty(), "a commit of nothing would set the revision back (D-8)");
+    let mut content = content(transaction)?;
     let mut last = 0;
     for change in changes {
-        last = last.max(change.revision());
+        assert!(change.revision() > last, "the changes of a batch come in the order of their revisions (D-8)");
+        last = change.revision();
+        let (kind, key) = match change {
+            Change::Put(row) => (&row.kind, &row.key),
+            Change::Delete { kind, key, .. } => (kind, key),
+        };
+        assert!(kind.contains('/') && key.contains('/'), "{kind} {key}: a row has a kind and a name");
+        if let Some(sum) = known.query_row([kind, key], |row| row.get(0)).optional()? {
+            content.remove(sum);
+        }
         match change {
             Change::Put(row) => {
-                put.execute(params![row.kind, row.key, i64::try_from(row.revision).unwrap_or(i64::MAX), &row.value[..]])?;
+                let revision = i64::try_from(row.revision).unwrap_or(i64::MAX);
+                let sum = checksum::of(kind, key, revision, &row.value);
+                put.execute(params![kind, key, revision, sum, &row.value[..]])?;
+                content.add(sum);
             }
-            Change::Delete { kind, key, .. } => {
+            Change::Delete { .. } => {
                 delete.execute([kind, key])?;
             }
         }
     }
-    transaction
-        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('revision', ?1)")?
-        .execute([last.to_string()])?;
-    Ok(())
+    checksum::put_meta(transaction, checksum::CONTENT, &content.text())?;
+    checksum::put_meta(transaction, "revision", &last.to_string())
+}
+
+/// What the store holds now, all of it.
+fn content(transaction: &Transaction<'_>) -> rusqlite::Result<Content> {
+    let text: String =
+        transaction.prepare_cached("SELECT value FROM meta WHERE name = ?1")?.query_row([checksum::CONTENT], |row| row.get(0))?;
+    Content::parse(&text).ok_or_else(|| rusqlite::Error::InvalidColumnName(text))
+}
+
+/// Refuses to make a store beside the log of another one, which SQLite would read into it.
+fn without_log(path: &Path) -> Result<(), JournalError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = PathBuf::from(log);
+    match std::fs::metadata(&log) {
+        Ok(found) if found.len() > 0 => Err(JournalError::Orphan { path: path.to_owned(), log }),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Makes an empty store beside its place and moves it there at once: two syncs instead of one for each of its steps, and a
@@ -203,7 +301,11 @@ pub(super) fn restrict(path: &Path) -> Result<(), JournalError> {
 }
 
 pub(super) fn corrupt(path: &Path, error: &rusqlite::Error) -> JournalError {
-    JournalError::Corrupt { path: path.to_owned(), cause: error.to_string() }
+    unreadable(path, error, None)
+}
+
+fn unreadable(path: &Path, error: &rusqlite::Error, last_good: Option<u64>) -> JournalError {
+    JournalError::Corrupt { path: path.to_owned(), cause: error.to_string(), last_good }
 }
 
 pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> JournalError {

@@ -77,6 +77,16 @@ pub(crate) fn resources_of(definition: &Value) -> Vec<Resource> {
         .collect()
 }
 
+/// The resource under which the objects of an established definition are stored, whether its version is served or not.
+pub(crate) fn stored_resource_of(definition: &Value) -> Option<Resource> {
+    if !condition(definition, "Established") {
+        return None;
+    }
+    let versions = definition["spec"]["versions"].as_array()?;
+    let stored = versions.iter().find(|version| version["storage"] == Value::Bool(true))?;
+    Some(resource(definition, stored, versions))
+}
+
 /// Whether the condition `kind` of a definition is true.
 pub(crate) fn condition(definition: &Value, kind: &str) -> bool {
     let conditions = definition["status"]["conditions"].as_array().into_iter().flatten();

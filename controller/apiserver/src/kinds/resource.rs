@@ -272,7 +272,10 @@ impl Resource {
                 let info = builtin.unwrap_or_else(|| TypeInfo::from_schema(&schema));
                 let columns = match self.core() {
                     Some(_) => Columns::of_builtin(&version, &self.kind),
-                    None => Columns::of_custom(&self.columns).map_err(|error| error.to_string())?,
+                    // Columns that cannot be shown give way to those of a kind without any, as in the reference.
+                    None => Columns::of_custom(&self.columns)
+                        .or_else(|_| Columns::of_custom(&[]))
+                        .map_err(|error| error.to_string())?,
                 };
                 let mut types = Types::single(&version, info);
                 for (version, schema) in &self.siblings {

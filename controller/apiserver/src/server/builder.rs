@@ -87,6 +87,13 @@ impl Server {
         listen::listen(&self.core, options).await
     }
 
+    /// Resolves when a part of the server ended by a panic, so that it can go on only by half: its process is to end (REL-2).
+    pub async fn broken(&self) {
+        let mut broken = self.core.store.broken();
+        // The sender lives as long as the server.
+        let _ = broken.wait_for(|broken| *broken).await;
+    }
+
     /// Ends all watches and background work; what was acknowledged is already durable.
     pub fn shutdown(&self) {
         self.core.stop();

@@ -8,25 +8,19 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
+use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
 
-use super::ring::{Event, EventKind};
-use super::state::State;
+use super::pipeline::{Numbered, Pipeline, Queued, lasting};
+use super::ring::Event;
+use super::state::{Layout, State};
 use super::{Key, Meta, Object};
-use crate::journal::{Change, Journal, Loaded, Row};
-use crate::kinds::{Draft, NAMESPACES, is_mirror};
+use crate::journal::{Journal, Loaded};
+use crate::kinds::{Draft, NAMESPACES, Resource};
 use crate::ports::Clock;
 use crate::schema::SchemaId;
 
-/// Writes that may wait for the journal; beyond it the server asks clients to come again.
-const QUEUE_LENGTH: usize = 4096;
-/// Writes that share one sync at most.
-const BATCH_LENGTH: usize = 512;
-/// Bytes from which on a batch takes no further write, so that the write-ahead log stays far below its limit.
-const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// Objects of all kinds that the store holds at most.
 const OBJECT_LIMIT: usize = 100_000;
 
@@ -47,6 +41,8 @@ pub(crate) struct Write {
     pub(crate) delete: bool,
     /// The compiled schema whose rules the new version keeps.
     pub(crate) proven: Option<SchemaId>,
+    /// What gave the draft its shape, where that can change while the write is under way.
+    pub(crate) through: Option<Arc<Resource>>,
 }
 
 /// Why a write was not made.
@@ -68,38 +64,34 @@ pub(crate) enum CommitError {
     Journal(String),
 }
 
-type Reply = oneshot::Sender<Result<Arc<Object>, CommitError>>;
-
 /// What the store tells its owner about each visible change.
 pub(crate) type Observer = Box<dyn Fn(&Key, &Event) + Send + Sync>;
 
-struct Numbered {
-    key: Key,
-    object: Arc<Object>,
-    delete: bool,
-}
-
-struct Writer {
-    last: u64,
-    pending: BTreeSet<Key>,
+pub(super) struct Writer {
+    /// The last revision that was given out.
+    pub(super) last: u64,
+    /// The keys of writes that are under way; each stands for one write.
+    pub(super) pending: BTreeSet<Key>,
 }
 
 pub(super) struct Inner {
     state: RwLock<State>,
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
     /// Counts publications and refusals; whoever waits for the state to move waits here.
     pub(super) settled: watch::Sender<u64>,
     /// Why the journal refused the last batch; nothing after one that it took.
-    refusal: Mutex<Option<String>>,
-    clock: Arc<dyn Clock>,
-    observer: Observer,
+    pub(super) refusal: Mutex<Option<String>>,
+    /// Turns true when the pipeline ended by a panic: nothing can be written any more.
+    pub(super) broken: watch::Sender<bool>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observer: Observer,
 }
 
 enum Backend {
     /// Journal and publication happen in the caller, under the writer's lock.
     Inline(Mutex<Box<dyn Journal>>),
     /// A thread of its own waits for the disk.
-    Thread { queue: Option<Sender<(Numbered, Reply)>>, handle: Option<JoinHandle<()>> },
+    Thread { queue: Option<Sender<Queued>>, handle: Option<JoinHandle<()>> },
 }
 
 /// The store; cheap to read from any thread.
@@ -108,7 +100,7 @@ pub(crate) struct Store {
     backend: Backend,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -119,84 +111,6 @@ impl Inner {
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Shows durable changes, in order.
-    fn publish(&self, batch: &[Numbered]) {
-        let now = self.clock.now();
-        let mut shown = Vec::with_capacity(batch.len());
-        {
-            let mut state = self.write();
-            for entry in batch {
-                let previous = state.get(&entry.key).cloned();
-                let kind = match (&previous, entry.delete) {
-                    (_, true) => EventKind::Deleted,
-                    (None, false) => EventKind::Added,
-                    (Some(_), false) => EventKind::Modified,
-                };
-                shown.push(state.apply(&entry.key, Event::new(kind, Arc::clone(&entry.object), previous, now)));
-            }
-            for entry in batch {
-                let revision = entry.object.revision;
-                state.kind(&entry.key.kind).changed.send_replace(revision);
-            }
-        }
-        for (entry, event) in batch.iter().zip(&shown) {
-            (self.observer)(&entry.key, event);
-        }
-    }
-
-    fn settle(&self, batch: &[Numbered]) {
-        let mut writer = lock(&self.writer);
-        for entry in batch {
-            writer.pending.remove(&entry.key);
-        }
-        drop(writer);
-        self.settled.send_modify(|count| *count += 1);
-    }
-}
-
-/// What of a batch outlives this process: all but the mirrors, which are made anew.
-fn lasting(batch: &[Numbered]) -> Vec<Change> {
-    batch.iter().filter(|entry| !is_mirror(&entry.key.kind)).map(change).collect()
-}
-
-fn change(entry: &Numbered) -> Change {
-    let (kind, key, revision) = (entry.key.kind.to_string(), entry.key.path.clone(), entry.object.revision);
-    if entry.delete {
-        Change::Delete { kind, key, revision }
-    } else {
-        Change::Put(Row { kind, key, revision, value: entry.object.bytes.clone() })
-    }
-}
-
-/// Commits batch after batch until the store is dropped.
-fn run(inner: &Inner, journal: &mut dyn Journal, queue: &mut Receiver<(Numbered, Reply)>) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut bytes = first.0.object.bytes.len();
-        let (mut batch, mut replies) = (vec![first.0], vec![first.1]);
-        while batch.len() < BATCH_LENGTH
-            && bytes < BATCH_BYTES
-            && let Ok((entry, reply)) = queue.try_recv()
-        {
-            bytes += entry.object.bytes.len();
-            batch.push(entry);
-            replies.push(reply);
-        }
-        let changes = lasting(&batch);
-        let mut outcome = Ok(());
-        if !changes.is_empty() {
-            outcome = journal.commit(&changes).map_err(|error| CommitError::Journal(error.to_string()));
-            *lock(&inner.refusal) = outcome.as_ref().err().map(ToString::to_string);
-        }
-        if outcome.is_ok() {
-            inner.publish(&batch);
-        }
-        inner.settle(&batch);
-        for (entry, reply) in batch.into_iter().zip(replies) {
-            // A caller that went away wanted no answer; the write stands.
-            let _ = reply.send(outcome.clone().map(|()| entry.object));
-        }
     }
 }
 
@@ -217,35 +131,50 @@ impl Store {
         clock: Arc<dyn Clock>,
         observer: Observer,
     ) -> Result<Self, CommitError> {
+        let inner = Self::restore(loaded, clock, observer)?;
+        if !journal.blocks() {
+            return Ok(Self { inner, backend: Backend::Inline(Mutex::new(journal)) });
+        }
+        let (queue, pipeline) = Pipeline::new(Arc::clone(&inner), journal);
+        let handle = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || pipeline.run())
+            .map_err(|error| CommitError::Journal(error.to_string()))?;
+        Ok(Self { inner, backend: Backend::Thread { queue: Some(queue), handle: Some(handle) } })
+    }
+
+    /// A store whose pipeline somebody else drives, step by step.
+    #[cfg(test)]
+    pub(super) fn open_stepped(
+        journal: Box<dyn Journal>,
+        loaded: Loaded,
+        clock: Arc<dyn Clock>,
+        observer: Observer,
+    ) -> Result<(Self, Pipeline), CommitError> {
+        let inner = Self::restore(loaded, clock, observer)?;
+        let (queue, pipeline) = Pipeline::new(Arc::clone(&inner), journal);
+        Ok((Self { inner, backend: Backend::Thread { queue: Some(queue), handle: None } }, pipeline))
+    }
+
+    fn restore(loaded: Loaded, clock: Arc<dyn Clock>, observer: Observer) -> Result<Arc<Inner>, CommitError> {
         let micros = u64::try_from(clock.now().as_microsecond()).unwrap_or_default();
         let revision = (loaded.revision + 1).max(micros);
         let mut state = State::new(revision, loaded.revision);
         for row in loaded.rows {
+            assert!(row.revision <= loaded.revision, "{} {} is newer than the store that holds it (D-8)", row.kind, row.key);
             let object = Object::parse(row.value, row.revision)
                 .map_err(|error| CommitError::Journal(format!("{} {}: {error}", row.kind, row.key)))?;
             state.restore(Key { kind: Arc::from(row.kind), path: row.key }, Arc::new(object));
         }
-        let inner = Arc::new(Inner {
+        Ok(Arc::new(Inner {
             state: RwLock::new(state),
             writer: Mutex::new(Writer { last: revision, pending: BTreeSet::new() }),
             settled: watch::Sender::new(0),
             refusal: Mutex::new(None),
+            broken: watch::Sender::new(false),
             clock,
             observer,
-        });
-        let backend = if journal.blocks() { Self::spawn(&inner, journal)? } else { Backend::Inline(Mutex::new(journal)) };
-        Ok(Self { inner, backend })
-    }
-
-    fn spawn(inner: &Arc<Inner>, mut journal: Box<dyn Journal>) -> Result<Backend, CommitError> {
-        // Its memory grows with what waits; a queue that is laid out for its whole length costs a resting server 0.3 MB (PERF-15).
-        let (sender, mut receiver) = channel(QUEUE_LENGTH);
-        let inner = Arc::clone(inner);
-        let handle = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || run(&inner, journal.as_mut(), &mut receiver))
-            .map_err(|error| CommitError::Journal(error.to_string()))?;
-        Ok(Backend::Thread { queue: Some(sender), handle: Some(handle) })
+        }))
     }
 
     /// Makes one write durable and visible.
@@ -275,9 +204,14 @@ impl Store {
         }
         let revision = writer.last + 1;
         let object = write.draft.object(revision).map_err(|error| CommitError::Journal(format!("unreadable object: {error}")))?;
+        assert!(object.revision == revision, "{}: a version has the revision that it was given", write.key.path);
+        assert!(object.path() == write.key.path, "{} would be stored as {}", object.path(), write.key.path);
+        assert!(!write.delete || write.expected != Expected::Absent, "{}: what is not there is not deleted", write.key.path);
         let meta = self.shared_meta(&write.key, object.meta);
         let object = Object { proven: write.proven, meta, ..object };
-        let entry = Numbered { key: write.key.clone(), object: Arc::new(object), delete: write.delete };
+        let entry =
+            Numbered { key: write.key.clone(), object: Arc::new(object), delete: write.delete, through: write.through.clone() };
+        assert!(entry.object.revision > self.inner.read().revision, "a new version is newer than everything that is shown (D-8)");
         let (reply, receiver) = oneshot::channel();
         match &self.backend {
             Backend::Thread { queue, .. } => {
@@ -289,15 +223,16 @@ impl Store {
                         return Err(CommitError::Journal("the journal has stopped".to_owned()));
                     }
                 }
-                writer.pending.insert(write.key.clone());
+                let first = writer.pending.insert(write.key.clone());
+                assert!(first, "one write of an object is under way at a time (D-8)");
             }
             Backend::Inline(journal) => {
-                let batch = [entry];
+                let mut batch = [entry];
                 let changes = lasting(&batch);
                 if !changes.is_empty() {
                     lock(journal).commit(&changes).map_err(|error| CommitError::Journal(error.to_string()))?;
                 }
-                self.inner.publish(&batch);
+                self.inner.publish(&mut batch);
                 self.inner.settled.send_modify(|count| *count += 1);
                 let [entry] = batch;
                 // The receiver is in hand.
@@ -346,15 +281,25 @@ impl Store {
         }
     }
 
+    /// Turns true when the server is half dead: whoever runs it is to end it (REL-2).
+    pub(crate) fn broken(&self) -> watch::Receiver<bool> {
+        self.inner.broken.subscribe()
+    }
+
+    /// Says that a part of the server ended by a panic.
+    pub(crate) fn break_off(&self) {
+        self.inner.broken.send_replace(true);
+    }
+
     /// Why the journal does not take writes at present; `None` where the last one was taken.
     pub(crate) fn refusal(&self) -> Option<String> {
         lock(&self.inner.refusal).clone()
     }
 
-    /// Replaces the bytes of stored objects without a new version: a schema change shows on read, not as a write.
-    pub(crate) fn rewrite(&self, kind: &Arc<str>, with: &dyn Fn(&Object) -> Option<Bytes>) {
-        let mut state = self.inner.write();
-        state.rewrite(kind, with);
+    /// Gives the stored objects of `kind` another layout without a new version: a schema change shows on read, not as a write.
+    /// Writes that are under way get it when they are shown, so that none keeps the old one.
+    pub(crate) fn lay_out(&self, kind: &Arc<str>, layout: Layout) {
+        self.inner.write().lay_out(kind, layout);
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod commit;
 mod object;
+mod pipeline;
 mod reads;
 mod ring;
 mod state;
@@ -15,4 +16,4 @@ mod tests;
 pub(crate) use commit::{CommitError, Expected, Observer, Store, Write};
 pub(crate) use object::{Key, Meta, Object, Owner};
 pub(crate) use ring::{Event, EventKind, Portion, watch_line};
-pub(crate) use state::{Page, Query, Scope};
+pub(crate) use state::{Layout, Page, Query, Scope};

@@ -124,10 +124,14 @@ impl Ring {
     }
 
     fn bytes_from(&self, index: usize) -> usize {
-        self.events.get(index).map_or(0, |kept| self.pushed - kept.before)
+        let before = self.events.get(index).map_or(self.pushed, |kept| kept.before);
+        assert!(before <= self.pushed, "what lies behind an event was pushed");
+        self.pushed - before
     }
 
     pub(super) fn push(&mut self, event: Arc<Event>) {
+        let newest = self.events.back().map_or(self.compacted, |kept| kept.event.revision());
+        assert!(event.revision() > newest, "{}: the past is in order and not written again (D-1, D-2)", event.path);
         let (now, before) = (event.at, self.pushed);
         self.pushed += event.weight();
         self.events.push_back(Kept { event, before });
@@ -141,7 +145,9 @@ impl Ring {
     /// Drops the oldest event; a watcher that has not read it is expired.
     pub(super) fn forget_oldest(&mut self) {
         if let Some(kept) = self.events.pop_front() {
-            self.compacted = kept.event.revision();
+            let revision = kept.event.revision();
+            assert!(revision > self.compacted, "what is forgotten stays forgotten (D-5)");
+            self.compacted = revision;
         }
     }
 
@@ -159,6 +165,8 @@ impl Ring {
     /// The first events after `revision`; `None` when some of them are forgotten.
     pub(super) fn after(&self, revision: u64, portion: Portion) -> Option<Vec<Arc<Event>>> {
         let start = self.index_after(revision)?;
+        let next = self.events.get(start).map(|kept| kept.event.revision());
+        assert!(next.is_none_or(|next| next > revision), "a watcher sees a version once (D-2)");
         let first = self.events.get(start).map_or(0, |kept| kept.before);
         let fits = |kept: &&Kept| kept.before - first < portion.bytes;
         Some(self.events.range(start..).take(portion.events).take_while(fits).map(|kept| Arc::clone(&kept.event)).collect())

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::ring::{Event, EventKind, Lag, Portion, Ring};
 use super::{Key, Object};
+use crate::kinds::Resource;
 
 /// The most memory that all rings together keep alive, in bytes of object versions.
 const RINGS_LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -59,16 +60,41 @@ pub(crate) struct Query<'a> {
     pub(crate) count: bool,
 }
 
+/// The bytes of an object in another layout; `None` where it has that one.
+type Reshape = Box<dyn Fn(&Object) -> Option<Bytes> + Send + Sync>;
+
+/// How the objects of a resource read since its definition was last written.
+pub(crate) struct Layout {
+    /// What gives a write this layout.
+    pub(crate) current: Vec<Arc<Resource>>,
+    pub(crate) reshape: Reshape,
+}
+
+impl Layout {
+    /// The object in this layout; `None` where it has it.
+    fn of(&self, object: &Object) -> Option<Object> {
+        let bytes = (self.reshape)(object)?;
+        Some(Object { meta: Arc::clone(&object.meta), revision: object.revision, bytes, proven: None })
+    }
+}
+
+impl std::fmt::Debug for Layout {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Layout").field("current", &self.current.len()).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Kind {
     objects: BTreeMap<String, Arc<Object>>,
     ring: Ring,
+    layout: Option<Layout>,
     pub(super) changed: watch::Sender<u64>,
 }
 
 impl Kind {
     fn new(revision: u64) -> Self {
-        Self { objects: BTreeMap::new(), ring: Ring::new(revision), changed: watch::Sender::new(revision) }
+        Self { objects: BTreeMap::new(), ring: Ring::new(revision), layout: None, changed: watch::Sender::new(revision) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -121,16 +147,21 @@ impl State {
 
     /// Puts an object in place without an event: for what the journal already had.
     pub(super) fn restore(&mut self, key: Key, object: Arc<Object>) {
+        assert!(object.revision <= self.resumed, "{}: restored from after the end (D-8)", key.path);
         self.index(&key, &object);
-        if self.kind(&key.kind).objects.insert(key.path, object).is_none() {
-            self.objects += 1;
-        }
+        let twice = self.kind(&key.kind).objects.insert(key.path, object);
+        assert!(twice.is_none(), "an object is in the journal once");
+        self.objects += 1;
     }
 
     /// Makes a durable change visible.
     pub(super) fn apply(&mut self, key: &Key, event: Event) -> Arc<Event> {
         let event = Arc::new(event);
-        self.revision = self.revision.max(event.revision());
+        assert!(event.revision() > self.revision, "{}: a version is shown once (D-1)", key.path);
+        assert!(event.path == key.path, "{} is stored as {}", event.path, key.path);
+        let of_it = self.get(key).map(|object| object.revision) == event.previous.as_ref().map(|previous| previous.revision);
+        assert!(of_it, "{}: an event follows the version that was shown last (D-4)", key.path);
+        self.revision = event.revision();
         if let Some(previous) = &event.previous {
             self.forget(key, previous);
         }
@@ -138,15 +169,17 @@ impl State {
             EventKind::Added | EventKind::Modified => {
                 self.index(key, &event.object);
                 let replaced = self.kind(&key.kind).objects.insert(key.path.clone(), Arc::clone(&event.object));
+                assert!(replaced.is_none() == (event.kind == EventKind::Added), "{}: {:?}", key.path, event.kind);
                 self.objects += usize::from(replaced.is_none());
             }
             EventKind::Deleted => {
                 let removed = self.kind(&key.kind).objects.remove(&key.path);
-                self.objects -= usize::from(removed.is_some());
+                assert!(removed.is_some(), "{}: what is not there is not deleted", key.path);
+                self.objects -= 1;
             }
         }
         self.kind(&key.kind).ring.push(Arc::clone(&event));
-        self.bound_rings();
+        self.bound_rings(RINGS_LIMIT_BYTES);
         event
     }
 
@@ -169,9 +202,10 @@ impl State {
         }
     }
 
-    fn bound_rings(&mut self) {
+    /// Forgets the oldest events until those that are left keep at most `limit` bytes.
+    pub(super) fn bound_rings(&mut self, limit: usize) {
         let total: usize = self.kinds.values().map(|kind| kind.ring.weight()).sum();
-        let mut over = total.saturating_sub(RINGS_LIMIT_BYTES);
+        let mut over = total.saturating_sub(limit);
         while over > 0 {
             let Some(heaviest) = self.kinds.values_mut().max_by_key(|kind| kind.ring.weight()) else { return };
             let before = heaviest.ring.weight();
@@ -248,16 +282,31 @@ impl State {
                 break;
             }
         }
+        assert!(page.objects.len() <= query.limit, "a page is no longer than what was asked for (API-7)");
+        assert!(page.more || page.remaining == 0, "what follows a page is more (API-7)");
         Some(page)
     }
 
     /// Replaces bytes in place; indexes and revisions stay.
-    pub(super) fn rewrite(&mut self, kind: &Arc<str>, with: &dyn Fn(&Object) -> Option<Bytes>) {
-        for object in self.kind(kind).objects.values_mut() {
-            if let Some(bytes) = with(object) {
-                *object = Arc::new(Object { meta: Arc::clone(&object.meta), revision: object.revision, bytes, proven: None });
+    pub(super) fn lay_out(&mut self, kind: &Arc<str>, layout: Layout) {
+        let kind = self.kind(kind);
+        for object in kind.objects.values_mut() {
+            if let Some(changed) = layout.of(object) {
+                assert!(changed.revision == object.revision, "a layout makes no version (API-2)");
+                *object = Arc::new(changed);
             }
         }
+        kind.layout = Some(layout);
+    }
+
+    /// `object`, which was made through `through`, as its kind is laid out now; `None` where it is so already.
+    pub(super) fn laid_out(&self, kind: &Arc<str>, through: Option<&Arc<Resource>>, object: &Object) -> Option<Object> {
+        let layout = self.kinds.get(kind)?.layout.as_ref()?;
+        let through = through?;
+        if layout.current.iter().any(|current| Arc::ptr_eq(current, through)) {
+            return None;
+        }
+        layout.of(object)
     }
 
     pub(super) fn compacted(&self, kind: &Arc<str>) -> u64 {

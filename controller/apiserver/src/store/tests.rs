@@ -11,6 +11,8 @@ use crate::journal::{Journal as _, Memory};
 use crate::kinds::{Registry, encode};
 use crate::ports::Clock;
 
+mod model;
+
 struct Fixed(i64);
 
 impl Clock for Fixed {
@@ -29,7 +31,14 @@ fn write(name: &str, expected: Expected, delete: bool) -> Write {
     let registry = Registry::new(Vec::new());
     let resource = registry.find("", "v1", "namespaces").unwrap();
     let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "uid": format!("uid-{name}")}});
-    Write { key: Key::new(&resource.storage, "", name), expected, draft: encode(resource, &value), delete, proven: None }
+    Write {
+        key: Key::new(&resource.storage, "", name),
+        expected,
+        draft: encode(resource, &value),
+        delete,
+        proven: None,
+        through: None,
+    }
 }
 
 fn version(bytes: &Bytes) -> Value {

@@ -181,3 +181,22 @@ async fn every_extended_kind_is_usable() {
     }
     assert!(seen > 50, "{seen}");
 }
+
+/// API-1, API-15: a definition that serves no version loses its objects all the same when it is deleted, and goes.
+#[tokio::test]
+async fn an_unserved_definition_ends_with_its_objects() {
+    let server = Server::builder().start().await.unwrap();
+    let path = format!("{DEFINITIONS}/cups.cups.koan.dev");
+    post(&server, DEFINITIONS, &cups(&json!({}))).await;
+    for name in ["a", "b"] {
+        assert_eq!(post(&server, CUPS, &cup(name, &json!({}))).await.code, 201);
+    }
+    let mut hidden = cups(&json!({}));
+    hidden["spec"]["versions"][0]["served"] = json!(false);
+    assert_eq!(merge(&server, &path, &json!({"spec": hidden["spec"]})).await.code, 200);
+    assert_eq!(get(&server, CUPS).await.code, 404);
+    assert_eq!(send(&server, Method::DELETE, &path, &[], "").await.code, 200);
+    until("the definition goes", async || (get(&server, &path).await.code == 404).then_some(())).await;
+    post(&server, DEFINITIONS, &cups(&json!({}))).await;
+    assert_eq!(get(&server, CUPS).await.json()["items"], json!([]), "none came back");
+}

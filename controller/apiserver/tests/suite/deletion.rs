@@ -180,3 +180,23 @@ async fn old_events_go() {
     tokio::time::sleep(std::time::Duration::from_secs(301)).await;
     assert_eq!(get(&server, &path).await.code, 404);
 }
+
+/// API-1, section 1: the account `default` that somebody deletes is there again at once, with a new UID; that of a namespace which is
+/// going stays away.
+#[tokio::test]
+async fn the_default_account_comes_back() {
+    let server = Server::builder().start().await.unwrap();
+    let path = "/api/v1/namespaces/default/serviceaccounts/default";
+    let before = get(&server, path).await.json()["metadata"]["uid"].clone();
+    assert_eq!(send(&server, Method::DELETE, path, &[], "").await.code, 200);
+    let after = until("the account is there again", async || {
+        let answer = get(&server, path).await;
+        (answer.code == 200).then(|| answer.json()["metadata"]["uid"].clone())
+    })
+    .await;
+    assert_ne!(after, before);
+    let space = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "going"}});
+    assert_eq!(post(&server, "/api/v1/namespaces", &space).await.code, 201);
+    send(&server, Method::DELETE, "/api/v1/namespaces/going", &[], "").await;
+    until("the namespace goes", async || (get(&server, "/api/v1/namespaces/going").await.code == 404).then_some(())).await;
+}

@@ -282,3 +282,110 @@ async fn concurrent_writes_share_syncs() {
     assert_eq!(batches.iter().sum::<usize>(), names.len());
     assert!(batches.len() - 1 < names.len(), "{batches:?}");
 }
+
+/// A journal that stops before it commits rows of a kind, tells that it is there, and goes on when it is told to.
+struct Gated {
+    journal: Memory,
+    closed: Arc<AtomicBool>,
+    reached: std::sync::mpsc::Sender<&'static str>,
+    gates: Vec<(&'static str, std::sync::mpsc::Receiver<()>)>,
+}
+
+impl Journal for Gated {
+    fn load(&mut self) -> Result<Loaded, JournalError> {
+        self.journal.load()
+    }
+
+    fn adopt(&mut self, instance: &str) -> Result<(), JournalError> {
+        self.journal.adopt(instance)
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+        let of = |kind: &str| changes.iter().any(|change| matches!(change, Change::Put(row) if row.kind == kind));
+        for (kind, gate) in self.gates.iter().filter(|_| self.closed.load(Ordering::Relaxed)).filter(|(kind, _)| of(kind)) {
+            self.reached.send(kind).unwrap();
+            gate.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
+        self.journal.commit(changes)
+    }
+
+    fn blocks(&self) -> bool {
+        true
+    }
+}
+
+/// API-2, API-10: a write that is under way while the schema of its kind changes is answered, read and watched in the new shape:
+/// none keeps the old one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_across_a_schema_change_has_the_new_shape() {
+    const KINDS: [&str; 2] = ["apiextensions.k8s.io/customresourcedefinitions", "test.koan.dev/boxes"];
+    let closed = Arc::new(AtomicBool::new(false));
+    let (reached, arrivals) = std::sync::mpsc::channel();
+    let (open_definitions, definitions) = std::sync::mpsc::channel();
+    let (open_boxes, waiting_boxes) = std::sync::mpsc::channel();
+    let gates = vec![(KINDS[0], definitions), (KINDS[1], waiting_boxes)];
+    let journal = Gated { journal: Memory::new(), closed: Arc::clone(&closed), reached, gates };
+    let server = Server::builder().crds(vec![definition()]).journal(journal).start().await.unwrap();
+    let mut watch = start(&server, Method::GET, &format!("{BOXES}?watch=true"), &[], bytes::Bytes::new()).await;
+    closed.store(true, Ordering::Relaxed);
+
+    // The definition loses one field and gives another one a default; it waits for the disk.
+    let mut changed = json!({"spec": definition()["spec"]});
+    let properties = &mut changed["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    properties.as_object_mut().unwrap().remove("parts");
+    properties["note"] = json!({"type": "string", "default": "new"});
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/boxes.test.koan.dev";
+    let body = changed.to_string();
+    let mut change = std::pin::pin!(patch(&server, path, "application/merge-patch+json", &body));
+    assert!(futures::poll!(&mut change).is_pending());
+    assert_eq!(arrivals.recv_timeout(Duration::from_secs(30)).unwrap(), KINDS[0]);
+
+    // Behind it a write that was checked by the old definition.
+    let a_box = json!({"apiVersion": "test.koan.dev/v1", "kind": "Box", "metadata": {"name": "a"},
+        "spec": {"size": 2, "parts": [{"name": "x"}]}});
+    let mut create = std::pin::pin!(post(&server, BOXES, &a_box));
+    assert!(futures::poll!(&mut create).is_pending());
+    open_definitions.send(()).unwrap();
+    let answer = change.await;
+    assert_eq!(answer.code, 200, "{}", answer.text);
+    assert_eq!(arrivals.recv_timeout(Duration::from_secs(30)).unwrap(), KINDS[1]);
+    open_boxes.send(()).unwrap();
+
+    let created = create.await;
+    assert_eq!(created.code, 201, "{}", created.text);
+    let read = get(&server, &format!("{BOXES}/a")).await.json();
+    let event = line(&mut watch, &mut Vec::new()).await.unwrap();
+    for (what, object) in [("answer", &created.json()), ("read", &read), ("event", &event["object"])] {
+        assert!(object["spec"]["parts"].is_null(), "{what}: {object}");
+        assert_eq!(object["spec"]["note"], "new", "{what}");
+        assert_eq!(object["metadata"]["resourceVersion"], read["metadata"]["resourceVersion"], "{what}");
+    }
+}
+
+/// REL-2: a journal that panics is no journal: the server says so at once, so that its process ends instead of living on by half.
+#[tokio::test]
+async fn a_panic_of_the_journal_is_told() {
+    struct Mad(Memory, Arc<AtomicBool>);
+    impl Journal for Mad {
+        fn load(&mut self) -> Result<Loaded, JournalError> {
+            self.0.load()
+        }
+        fn adopt(&mut self, instance: &str) -> Result<(), JournalError> {
+            self.0.adopt(instance)
+        }
+        fn commit(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+            assert!(!self.1.load(Ordering::Relaxed), "mad");
+            self.0.commit(changes)
+        }
+        fn blocks(&self) -> bool {
+            true
+        }
+    }
+    let mad = Arc::new(AtomicBool::new(false));
+    let server = Server::builder().journal(Mad(Memory::new(), Arc::clone(&mad))).start().await.unwrap();
+    assert!(futures::poll!(std::pin::pin!(server.broken())).is_pending());
+    mad.store(true, Ordering::Relaxed);
+    assert_eq!(post(&server, MAPS, &map("a")).await.code, 500);
+    tokio::time::timeout(Duration::from_secs(30), server.broken()).await.expect("it is told");
+    assert_eq!(get(&server, &format!("{MAPS}/a")).await.code, 404);
+}

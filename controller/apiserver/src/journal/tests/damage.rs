@@ -72,7 +72,8 @@ fn a_damaged_store_opens_or_is_refused_untouched() {
         };
         refused += 1;
         match error {
-            JournalError::Corrupt { path, cause } => assert!(path.ends_with("store.db") && !cause.is_empty(), "{cause}"),
+            JournalError::Corrupt { path, cause, .. } => assert!(path.ends_with("store.db") && !cause.is_empty(), "{cause}"),
+            JournalError::Damaged { path, .. } => assert!(path.ends_with("store.db")),
             // The version of the schema is a number like any other.
             JournalError::Newer { .. } => {}
             other => panic!("{other}"),

@@ -53,7 +53,7 @@ fn an_older_store_is_migrated_whatever_kills_it() {
     Sqlite::open_as(home.path(), &later()).unwrap().load().unwrap();
     let steps = recording.tape.take();
     drop(recording);
-    assert!(home.path().join("store.db.v1").is_file(), "the copy stays");
+    assert!(home.path().join("store.db.v2").is_file(), "the copy stays");
     let bench = Bench(fast_directory());
     let mut dice = Dice::new(0);
     let (mut images, mut old, mut new) = (0, 0, 0);
@@ -69,7 +69,7 @@ fn an_older_store_is_migrated_whatever_kills_it() {
                     old += 1;
                     assert_eq!(contents(&mut journal), wanted);
                 }
-                Err(JournalError::Newer { found: 2, known: 1, .. }) => new += 1,
+                Err(JournalError::Newer { found: 3, known: 2, .. }) => new += 1,
                 Err(error) => panic!("{error}"),
             }
             bench.put(&image);
@@ -87,8 +87,8 @@ fn the_copy_of_an_older_store_can_be_put_back() {
     use std::os::unix::fs::PermissionsExt as _;
     let (home, wanted) = older();
     Sqlite::open_as(home.path(), &later()).unwrap().load().unwrap();
-    assert!(matches!(Sqlite::open(home.path()).unwrap_err(), JournalError::Newer { found: 2, known: 1, .. }));
-    let copy = home.path().join("store.db.v1");
+    assert!(matches!(Sqlite::open(home.path()).unwrap_err(), JournalError::Newer { found: 3, known: 2, .. }));
+    let copy = home.path().join("store.db.v2");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::rename(copy, home.path().join("store.db")).unwrap();
     assert_eq!(contents(&mut Sqlite::open(home.path()).unwrap()), wanted);

@@ -13,6 +13,7 @@ mod image;
 mod migration;
 mod shim;
 mod size;
+mod sums;
 mod tape;
 mod workload;
 

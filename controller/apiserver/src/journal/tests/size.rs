@@ -27,7 +27,7 @@ fn the_log_stays_within_its_limit() {
     let mut largest = 0;
     for revision in 1..=20 {
         // As many as the store puts into one batch: the last one may be the largest.
-        let batch: Vec<Change> = (0..7).map(|key| put(key, revision, LARGEST)).collect();
+        let batch: Vec<Change> = (0..7).map(|key| put(key, 10 * revision + key as u64, LARGEST)).collect();
         journal.commit(&batch).unwrap();
         largest = largest.max(std::fs::metadata(home.path().join("store.db-wal")).unwrap().len());
     }
@@ -43,19 +43,21 @@ fn a_start_compacts_what_was_deleted() {
         let mut journal = Sqlite::open(home.path()).unwrap();
         let (mut dice, mut live) = (Dice::new(1), 0);
         let count = 24_000_000 / length;
-        let mut batch: Vec<Change> = (0..count).map(|key| put(key, 1, length)).collect();
+        let mut batch: Vec<Change> = (0..count).map(|key| put(key, 1 + key as u64, length)).collect();
         journal.commit(&batch).unwrap();
         batch.clear();
         for key in 0..count {
             if dice.below(3) == 0 {
                 live += (length + KEY_BYTES) as u64;
             } else {
-                batch.push(Change::Delete { kind: "/configmaps".to_owned(), key: format!("default/m-{key}"), revision: 2 });
+                let revision = (count + 1 + key) as u64;
+                batch.push(Change::Delete { kind: "/configmaps".to_owned(), key: format!("default/m-{key}"), revision });
             }
         }
         journal.commit(&batch).unwrap();
         drop(journal);
-        let _running = Sqlite::open(home.path()).unwrap();
+        let mut running = Sqlite::open(home.path()).unwrap();
+        running.load().unwrap();
         let size = |name: &str| std::fs::metadata(home.path().join(name)).map_or(0, |file| file.len());
         let file = size("store.db") + size("store.db-wal");
         assert!(file <= FILE_FACTOR * live, "{file} bytes for {live} of {length} each");
