@@ -1,5 +1,7 @@
 //! The words of `fieldValidation`.
 
+use std::collections::HashSet;
+
 use super::Duplicate;
 
 /// The message of `fieldValidation=Strict` for create, update and the JSON patches; `None` where nothing is wrong.
@@ -11,10 +13,11 @@ pub fn strict_error(duplicates: &[Duplicate], unknown: &[String]) -> Option<Stri
 /// The findings one by one, as `fieldValidation=Warn` reports them.
 pub fn warnings(duplicates: &[Duplicate], unknown: &[String]) -> Vec<String> {
     let mut findings: Vec<String> = Vec::with_capacity(duplicates.len() + unknown.len());
+    let mut known = HashSet::new();
     let duplicates = duplicates.iter().map(|duplicate| format!("duplicate field \"{}\"", duplicate.path));
     let unknown = unknown.iter().map(|path| format!("unknown field \"{path}\""));
     for finding in duplicates.chain(unknown) {
-        if !findings.contains(&finding) {
+        if known.insert(finding.clone()) {
             findings.push(finding);
         }
     }

@@ -63,6 +63,8 @@ pub(super) fn watch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         bookmark: bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
         position: 0,
         began: call.core.store.revision(),
+        initial: Vec::new().into_iter(),
+        end_mark: false,
         waiting: VecDeque::new(),
         columns_shown: false,
         over: false,
@@ -112,6 +114,11 @@ struct Watcher {
     position: u64,
     /// The revision of the store at the start: what came before is history, not queue.
     began: u64,
+    /// What was there at the start and is not sent yet; each becomes a line when it is its turn, so that a reader who takes his
+    /// time holds what the store holds anyway.
+    initial: std::vec::IntoIter<Arc<Object>>,
+    /// Whether their end is to be marked.
+    end_mark: bool,
     waiting: VecDeque<Bytes>,
     bookmark: Option<Instant>,
     ends: Instant,
@@ -131,14 +138,8 @@ impl Watcher {
             let (revision, objects) =
                 self.core.store.list(&self.target.resource.storage, &self.scope, &|object| self.selector.matches(object));
             self.position = revision;
-            for object in objects {
-                let line = self.line("ADDED", &object);
-                self.waiting.push_back(line);
-            }
-            if bookmarks && initial == Some(true) {
-                let mark = self.mark(true);
-                self.waiting.push_back(mark);
-            }
+            self.initial = objects.into_iter();
+            self.end_mark = bookmarks && initial == Some(true);
             return;
         }
         self.position = if version == 0 { current } else { version };
@@ -157,10 +158,12 @@ impl Watcher {
     async fn next(&mut self) -> Option<Bytes> {
         if self.is_overrun() {
             self.waiting.clear();
+            self.initial = Vec::new().into_iter();
+            self.end_mark = false;
             self.expire(self.position, self.core.store.revision());
         }
         loop {
-            if let Some(line) = self.waiting.pop_front() {
+            if let Some(line) = self.ready() {
                 return Some(self.gather(line));
             }
             if self.over || *self.stopping.borrow() {
@@ -193,16 +196,28 @@ impl Watcher {
         }
     }
 
+    /// The next line that is there without a wait.
+    fn ready(&mut self) -> Option<Bytes> {
+        if let Some(object) = self.initial.next() {
+            return Some(self.line("ADDED", &object));
+        }
+        if std::mem::take(&mut self.end_mark) {
+            return Some(self.mark(true));
+        }
+        self.waiting.pop_front()
+    }
+
     /// Joins what else is ready, so that a burst travels in few frames.
     fn gather(&mut self, first: Bytes) -> Bytes {
         /// The most bytes of one frame.
         const FRAME_BYTES: usize = 64 * 1024;
-        if self.waiting.is_empty() || first.len() >= FRAME_BYTES {
+        if first.len() >= FRAME_BYTES {
             return first;
         }
-        let mut frame = Vec::from(first);
+        let Some(second) = self.ready() else { return first };
+        let mut frame = [&first[..], &second[..]].concat();
         while frame.len() < FRAME_BYTES
-            && let Some(line) = self.waiting.pop_front()
+            && let Some(line) = self.ready()
         {
             frame.extend_from_slice(&line);
         }

@@ -10,27 +10,51 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use super::debts::{Debt, STALL_TIME, TAKE_TIME};
+use crate::server::Permit;
 use crate::status::Failure;
 
 /// The largest request body.
 pub(crate) const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
 
+/// What is handed to a connection at a time: so much of an answer may wait there for a client that does not read.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// The body of a response: all at once, or a stream of watch lines.
-pub struct Body(Inner);
+pub struct Body {
+    inner: Inner,
+    /// What its client owes while it does not take it.
+    debt: Option<Debt>,
+    /// The right to the request, until its answer is taken.
+    _permit: Option<Permit>,
+}
 
 enum Inner {
-    Full(Option<Bytes>),
+    /// What is left of it.
+    Full(Bytes),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
 
 impl Body {
+    fn new(inner: Inner) -> Self {
+        Self { inner, debt: None, _permit: None }
+    }
+
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self(Inner::Full((!bytes.is_empty()).then_some(bytes)))
+        Self::new(Inner::Full(bytes.into()))
     }
 
     pub(crate) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
-        Self(Inner::Stream(Box::pin(stream)))
+        Self::new(Inner::Stream(Box::pin(stream)))
+    }
+
+    /// The same body, which notes with `debt` whether its client takes it, and holds `permit` until it has; a stream, which has a
+    /// limit of its own, gives it back.
+    pub(crate) fn held(self, debt: Option<Debt>, permit: Option<Permit>) -> Self {
+        let permit = permit.filter(|_| matches!(self.inner, Inner::Full(_)));
+        let patience = if matches!(self.inner, Inner::Full(_)) { TAKE_TIME } else { STALL_TIME };
+        debt.iter().filter(|_| !self.is_end_stream()).for_each(|debt| debt.begin(patience));
+        Self { debt, _permit: permit, ..self }
     }
 }
 
@@ -39,19 +63,29 @@ impl HttpBody for Body {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut self.0 {
-            Inner::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Inner::Stream(stream) => stream.as_mut().poll_next(context).map(|item| item.map(|bytes| Ok(Frame::data(bytes)))),
+        let Self { inner, debt, .. } = &mut *self;
+        match inner {
+            Inner::Full(rest) if rest.is_empty() => Poll::Ready(None),
+            Inner::Full(rest) => Poll::Ready(Some(Ok(Frame::data(rest.split_to(rest.len().min(PIECE_BYTES)))))),
+            Inner::Stream(stream) => {
+                // Who asks for more has taken what was there.
+                debt.iter().for_each(Debt::settle);
+                let next = std::task::ready!(stream.as_mut().poll_next(context));
+                if next.is_some() {
+                    debt.iter().for_each(|debt| debt.begin(STALL_TIME));
+                }
+                Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.0, Inner::Full(None))
+        matches!(&self.inner, Inner::Full(rest) if rest.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Inner::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        match &self.inner {
+            Inner::Full(rest) => SizeHint::with_exact(rest.len() as u64),
             Inner::Stream(_) => SizeHint::default(),
         }
     }

@@ -2,6 +2,7 @@
 //! refuse what real clients send.
 
 mod body;
+mod debts;
 mod listener;
 mod media;
 mod query;
@@ -11,6 +12,7 @@ mod websocket;
 
 pub use body::Body;
 pub(crate) use body::{json, read_limited, respond, respond_lines, respond_stream, text};
+pub(crate) use debts::Debts;
 pub(crate) use listener::serve;
 pub(crate) use media::{BodyType, Form, PatchType, body_type, negotiate, patch_type};
 pub(crate) use query::Query;

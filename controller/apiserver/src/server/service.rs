@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use super::core::Core;
 use crate::auth::{Guard, Role};
 use crate::handlers;
-use crate::http::{Body, Incoming, Query, hand_over, read_limited};
+use crate::http::{Body, Debts, Incoming, Query, hand_over, read_limited};
 use crate::status::Failure;
 
 /// How long one request may take; watches live by their own rule.
@@ -26,17 +26,24 @@ const REQUEST_TIME: Duration = Duration::from_secs(60);
 pub struct Service {
     core: Arc<Core>,
     guard: Option<Arc<Guard>>,
+    /// What the client of the connection owes, where there is a connection.
+    debts: Option<Arc<Debts>>,
 }
 
 impl Service {
     /// Everything is allowed: the caller is this process.
     pub(super) fn inside(core: Arc<Core>) -> Self {
-        Self { core, guard: None }
+        Self { core, guard: None, debts: None }
     }
 
     /// Every request passes `guard` first.
     pub(super) fn guarded(core: Arc<Core>, guard: Arc<Guard>) -> Self {
-        Self { core, guard: Some(guard) }
+        Self { core, guard: Some(guard), debts: None }
+    }
+
+    /// The same for one connection.
+    pub(crate) fn over(self, debts: Arc<Debts>) -> Self {
+        Self { debts: Some(debts), ..self }
     }
 
     async fn answer<B>(self, request: Request<B>) -> Response<Body>
@@ -49,13 +56,16 @@ impl Service {
             Ok(caller) => caller,
             Err(failure) => return failure.into(),
         };
+        if let Some(debts) = self.debts.as_ref().filter(|_| caller != Role::Nobody) {
+            debts.prove();
+        }
         if self.core.is_stopping() {
             return Failure::unavailable("the server is stopping").into();
         }
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         let watch = parts.method == http::Method::GET && query.flag("watch");
         let permit = if watch { Ok(None) } else { self.core.admit_request().map(Some) };
-        let _permit = match permit {
+        let permit = match permit {
             Ok(permit) => permit,
             Err(failure) => return failure.into(),
         };
@@ -70,7 +80,8 @@ impl Service {
         };
         let answer = tokio::time::timeout(REQUEST_TIME, work).await;
         let answer = answer.unwrap_or_else(|_| Failure::timeout("the request took longer than 60 seconds").into());
-        hand_over(answer, upgrade)
+        let debt = self.debts.as_ref().map(|debts| debts.answer());
+        hand_over(answer, upgrade).map(|body| body.held(debt, permit))
     }
 }
 

@@ -10,6 +10,7 @@ mod extended;
 mod fuzz;
 mod goldens;
 mod kubectl;
+mod limits;
 mod pods;
 mod semantics;
 mod support;
