@@ -37,7 +37,12 @@ enum Suite {
     Node,
     /// Helm, with a chart of Koan's kinds and one with workloads.
     Helm,
+    /// Random sequences of applies and updates in structured-merge-diff; `KOAN_SMD_SEQUENCES` says how many.
+    Smd,
 }
+
+/// In place of a test binary: the unit tests.
+const LIBRARY: &str = "";
 
 /// What a suite is made of.
 struct Parts {
@@ -91,6 +96,8 @@ impl Suite {
                 tests: ["koan-tests", "conformance", "helm::"],
                 components: "helm,kubectl",
             },
+            // Its oracle is built by the test itself where a Go tool chain is.
+            Self::Smd => Parts { scripts: &[], tests: ["koan-apiserver", LIBRARY, "ssa::tests::smd::"], components: "smd" },
         }
     }
 }
@@ -104,7 +111,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
     let parts = arguments.suite.parts(arguments.record);
     let mut tests = cargo(&root);
     let [package, binary, filter] = parts.tests;
-    tests.args(["test", "--locked", "--package", package, "--test", binary, "--", "--nocapture", filter]);
+    tests.args(["test", "--locked", "--package", package]);
+    if binary == LIBRARY {
+        tests.arg("--lib")
+    } else {
+        tests.args(["--test", binary])
+    };
+    tests.args(["--", "--nocapture", filter]);
     for words in parts.scripts {
         match provide(&root, words)? {
             Ok(variables) => _ = tests.envs(variables),

@@ -78,7 +78,13 @@ impl ContextEntry {
             lines.set("current-context", &json!(self.name).to_string());
             expected["current-context"] = json!(self.name);
         }
-        verified(lines.text(false), &expected)
+        let merged = verified(lines.text(false), &expected)?;
+        let was_ours = SECTIONS.iter().any(|(section, _)| named(&before, section, &self.name).is_some());
+        // Whoever merges may want to have it undone.
+        if !was_ours && !text.trim().is_empty() && self.remove(&merged)? != text {
+            return Err(KubeconfigError::Layout);
+        }
+        Ok(merged)
     }
 
     /// `text` without this context: what it was before the merge, where nobody else has changed it since.

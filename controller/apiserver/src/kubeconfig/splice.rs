@@ -97,7 +97,8 @@ impl Lines {
             return;
         }
         let value = self.0[found.header][section.len() + 1..].trim().to_owned();
-        if !value.is_empty() && !value.starts_with('#') {
+        let bare = value.is_empty() && found.end == found.header + 1;
+        if bare || !value.is_empty() && !value.starts_with('#') {
             self.0[found.header] = format!("{section}:{EMPTY}{value}");
         }
         self.0.splice(found.end..found.end, indented);
@@ -115,7 +116,7 @@ impl Lines {
         if header.ends_with(ABSENT) {
             self.0.remove(found.header);
         } else if let Some((_, was)) = header.split_once(EMPTY) {
-            self.0[found.header] = format!("{section}: {was}");
+            self.0[found.header] = if was.is_empty() { format!("{section}:") } else { format!("{section}: {was}") };
         } else {
             self.0[found.header] = format!("{section}: []");
         }

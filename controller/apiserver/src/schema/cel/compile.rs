@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::super::node::Rule;
 use super::super::render::canonical_json;
 use super::check::placed;
+use super::parse::parse;
 
 /// Functions that rules may call; operators and macros beside them are part of the language.
 const FUNCTIONS: &str = " contains size max min startsWith endsWith string bytes double int uint matches duration timestamp \
@@ -53,8 +54,8 @@ impl CompiledRules {
 }
 
 fn compile(rule: &Rule) -> Result<CompiledRule, String> {
-    let program = Program::compile(&rule.rule).map_err(|error| error.to_string())?;
-    let message = if rule.message_expression.is_empty() { None } else { Program::compile(&rule.message_expression).ok() };
+    let program = parse(&rule.rule)?;
+    let message = if rule.message_expression.is_empty() { None } else { parse(&rule.message_expression).ok() };
     let reads_old = program.references().has_variable("oldSelf");
     Ok(CompiledRule { program, message, reads_old })
 }
@@ -79,7 +80,7 @@ pub(super) fn shown(rule: &Rule) -> String {
 /// The text of the reference's compiler, with the place in the source.
 pub(super) fn compile_checked(source: &str) -> Result<Program, String> {
     // The reference's parser indents the line that it shows.
-    let program = Program::compile(source).map_err(|error| error.to_string().replace("\n|", "\n |"))?;
+    let program = parse(source).map_err(|error| error.replace("\n|", "\n |"))?;
     let references = program.references();
     let mut functions = references.functions();
     functions.sort_unstable();

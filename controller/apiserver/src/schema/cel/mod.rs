@@ -6,6 +6,7 @@
 mod check;
 mod compile;
 mod convert;
+mod parse;
 mod sizes;
 mod weigh;
 

@@ -6,6 +6,7 @@
 //! `hack/long-run fuzz` does. An input that fails is kept below `KOAN_FUZZ_KEEP` and belongs into the corpus.
 
 mod mutate;
+mod others;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -103,8 +104,8 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// The committed inputs of a target, in the order of their names.
-fn corpus(target: Target) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(target.folder());
+fn corpus(folder: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
@@ -143,12 +144,7 @@ impl Subject {
     async fn feed(&self, target: Target, input: &[u8]) -> Result<(), String> {
         let (method, path, media, body) = target.request(input);
         let headers = [("content-type", media)];
-        let sent = AssertUnwindSafe(send(&self.server, method.clone(), &path, &headers, body)).catch_unwind();
-        let answer = match tokio::time::timeout(HANG, sent).await {
-            Err(_) => return Err("no answer in time".to_owned()),
-            Ok(Err(_)) => return Err("a panic".to_owned()),
-            Ok(Ok(answer)) => answer,
-        };
+        let answer = send(&self.server, method.clone(), &path, &headers, body).await;
         let value: Value = serde_json::from_str(&answer.text).map_err(|error| format!("{error}: {}", answer.text))?;
         if answer.code >= 400 {
             let told = value["kind"] == "Status"
@@ -197,16 +193,21 @@ impl Subject {
 }
 
 /// Keeps an input that failed.
-fn keep(target: Target, input: &[u8], error: &str) -> String {
+fn keep(folder: &str, input: &[u8], error: &str) -> String {
     let root = std::env::var_os("KOAN_FUZZ_KEEP").map_or_else(std::env::temp_dir, PathBuf::from);
     let name = input.iter().fold(5_381_u64, |hash, byte| hash.wrapping_mul(33) ^ u64::from(*byte));
-    let path = root.join(format!("koan-fuzz-{}-{name:016x}", target.folder()));
+    let path = root.join(format!("koan-fuzz-{folder}-{name:016x}"));
     std::fs::write(&path, input).unwrap();
-    format!("{}: {error} (input kept in {})", target.folder(), path.display())
+    format!("{folder}: {error} (input kept in {})", path.display())
 }
 
 async fn fuzz(target: Target) {
-    let corpus = corpus(target);
+    run(target.folder(), async |subject, input| subject.feed(target, input).await).await;
+}
+
+/// Gives a target its corpus and inputs made from it, until it has had enough.
+async fn run(folder: &str, feed: impl AsyncFn(&Subject, &[u8]) -> Result<(), String>) {
+    let corpus = corpus(folder);
     let seed = number("KOAN_FUZZ_SEED").unwrap_or_default();
     let inputs = number("KOAN_FUZZ_INPUTS").map_or(INPUTS, |inputs| usize::try_from(inputs).unwrap());
     let until = number("KOAN_FUZZ_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
@@ -215,8 +216,12 @@ async fn fuzz(target: Target) {
         let subject = Subject::new().await;
         for _ in 0..PER_SERVER.min(inputs.max(corpus.len()) - done) {
             let input = corpus.get(done).cloned().unwrap_or_else(|| mutate(&mut dice, &corpus));
-            if let Err(error) = subject.feed(target, &input).await {
-                failures.push(keep(target, &input, &error));
+            let fed = AssertUnwindSafe(feed(&subject, &input)).catch_unwind();
+            let outcome = tokio::time::timeout(HANG, fed).await;
+            let outcome = outcome
+                .map_or_else(|_| Err("no answer in time".to_owned()), |fed| fed.unwrap_or_else(|_| Err("a panic".to_owned())));
+            if let Err(error) = outcome {
+                failures.push(keep(folder, &input, &error));
             }
             subject.seed().await;
             done += 1;
@@ -224,8 +229,7 @@ async fn fuzz(target: Target) {
         failures.extend(subject.settle().await.err());
     }
     println!(
-        "{{\"suite\":\"fuzz-{}\",\"seed\":{seed},\"done\":{done},\"failed\":{},\"minutes\":{:.2}}}",
-        target.folder(),
+        "{{\"suite\":\"fuzz-{folder}\",\"seed\":{seed},\"done\":{done},\"failed\":{},\"minutes\":{:.2}}}",
         failures.len(),
         began.elapsed().as_secs_f64() / 60.0
     );
