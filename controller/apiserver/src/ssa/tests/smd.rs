@@ -137,19 +137,27 @@ fn decoded(managers: &Value) -> Managers {
     managers.as_object().unwrap().iter().map(|(name, entry)| (name.clone(), owned(entry))).collect()
 }
 
+/// Says what is missing, or fails where nothing may be.
+fn skip(missing: &str) {
+    let required = std::env::var("KOAN_TEST_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|component| component == "smd"), "smd is required, and lacks {missing}");
+    println!("SKIPPED smd: {missing}");
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
 /// API-14, API-36, API-40, suite `smd` of section 11: object, managers and conflicts equal structured-merge-diff's at every step.
 #[test]
 fn random_sequences_end_as_in_structured_merge_diff() {
     let mut oracle = match Oracle::start() {
         Ok(oracle) => oracle,
         Err(missing) => {
-            let required = std::env::var("KOAN_TEST_REQUIRE").unwrap_or_default();
-            assert!(!required.split(',').any(|component| component == "smd"), "smd is required, and lacks {missing}");
-            println!("SKIPPED smd: {missing}");
+            skip(&missing);
             return;
         }
     };
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let begin = number("KOAN_SMD_FIRST").unwrap_or_default();
     let sequences = number("KOAN_SMD_SEQUENCES").unwrap_or(SEQUENCES);
     let infos = VERSIONS.map(|version| TypeInfo::from_schema(&schema(version)));
