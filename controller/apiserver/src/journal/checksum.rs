@@ -98,6 +98,7 @@ pub(super) fn fill(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// Writes one row of the table `meta`.
 pub(super) fn put_meta(connection: &rusqlite::Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    assert!(!name.is_empty() && !value.is_empty(), "what the store says of itself has a name and a value");
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta (name, value, sum) VALUES (?1, ?2, ?3)")?
         .execute(params![name, value, of_meta(name, value)])

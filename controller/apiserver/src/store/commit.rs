@@ -304,6 +304,7 @@ impl Store {
 }
 
 fn full(state: &State) -> CommitError {
+    assert!(state.objects >= OBJECT_LIMIT, "a store of {} objects is not full", state.objects);
     let mut counts: Vec<(usize, &str)> = state.kinds.iter().map(|(kind, found)| (found.len(), &**kind)).collect();
     counts.sort_by(|left, right| right.cmp(left));
     let largest: Vec<String> =

@@ -195,6 +195,7 @@ pub(super) fn lasting(batch: &[Numbered]) -> Vec<Change> {
 }
 
 fn change(entry: &Numbered) -> Change {
+    assert!(entry.object.revision > 0, "{}: what is written has a revision (D-8)", entry.key.path);
     let (kind, key, revision) = (entry.key.kind.to_string(), entry.key.path.clone(), entry.object.revision);
     if entry.delete {
         Change::Delete { kind, key, revision }
