@@ -3,9 +3,9 @@
 use std::process::Stdio;
 
 use koan_tests::{Koan, Output, until};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Helm;
+use super::{Helm, Steps};
 
 /// The chart, the release and the Deployment.
 const WEB: &str = "web";
@@ -41,34 +41,42 @@ fn waits(helm: &Helm<'_>, arguments: &[&str], image: &str) {
     Output::from(child.wait_with_output().expect("helm ends")).expect_code(0);
 }
 
-fn image(helm: &Helm<'_>) -> Value {
-    helm.get(NAMESPACE, "deployment/web")["spec"]["template"]["spec"]["containers"][0]["image"].clone()
+fn install(more: &[&'static str]) -> Vec<&'static str> {
+    [&["install", WEB, WEB, "-n", NAMESPACE], &ALL[..], more].concat()
 }
 
-fn lives_and_goes(helm: &Helm<'_>) {
-    let install = [&["install", WEB, WEB, "-n", NAMESPACE], &ALL[..]].concat();
-    let said = helm.fails(&[&install[..], &["--wait", "--timeout", "3s"]].concat());
-    for words in ["resource Deployment/default/web not ready. status: InProgress", "context deadline exceeded"] {
+/// Nobody reports the Deployment, so it is not ready; Helm says which object it waited for.
+fn never_ready(helm: &Helm<'_>) {
+    let said = helm.fails(&install(&["--wait", "--timeout", "3s"]));
+    for words in ["resource Deployment/default/web not ready", "context deadline exceeded"] {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert_eq!(helm.history(WEB, NAMESPACE), ["1 failed"]);
     helm.run(&["uninstall", WEB, "-n", NAMESPACE, "--wait"]);
+}
 
-    waits(helm, &install, "nginx:1.16.0");
+fn installed(helm: &Helm<'_>) {
+    waits(helm, &install(&[]), "nginx:1.16.0");
     assert_eq!(helm.there(NAMESPACE, &OBJECTS).len(), OBJECTS.len());
     assert_eq!(helm.json(&["status", WEB])["info"]["status"], "deployed");
-    let manifest = helm.run(&["get", "hooks", WEB]);
-    assert!(manifest.contains("kind: Pod") && manifest.contains("helm.sh/hook"), "{manifest}");
+    let hooks = helm.run(&["get", "hooks", WEB]);
+    assert!(hooks.contains("kind: Pod") && hooks.contains("helm.sh/hook"), "{hooks}");
+}
 
-    // Without its autoscaler the chart sets the replicas itself; what it no longer has goes.
-    let upgrade = ["upgrade", WEB, WEB, "--set", "image.tag=1.17", "--set", "replicaCount=3"];
-    waits(helm, &upgrade, "nginx:1.17");
+/// Without its autoscaler the chart sets the replicas itself; what it no longer has goes.
+fn upgraded(helm: &Helm<'_>) {
+    waits(helm, &["upgrade", WEB, WEB, "--set", "image.tag=1.17", "--set", "replicaCount=3"], "nginx:1.17");
     assert_eq!(helm.there(NAMESPACE, &OBJECTS).len(), OBJECTS.len() - 2);
     assert_eq!(helm.get(NAMESPACE, "deployment/web")["spec"]["replicas"], 3);
+}
+
+fn rolled_back(helm: &Helm<'_>) {
     waits(helm, &["rollback", WEB, "1"], "nginx:1.16.0");
     assert_eq!(helm.there(NAMESPACE, &OBJECTS).len(), OBJECTS.len());
-    assert_eq!(image(helm), "nginx:1.16.0");
     assert_eq!(helm.history(WEB, NAMESPACE), ["1 superseded", "2 superseded", "3 deployed"]);
+}
+
+fn uninstalled(helm: &Helm<'_>) {
     helm.run(&["uninstall", WEB, "--wait", "--timeout", "60s"]);
     assert_eq!(helm.there(NAMESPACE, &OBJECTS), Vec::<String>::new());
 }
@@ -81,7 +89,14 @@ fn a_foreign_chart_lives_and_goes() {
     let Some(helm) = Helm::of(&koan) else { return };
     koan.run(&["serve", "--background", "--no-controller", "--extended-kinds"]).expect_code(0);
     helm.run(&["create", WEB]);
-    lives_and_goes(&helm);
+    let steps: &Steps = &[
+        ("install that never gets ready", never_ready),
+        ("install", installed),
+        ("upgrade", upgraded),
+        ("rollback", rolled_back),
+        ("uninstall", uninstalled),
+    ];
+    helm.takes("helm, a foreign chart", steps);
 }
 
 /// API-4: a chart with workloads is refused by a Koan that would not run them, and nothing of it is stored.

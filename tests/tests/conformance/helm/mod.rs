@@ -6,10 +6,13 @@ mod own;
 use std::path::PathBuf;
 use std::process::Command;
 
-use koan_tests::{Component, Koan, Kubectl, Output, component};
+use koan_tests::{Component, Exceptions, Koan, Kubectl, Output, component};
 use serde_json::Value;
 
 use crate::cases::program;
+
+/// What a release goes through, in order; each panics where Helm or the server does not do its part.
+type Steps = [(&'static str, fn(&Helm<'_>))];
 
 /// A helm that knows one home and keeps its own files in the project folder.
 struct Helm<'a> {
@@ -23,6 +26,15 @@ impl<'a> Helm<'a> {
     fn of(koan: &'a Koan) -> Option<Self> {
         let program = component("helm", Component::Suite("helm"))?;
         Some(Self { program, koan, kubectl: Kubectl::of("helm", Component::NewerKubectl, koan)? })
+    }
+
+    /// Takes the steps one after another and prints the line of the suite.
+    fn takes(&self, suite: &str, steps: &Steps) {
+        let cases = steps.iter().map(|(name, step)| {
+            step(self);
+            (name, Ok(()))
+        });
+        Exceptions::of(suite, "").tally(cases).settle();
     }
 
     /// The command, ready to be spawned.

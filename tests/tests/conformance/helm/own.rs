@@ -3,7 +3,7 @@
 use koan_tests::Koan;
 use serde_json::json;
 
-use super::Helm;
+use super::{Helm, Steps};
 
 /// The chart.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/helm/stack");
@@ -121,11 +121,14 @@ fn a_chart_of_ours_lives_and_goes() {
     let koan = Koan::new();
     let Some(helm) = Helm::of(&koan) else { return };
     koan.run(&["serve", "--background"]).expect_code(0);
-    installed(&helm);
-    described(&helm);
-    upgraded(&helm);
-    failed_and_rolled_back(&helm);
-    among_others(&helm);
-    by_the_client(&helm);
-    uninstalled(&helm);
+    let steps: &Steps = &[
+        ("install", installed),
+        ("list, status, get", described),
+        ("upgrade", upgraded),
+        ("failed upgrade and rollback", failed_and_rolled_back),
+        ("conflicts and ownership", among_others),
+        ("client-side apply", by_the_client),
+        ("uninstall", uninstalled),
+    ];
+    helm.takes("helm, a chart of ours", steps);
 }
