@@ -60,6 +60,9 @@ pub(crate) enum Unit {
     /// A number.
     #[serde(rename = "1")]
     Count,
+    /// One time divided by another.
+    #[serde(rename = "s/s")]
+    Ratio,
 }
 
 impl Unit {
@@ -72,6 +75,7 @@ impl Unit {
             Self::Cores => format!("{:.2} %", value * 100.0),
             Self::PerSecond => format!("{value:.1} /s"),
             Self::Count => format!("{value}"),
+            Self::Ratio => format!("{value:.2}"),
         }
     }
 }

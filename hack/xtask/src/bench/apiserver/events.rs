@@ -77,7 +77,7 @@ fn stall(bench: &Bench<'_>) -> Result<Comparison> {
     let figure = Figure {
         id: "API-24",
         name: "writers' p99 beside one stalled reader ÷ without it",
-        unit: Unit::Count,
+        unit: Unit::Ratio,
         better: Better::Less,
         bar: Some(STALL_BAR),
     };

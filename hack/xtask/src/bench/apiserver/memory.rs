@@ -5,7 +5,7 @@ use super::load::{self, Volume};
 use super::objects;
 use super::run::{Bench, Figure, Side};
 use crate::bench::measure::Sample;
-use crate::bench::process::{proportional, resident};
+use crate::bench::process::resident;
 use crate::bench::subject::Subject;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -16,19 +16,17 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// Objects of 2 kB.
 const MANY: Volume = Volume { count: 10_000, width: 16 };
 
-/// Runs the part. The reference is looked at as it is after what this run wrote to it, and filled once.
+/// Runs the part. Memory is RSS: a second server of the same program runs beside, and would halve a share (PSS). The reference is looked at as it is after what this run wrote to it, and filled once.
 ///
 /// # Errors
 /// A server fails.
 pub(super) fn run(bench: &Bench<'_>) -> Result<Vec<Comparison>> {
     let program = &bench.setting.program;
-    let (mut idle, mut shared, mut full, mut extended) =
-        (Sample::default(), Sample::default(), Sample::default(), Sample::default());
+    let (mut idle, mut full, mut extended) = (Sample::default(), Sample::default(), Sample::default());
     for _ in 0..bench.setting.repetitions(0.0) {
         let subject = Subject::start(program, None)?;
         std::thread::sleep(SETTLE);
         idle.push(resident(subject.process())?);
-        shared.push(proportional(subject.process())?);
         fill(&Side { endpoint: subject.endpoint()?, processes: Vec::new(), kubeconfig: PathBuf::new() })?;
         std::thread::sleep(SETTLE);
         full.push(resident(subject.process())?);
@@ -50,7 +48,6 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Vec<Comparison>> {
     let none = Sample::default;
     Ok(vec![
         Figure::size("PERF-15", "memory at rest (RSS)", 25e6).of(idle, empty),
-        Figure::size("PERF-15", "the same (PSS)", 25e6).of(shared, none()),
         Figure::size("PERF-45", "with 10,000 objects of 2 kB (RSS)", 60e6).of(full, filled),
         Figure { bar: None, ..Figure::size("API-5", "at rest with extended kinds (RSS)", 0.0) }.of(extended, none()),
         Figure::size("PERF-12", "program", 30e6).of(size(std::slice::from_ref(program))?, peers(bench)?),
