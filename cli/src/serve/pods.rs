@@ -2,17 +2,21 @@
 //! for commands inside them and for a restart.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use koan_apiserver::{
-    Class, Command, LogLine, LogLines, LogRequest, Mirrors, Output, PodKey, Running, SnapshotReader, TerminalSize, WorkloadError,
-    Workloads,
+    Class, Command, Connection, LogLine, LogLines, LogRequest, Mirrors, Output, PodKey, Running, SnapshotReader, TerminalSize,
+    WorkloadError, Workloads,
 };
 use koan_controller::{Held, Mirror};
-use koan_crds::v1alpha1::FailureClass;
-use koan_engines::{EngineError, LogOptions, OpenRequest, Size, Stream};
+use koan_core::probe::{Address, Vantage};
+use koan_crds::v1alpha1::{EngineName, FailureClass};
+use koan_engines::{DialRequest, EngineError, LogOptions, OpenRequest, Size, Stream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tracing::debug;
 
@@ -24,6 +28,10 @@ const GATHERED: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Sizes of a terminal that wait to be told.
 const SIZES_AHEAD: usize = 4;
+/// How long a connection to a forwarded port may take to open.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// Where programs of the host listen.
+const LOOPBACK: &str = "127.0.0.1";
 /// What a line begins with that is none of the program's.
 const GAP: &str = "-- ";
 
@@ -108,6 +116,20 @@ impl Workloads for Answers {
         })
     }
 
+    async fn connect(&self, pod: &PodKey, port: u16) -> Result<Connection, WorkloadError> {
+        let Held { engine, object } = self.held(pod)?;
+        let dialled = engine.dial(&object, &DialRequest { container_port: port, vantage: Vantage::Host }).await;
+        match dialled {
+            Ok(tunnel) => open(&tunnel.address).await,
+            // A program of the host shares its network, as a Pod on its node's network does: what it opened beside its declared
+            // ports is there under its own number.
+            Err(EngineError::NotFound { .. }) if engine.id() == EngineName::Process => {
+                open(&Address::Tcp { host: LOOPBACK.to_owned(), port }).await
+            }
+            Err(error) => Err(told(&error)),
+        }
+    }
+
     async fn restart(&self, pod: &PodKey, grace: Option<Duration>) -> Result<(), WorkloadError> {
         self.0.restart(&pod.namespace, &pod.uid, grace).await.map_err(|error| WorkloadError {
             class: match error.class() {
@@ -118,6 +140,31 @@ impl Workloads for Answers {
             },
             message: error.to_string(),
         })
+    }
+}
+
+/// Connects to an address; a failure names it as Kubernetes' runtimes do.
+async fn open(address: &Address) -> Result<Connection, WorkloadError> {
+    let (what, opening): (String, BoxFuture<'_, io::Result<Connection>>) = match address {
+        Address::Tcp { host, port } => (
+            format!("dial tcp {address}: connect"),
+            Box::pin(async move {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::pin(stream) as Connection)
+            }),
+        ),
+        Address::Unix { path } => (
+            format!("dial unix {path}: connect"),
+            Box::pin(async move { Ok(Box::pin(UnixStream::connect(path).await?) as Connection) }),
+        ),
+    };
+    let refused = |why: &str| WorkloadError { class: Class::Transient, message: format!("{what}: {why}") };
+    match tokio::time::timeout(CONNECT_TIME, opening).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Err(refused("connection refused")),
+        Ok(Err(error)) => Err(refused(&error.to_string())),
+        Err(_) => Err(refused("connection timed out")),
     }
 }
 

@@ -12,6 +12,7 @@ mod crds;
 mod deletion;
 mod discovery;
 mod go_types;
+mod forward;
 mod handlers;
 mod http;
 mod journal;
@@ -25,6 +26,7 @@ pub mod proto;
 pub mod schema;
 mod selectors;
 mod server;
+mod spdy;
 pub mod ssa;
 mod status;
 mod store;
@@ -39,4 +41,6 @@ pub use ports::{Clock, Ids, OsRandom, Random, RandomIds, SystemClock};
 pub use server::{Builder, ListenOptions, Listening, Mirrors, Server, ServerError, Service, SnapshotReader, Stored, prepare};
 pub use status::{Class, Failure};
 pub use tls::TlsError;
-pub use workloads::{Command, LogLine, LogLines, LogRequest, Output, PodKey, Running, TerminalSize, WorkloadError, Workloads};
+pub use workloads::{
+    Command, Connection, Duplex, LogLine, LogLines, LogRequest, Output, PodKey, Running, TerminalSize, WorkloadError, Workloads,
+};

@@ -1,9 +1,10 @@
-//! Stock kubectl on the Pods that mirror containers and processes: seen, read, entered and restarted.
+//! Stock kubectl on the Pods that mirror containers and processes: seen, read, entered, forwarded to and restarted.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Stdio};
 
-use koan_tests::{Component, Koan, Kubectl, Place, until};
+use koan_tests::{Component, Koan, Kubectl, PATIENCE, Place, until};
 use serde_json::Value;
 
 const POD: &str = "shop-cache";
@@ -29,8 +30,15 @@ fn seen(kubectl: &Kubectl<'_>) {
     assert!(described.contains("Controlled By:  ServiceSpec/shop-cache"), "{described}");
     let refused = kubectl.run(&["label", "pod", POD, "a=b"]).expect_code(1).stderr;
     assert!(refused.contains("it mirrors servicespec \"shop-cache\"; change that instead"), "{refused}");
+    // kubectl asks the OpenAPI document whether a dry run is served.
+    let dry = kubectl.run(&["delete", "pod", POD, "--dry-run=server"]).expect_code(0).stdout;
+    assert!(dry.contains("deleted") && dry.contains("server dry run"), "{dry}");
+    let created = kubectl.run(&["run", "other", "--image=x"]).expect_code(1).stderr;
+    assert!(created.contains("pods \"other\" is forbidden"), "{created}");
     let may = |verb: &str| kubectl.run(&["auth", "can-i", verb, "pods"]).stdout;
     assert!(may("delete").starts_with("yes") && may("create").starts_with("no"));
+    let forwards = kubectl.run(&["auth", "can-i", "create", "pods", "--subresource=portforward"]).stdout;
+    assert!(forwards.starts_with("yes"), "{forwards}");
     assert!(kubectl.run(&["auth", "whoami"]).expect_code(0).stdout.contains("system:masters"));
 }
 
@@ -41,6 +49,71 @@ fn entered(kubectl: &Kubectl<'_>) {
     assert!(talk.stderr.contains("bad"), "{talk:?}");
     let ended = kubectl.feed(&["exec", "-i", POD, "--", "cat"], "to the end");
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "to the end"), "{ended:?}");
+}
+
+/// A running `kubectl port-forward`, which ends with the test.
+struct Forward {
+    child: Child,
+    port: u16,
+    /// kubectl prints a line for each connection, and ends where nobody could read it.
+    _printed: BufReader<ChildStdout>,
+}
+
+impl Forward {
+    fn of(kubectl: &Kubectl<'_>, port: u16) -> Self {
+        let mut command = kubectl.command(&["port-forward", &format!("pod/{POD}"), &format!(":{port}")]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl runs");
+        let mut printed = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        printed.read_line(&mut line).expect("text");
+        let local = line.split_once("127.0.0.1:").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        Self { child, port: local.unwrap_or_else(|| panic!("{line}")), _printed: printed }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("kubectl listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The cache is spoken to through kubectl, by several connections at a time; a port where nobody listens is told as a cluster tells it.
+fn forwarded(kubectl: &Kubectl<'_>) {
+    let forward = Forward::of(kubectl, 6379);
+    let mut streams: Vec<TcpStream> = (0..3).map(|_| forward.connect()).collect();
+    for round in 0..2 {
+        for stream in &mut streams {
+            stream.write_all(b"PING\r\n").expect("the connection is open");
+        }
+        for stream in &mut streams {
+            let mut answer = [0];
+            stream.read_exact(&mut answer).expect("the cache answers");
+            // It may ask for its password first; either way it is the cache that speaks.
+            assert!(b"+-".contains(&answer[0]), "{answer:?} in round {round}");
+            let mut rest = BufReader::new(stream);
+            rest.read_line(&mut String::new()).expect("a line");
+        }
+    }
+    let mut last = streams.remove(0);
+    last.write_all(b"QUIT\r\n").expect("the connection is open");
+    let mut rest = Vec::new();
+    last.read_to_end(&mut rest).expect("the cache ends the connection");
+    drop(forward);
+    let mut refused = Forward::of(kubectl, 1);
+    let mut rest = Vec::new();
+    // kubectl may reset it or just end it.
+    let _ = refused.connect().read_to_end(&mut rest);
+    let mut told = String::new();
+    refused.child.stderr.take().expect("a pipe").read_to_string(&mut told).expect("text");
+    assert!(told.contains("error forwarding port 1 to pod shop-cache") && told.contains("connection refused"), "{told}");
 }
 
 /// What it prints is read, and a followed log ends with the Pod, which `delete` replaces by one of another UID and the same ports.
@@ -76,6 +149,7 @@ fn pods(place: Place) {
         until("the pod is ready", || ready(&kubectl));
         seen(&kubectl);
         entered(&kubectl);
+        forwarded(&kubectl);
         read_and_restarted(&kubectl);
     }
     koan.run(&["down", "--volumes", "--yes", "--timeout", "60s"]).expect_code(0);
@@ -87,19 +161,20 @@ fn gone(koan: &Koan) -> Option<()> {
     (kubectl.get(&["pods"])["items"] == serde_json::json!([])).then_some(())
 }
 
-/// API-3, API-19, API-31: kubectl sees, reads, enters and restarts programs of the host as Pods.
+/// API-3, API-19, API-31 (decision 0012): kubectl sees, reads, enters and restarts programs of the host as Pods, and forwards
+/// their ports.
 #[test]
 fn pods_mirror_processes() {
     pods(Place::Process);
 }
 
-/// API-3, API-19, API-31: the same on Docker.
+/// API-3, API-19, API-31 (decision 0012): the same on Docker.
 #[test]
 fn pods_mirror_containers_of_docker() {
     pods(Place::Docker);
 }
 
-/// API-3, API-19, API-31: the same on Podman.
+/// API-3, API-19, API-31 (decision 0012): the same on Podman.
 #[test]
 fn pods_mirror_containers_of_podman() {
     pods(Place::Podman);

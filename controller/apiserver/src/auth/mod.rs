@@ -1,6 +1,7 @@
 //! Who may call over the socket: the holder of this run's token, under the server's own name, and no web page.
 
 mod accounts;
+mod asked;
 mod rights;
 
 use base64::Engine as _;
@@ -8,11 +9,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header;
 use http::request::Parts;
 
-use crate::http::{BEARER, is_websocket, protocols};
+use crate::http::{BEARER, Query, is_websocket, protocols};
 use crate::ports::Random;
 use crate::status::Failure;
 
 pub(crate) use accounts::{Account, Accounts, Grant};
+use asked::Asked;
 pub(crate) use rights::{Action, Role};
 
 /// Random bytes of a token.
@@ -115,17 +117,29 @@ impl Guard {
             return Ok(Role::Nobody);
         }
         let carried = carried(&parts.headers)?;
-        let refused = |role: Role| {
-            let (user, verb, path) = (role.user(), verb(parts.method.as_str()), parts.uri.path());
-            Failure::forbidden_plain(format!("forbidden: User \"{user}\" cannot {verb} path \"{path}\""))
+        let role = match text(&header::AUTHORIZATION).or(carried.as_deref()) {
+            None => Role::Nobody,
+            Some(value) => {
+                let bearer = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+                bearer.and_then(|(_, token)| self.identify(token.trim())).ok_or_else(Failure::unauthorized)?
+            }
         };
-        let Some(value) = text(&header::AUTHORIZATION).or(carried.as_deref()) else { return Err(refused(Role::Nobody)) };
-        let bearer = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let role = bearer.and_then(|(_, token)| self.identify(token.trim())).ok_or_else(Failure::unauthorized)?;
-        if role == Role::Viewer && !viewer_may(parts.method.as_str(), parts.uri.path()) {
-            return Err(refused(role));
+        if role == Role::Owner {
+            return Ok(role);
         }
-        Ok(role)
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let asked = Asked::read(method, path, &query);
+        if role == Role::Viewer && viewer_may(method, path, asked.as_ref()) {
+            return Ok(role);
+        }
+        Err(match asked {
+            Some(asked) => asked.refusal(role),
+            None => {
+                let (user, verb) = (role.user(), method.to_lowercase());
+                Failure::forbidden_plain(format!("forbidden: User \"{user}\" cannot {verb} path \"{path}\""))
+            }
+        })
     }
 }
 
@@ -147,38 +161,21 @@ fn carried(headers: &http::HeaderMap) -> Result<Option<String>, Failure> {
     }
 }
 
-/// What a viewer may do (API-31), by method and path. A path that is spelled in an unusual way is refused rather than understood.
-fn viewer_may(method: &str, path: &str) -> bool {
-    let verb = match method {
-        "GET" | "HEAD" => "get",
-        "POST" => "create",
-        _ => return false,
-    };
+/// What a viewer may do (API-31). A path that is spelled in an unusual way is refused rather than understood.
+fn viewer_may(method: &str, path: &str, asked: Option<&Asked<'_>>) -> bool {
     if path.contains('%') {
         return false;
     }
-    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
-    let (group, rest) = match steps.as_slice() {
-        ["api", _, rest @ ..] => ("", rest),
-        ["apis", group, _, rest @ ..] => (*group, rest),
-        _ => return verb == "get",
-    };
-    let (resource, subresource) = match rest {
-        ["namespaces", _, resource, rest @ ..] if !["status", "finalize"].contains(resource) => (*resource, rest.get(1)),
-        [resource, rest @ ..] => (*resource, rest.get(1)),
-        [] => return verb == "get",
-    };
-    Role::Viewer.may(&Action { verb, group, resource, subresource: subresource.copied().unwrap_or_default() })
+    match asked {
+        Some(asked) => Role::Viewer.may(&asked.action()),
+        None => matches!(method, "GET" | "HEAD"),
+    }
 }
 
 fn is_health(path: &str) -> bool {
     ["/healthz", "/livez", "/readyz"]
         .iter()
         .any(|known| path == *known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/')))
-}
-
-fn verb(method: &str) -> String {
-    method.to_lowercase()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(crate) fn stream(name: &str) -> (&'static str, &'static [&'static str]) {
     match name {
         "attach" => ("PodAttachOptions", &["create", "get"]),
         "exec" => ("PodExecOptions", &["create", "get"]),
+        "portforward" => ("PodPortForwardOptions", &["create", "get"]),
         _ => ("Pod", &["get"]),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Method, Response};
 
 use super::call::Call;
-use super::{action, create, delete, exec, log, patch, pod, read, review, scale, update, watch};
+use super::{action, create, delete, exec, forward, log, patch, pod, read, review, scale, update, watch};
 use crate::crds;
 use crate::discovery;
 use crate::http::{Body, Incoming, Route, Target, parse, text};
@@ -113,6 +113,7 @@ async fn special(call: Call<'_>) -> Option<Result<Response<Body>, Failure>> {
             ("log", &Method::GET) => log::log(call).await,
             ("exec", &Method::GET | &Method::POST) => exec::exec(call).await,
             ("attach", &Method::GET | &Method::POST) => exec::attach(call).await,
+            ("portforward", &Method::GET | &Method::POST) => forward::forward(call),
             _ => Err(Failure::method_not_allowed()),
         });
     }

@@ -15,10 +15,13 @@ use crate::status::Failure;
 use crate::store::{Key, Object};
 use crate::workloads::{Command, LogRequest, Output, PodKey, Running};
 
+/// The clients that open a WebSocket for a command.
+const CLIENTS: &str = "kubectl 1.30 and newer open one";
+
 /// Answers a command that somebody talks to.
 pub(super) async fn exec(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let (object, key) = pod(&call)?;
-    let offer = offer(&call)?;
+    let offer = offer(&call, CLIENTS)?;
     let query = &call.incoming.query;
     container(&object, query.get("container"))?;
     let command: Vec<String> = query.every("command").map(str::to_owned).collect();
@@ -37,7 +40,7 @@ pub(super) async fn exec(call: Call<'_>) -> Result<Response<Body>, Failure> {
 /// Answers with what the Pod prints from now on; it takes no input.
 pub(super) async fn attach(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let (object, key) = pod(&call)?;
-    let offer = offer(&call)?;
+    let offer = offer(&call, CLIENTS)?;
     container(&object, call.incoming.query.get("container"))?;
     running(&call, &object)?;
     let permit = call.core.admit_stream()?;
@@ -51,17 +54,17 @@ pub(super) async fn attach(call: Call<'_>) -> Result<Response<Body>, Failure> {
 ///
 /// # Errors
 /// 400 for every other upgrade and for none.
-fn offer(call: &Call<'_>) -> Result<Offer, Failure> {
+pub(super) fn offer(call: &Call<'_>, clients: &str) -> Result<Offer, Failure> {
     match wish(&call.incoming.headers)? {
         Wish::WebSocket(offer) => Ok(offer),
         Wish::Nothing => Err(Failure::bad_request("Upgrade request required")),
-        Wish::Other(name) => {
-            Err(Failure::bad_request(format!("{name} is not served here, a WebSocket is: kubectl 1.30 and newer open one")))
-        }
+        Wish::Other(name) => Err(Failure::bad_request(format!("{name} is not served here, a WebSocket is: {clients}"))),
     }
 }
 
-fn running(call: &Call<'_>, object: &Object) -> Result<(), Failure> {
+/// # Errors
+/// 400 with the phase of a Pod that does not run.
+pub(super) fn running(call: &Call<'_>, object: &Object) -> Result<(), Failure> {
     let value = object.value();
     if value["status"]["containerStatuses"][0]["state"]["running"].is_object() {
         return Ok(());

@@ -13,6 +13,7 @@ mod decode;
 mod delete;
 mod dispatch;
 mod exec;
+mod forward;
 mod internal;
 mod log;
 mod meta;

@@ -185,7 +185,7 @@ impl Resource {
 
     /// The subresources that are connections, in the order of discovery.
     pub(crate) fn streams(&self) -> &'static [&'static str] {
-        if self.core() == Some(CoreKind::Pod) { &["attach", "exec", "log"] } else { &[] }
+        if self.core() == Some(CoreKind::Pod) { &["attach", "exec", "log", "portforward"] } else { &[] }
     }
 
     /// The subresources that are views of the object, in the order of discovery.

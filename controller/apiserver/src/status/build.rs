@@ -3,6 +3,14 @@
 use super::{Cause, Details, Failure};
 use crate::kinds::Resource;
 
+/// What a request was about that was refused before its resource was looked up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) name: &'a str,
+}
+
 impl Failure {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: None, continue_token: String::new() }
@@ -28,6 +36,15 @@ impl Failure {
     /// A request that no role may send, refused before any resource is known.
     pub(crate) fn forbidden_plain(message: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", message).about(Details::default())
+    }
+
+    /// 403 of a role that may not do it, whether it is served or not.
+    pub(crate) fn forbidden_by_role(refused: &Refused<'_>, why: &str) -> Self {
+        let Refused { group, resource, name } = *refused;
+        let qualified = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
+        let subject = if name.is_empty() { qualified } else { format!("{qualified} \"{name}\"") };
+        let details = Details { name: name.to_owned(), group: group.to_owned(), kind: resource.to_owned(), ..Details::default() };
+        Self::new(403, "Forbidden", format!("{subject} is forbidden: {why}")).about(details)
     }
 
     pub(crate) fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {

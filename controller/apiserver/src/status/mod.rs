@@ -3,5 +3,6 @@
 mod build;
 mod failure;
 
+pub(crate) use build::Refused;
 pub(crate) use failure::{Cause, Details};
 pub use failure::{Class, Failure};

@@ -12,7 +12,7 @@ use futures::Stream;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 use crate::status::Class;
@@ -106,6 +106,14 @@ pub struct WorkloadError {
 /// Lines of a log, oldest first.
 pub type LogLines = Pin<Box<dyn Stream<Item = Result<LogLine, WorkloadError>> + Send>>;
 
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// An open connection to a port of a Pod; dropping it closes it.
+pub type Connection = Pin<Box<dyn Duplex>>;
+
 /// What the embedding process answers about the Pods that it shows.
 #[async_trait]
 pub trait Workloads: Send + Sync + 'static {
@@ -120,6 +128,12 @@ pub trait Workloads: Send + Sync + 'static {
     /// # Errors
     /// As for the log; also where no command can be run there.
     async fn run(&self, pod: &PodKey, command: &Command) -> Result<Running, WorkloadError>;
+
+    /// Opens a connection to a TCP port inside a Pod.
+    ///
+    /// # Errors
+    /// It has no such workload, or nothing there takes the connection; the message says what was dialled.
+    async fn connect(&self, pod: &PodKey, port: u16) -> Result<Connection, WorkloadError>;
 
     /// Notes durably that exactly this Pod is to be replaced; it is replaced later. A repeat changes nothing.
     ///

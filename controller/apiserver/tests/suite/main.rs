@@ -13,6 +13,7 @@ mod kubectl;
 mod limits;
 mod pods;
 mod semantics;
+mod sockets;
 mod support;
 mod traps;
 mod watches;

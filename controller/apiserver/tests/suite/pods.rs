@@ -7,17 +7,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use http::Method;
-use koan_apiserver::{Class, Command, LogLine, LogLines, LogRequest, Output, PodKey, Running, Server, WorkloadError, Workloads};
+use koan_apiserver::{
+    Class, Command, Connection, LogLine, LogLines, LogRequest, Output, PodKey, Running, Server, WorkloadError, Workloads,
+};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use super::support::*;
 
 /// The Pods of the default namespace.
-const PODS: &str = "/api/v1/namespaces/default/pods";
+pub(super) const PODS: &str = "/api/v1/namespaces/default/pods";
 
-/// Notes what it is asked; every log has three lines.
+/// The port that takes no connection.
+pub(super) const REFUSED: u16 = 9;
+
+/// Notes what it is asked; every log has three lines, and every port says its number and then what it hears.
 #[derive(Default)]
-struct Scripted {
+pub(super) struct Scripted {
     restarts: Mutex<Vec<(PodKey, Option<Duration>)>>,
     logs: Mutex<Vec<LogRequest>>,
 }
@@ -41,6 +47,25 @@ impl Workloads for Scripted {
         })
     }
 
+    async fn connect(&self, pod: &PodKey, port: u16) -> Result<Connection, WorkloadError> {
+        if port == REFUSED {
+            return Err(WorkloadError {
+                class: Class::Transient,
+                message: "dial tcp 127.0.0.1:9: connect: connection refused".to_owned(),
+            });
+        }
+        let (ours, theirs) = tokio::io::duplex(64);
+        let name = pod.name.clone();
+        tokio::spawn(async move {
+            let (mut from, mut to) = tokio::io::split(theirs);
+            to.write_all(format!("{name}:{port} ").as_bytes()).await.unwrap();
+            // Says back what it hears, and ends with it.
+            tokio::io::copy(&mut from, &mut to).await.unwrap();
+            to.shutdown().await.unwrap();
+        });
+        Ok(Box::pin(ours))
+    }
+
     async fn restart(&self, pod: &PodKey, grace: Option<Duration>) -> Result<(), WorkloadError> {
         if pod.name == "stuck" {
             return Err(WorkloadError { class: Class::Transient, message: "not now".to_owned() });
@@ -51,7 +76,7 @@ impl Workloads for Scripted {
 }
 
 /// A Pod of the box `owner`.
-fn a_pod(name: &str, uid: &str, phase: &str) -> Value {
+pub(super) fn a_pod(name: &str, uid: &str, phase: &str) -> Value {
     json!({
         "kind": "Pod", "apiVersion": "v1",
         "metadata": {
@@ -66,7 +91,7 @@ fn a_pod(name: &str, uid: &str, phase: &str) -> Value {
     })
 }
 
-async fn shown(pods: &[Value]) -> (Server, Arc<Scripted>) {
+pub(super) async fn shown(pods: &[Value]) -> (Server, Arc<Scripted>) {
     let server = server().await;
     let api = boxes(&client(&server));
     let owner = api.create(&Default::default(), &a_box("owner", json!({}))).await.unwrap();
@@ -265,7 +290,7 @@ async fn reviews_answer_truthfully() {
         answers.insert(format!("{verb} {resource}/{subresource}"), access(verb, resource, subresource).await);
     }
     let yes: Vec<&str> = answers.iter().filter(|(_, allowed)| **allowed == json!(true)).map(|(what, _)| what.as_str()).collect();
-    assert_eq!(yes, ["create pods/exec", "create secrets/", "delete pods/", "get pods/log"]);
+    assert_eq!(yes, ["create pods/exec", "create pods/portforward", "create secrets/", "delete pods/", "get pods/log"]);
     let who = ask("authentication.k8s.io", "SelfSubjectReview", json!({})).await;
     assert_eq!((who.code, who.json()["status"]["userInfo"]["groups"][0].clone()), (201, json!("system:masters")));
     let viewer = json!({"user": "koan:viewer", "resourceAttributes": {"verb": "get", "resource": "secrets"}});

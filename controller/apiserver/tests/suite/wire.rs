@@ -13,13 +13,13 @@ use super::support::*;
 /// What the system takes for a client that does not read.
 const RECEIVE_BYTES: u32 = 64 * 1024;
 
-fn home() -> tempfile::TempDir {
+pub(super) fn home() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     directory
 }
 
-async fn listening(server: &Server, home: &tempfile::TempDir) -> Listening {
+pub(super) async fn listening(server: &Server, home: &tempfile::TempDir) -> Listening {
     let options = ListenOptions { state_dir: home.path().to_owned(), port: None, origins: Vec::new() };
     server.listen(options).await.unwrap()
 }
@@ -79,7 +79,7 @@ async fn raw(listening: &Listening, request: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-async fn connect(listening: &Listening) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+pub(super) async fn connect(listening: &Listening) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
     use rustls_pki_types::pem::PemObject as _;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls_pki_types::CertificateDer::from_pem_slice(listening.ca_pem().as_bytes()).unwrap()).unwrap();
