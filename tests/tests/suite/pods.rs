@@ -161,20 +161,20 @@ fn gone(koan: &Koan) -> Option<()> {
     (kubectl.get(&["pods"])["items"] == serde_json::json!([])).then_some(())
 }
 
-/// API-3, API-19, API-31 (decision 0012): kubectl sees, reads, enters and restarts programs of the host as Pods, and forwards
+/// API-3, API-19, API-31 (decision 0013): kubectl sees, reads, enters and restarts programs of the host as Pods, and forwards
 /// their ports.
 #[test]
 fn pods_mirror_processes() {
     pods(Place::Process);
 }
 
-/// API-3, API-19, API-31 (decision 0012): the same on Docker.
+/// API-3, API-19, API-31 (decision 0013): the same on Docker.
 #[test]
 fn pods_mirror_containers_of_docker() {
     pods(Place::Docker);
 }
 
-/// API-3, API-19, API-31 (decision 0012): the same on Podman.
+/// API-3, API-19, API-31 (decision 0013): the same on Podman.
 #[test]
 fn pods_mirror_containers_of_podman() {
     pods(Place::Podman);

@@ -117,7 +117,7 @@ impl Endpoint {
     }
 
     fn open(&mut self, stream: u32, fin: bool, headers: &BTreeMap<String, String>, now: Instant) {
-        if stream % 2 == 0 || stream <= self.last {
+        if stream.is_multiple_of(2) || stream <= self.last {
             return self.answer(frame::reset(stream, Reset::ProtocolError));
         }
         self.last = stream;

@@ -100,7 +100,7 @@ fn is_prefix(bytes: &[u8]) -> bool {
     let [method, mark, sum @ ..] = bytes else { return false };
     method & 0x0f == METHOD_DEFLATE
         && mark & MARK_DICTIONARY != 0
-        && u16::from_be_bytes([*method, *mark]) % 31 == 0
+        && u16::from_be_bytes([*method, *mark]).is_multiple_of(31)
         && *sum == SUM.to_be_bytes()
 }
 

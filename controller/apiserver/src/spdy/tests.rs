@@ -85,7 +85,7 @@ fn said(endpoint: &mut Endpoint, lane: u32, said: Said) -> Vec<u8> {
     endpoint.say(lane, said).into_iter().flat_map(|message| message.into_data()).collect()
 }
 
-/// API-3, API-19 (decision 0012): the streams that kubectl opens become one connection, in whatever portions they come, and each
+/// API-3, API-19 (decision 0013): the streams that kubectl opens become one connection, in whatever portions they come, and each
 /// is answered once.
 #[test]
 fn recorded_streams_become_a_connection() {
@@ -103,7 +103,7 @@ fn recorded_streams_become_a_connection() {
     }
 }
 
-/// API-3 (decision 0012): an end closes both streams, a fault is told on the error stream before both are reset, and a stream
+/// API-3 (decision 0013): an end closes both streams, a fault is told on the error stream before both are reset, and a stream
 /// that is gone means nothing any more.
 #[test]
 fn connections_end_as_the_reference_ends_them() {
@@ -118,7 +118,7 @@ fn connections_end_as_the_reference_ends_them() {
     assert_eq!(hear(&mut endpoint, &[data(11, false, b"late"), reset(11, 5), reset(99, 5)].concat(), 99), []);
 }
 
-/// API-3 (decision 0012): pings are answered, settings and windows mean nothing, a goodbye ends the tunnel.
+/// API-3 (decision 0013): pings are answered, settings and windows mean nothing, a goodbye ends the tunnel.
 #[test]
 fn the_rest_of_the_protocol_is_heard() {
     let mut endpoint = Endpoint::new();
@@ -128,7 +128,7 @@ fn the_rest_of_the_protocol_is_heard() {
     assert_eq!(hear(&mut endpoint, &control(7, 0, &[0; 8]), 99), [Heard::Over]);
 }
 
-/// API-3, SEC-16 (decision 0012): what a client must not open is reset and costs nobody else; too many connections are refused.
+/// API-3, SEC-16 (decision 0013): what a client must not open is reset and costs nobody else; too many connections are refused.
 #[test]
 fn sec_16_wrong_streams_are_reset() {
     let mut endpoint = Endpoint::new();
@@ -157,7 +157,7 @@ fn sec_16_wrong_streams_are_reset() {
     assert!(answers(&heard).ends_with(&[reset(299 * 4 + 1, 3), reset(299 * 4 + 3, 3)].concat()));
 }
 
-/// API-3, SEC-16 (decision 0012): bytes that make no sense, a bomb among them, end the tunnel with a reason.
+/// API-3, SEC-16 (decision 0013): bytes that make no sense, a bomb among them, end the tunnel with a reason.
 #[test]
 fn sec_16_nonsense_ends_a_tunnel() {
     let bomb = {
@@ -187,7 +187,7 @@ fn sec_16_nonsense_ends_a_tunnel() {
     }
 }
 
-/// API-3, SEC-16 (decision 0012): half of a pair is given up after its time, and says why where it can.
+/// API-3, SEC-16 (decision 0013): half of a pair is given up after its time, and says why where it can.
 #[test]
 fn sec_16_halves_of_pairs_are_given_up() {
     let mut endpoint = Endpoint::new();

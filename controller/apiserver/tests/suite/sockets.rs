@@ -237,7 +237,7 @@ async fn refusals_name_what_was_asked() {
     assert_eq!(bench.refusal("POST /version", &viewer).await, path);
 }
 
-/// API-3, API-19 (decision 0012): plain channels forward several ports over one WebSocket, each begun with its number; a port that
+/// API-3, API-19 (decision 0013): plain channels forward several ports over one WebSocket, each begun with its number; a port that
 /// takes no connection says why on its own error channel, and the socket is closed behind the last one.
 #[tokio::test]
 async fn ports_are_forwarded_over_plain_channels() {
@@ -272,7 +272,7 @@ async fn ports_are_forwarded_over_plain_channels() {
     assert!(matches!(next(&mut alone).await, Some(Message::Close(_))));
 }
 
-/// API-3, API-39 (decision 0012): wrong ports, no upgrade and SPDY without a WebSocket are refused with what to do.
+/// API-3, API-39 (decision 0013): wrong ports, no upgrade and SPDY without a WebSocket are refused with what to do.
 #[tokio::test]
 async fn wrong_forwards_are_refused() {
     let bench = Bench::new().await;
@@ -320,7 +320,7 @@ fn data(id: u32, fin: bool, bytes: &[u8]) -> Vec<u8> {
     [id.to_be_bytes().as_slice(), &length.to_be_bytes(), bytes].concat()
 }
 
-/// API-3, API-19 (decision 0012): the tunnel that kubectl opens carries a connection to its end, both ways, beside one that is
+/// API-3, API-19 (decision 0013): the tunnel that kubectl opens carries a connection to its end, both ways, beside one that is
 /// refused and told why.
 #[tokio::test]
 async fn ports_are_forwarded_through_a_tunnel() {
@@ -352,7 +352,7 @@ async fn ports_are_forwarded_through_a_tunnel() {
     assert_eq!(said, [b"a:80 ".as_slice(), &payload].concat());
 }
 
-/// API-3, SEC-16 (decision 0012): a client that sends nonsense through a tunnel is told so and cut off; the server and its other
+/// API-3, SEC-16 (decision 0013): a client that sends nonsense through a tunnel is told so and cut off; the server and its other
 /// tunnels go on.
 #[tokio::test]
 async fn sec_16_a_broken_tunnel_ends_alone() {
