@@ -344,12 +344,12 @@ mod tests {
             let value = Bytes::from(vec![b'x'; 2000]);
             Change::Put(Row { kind: "/configmaps".to_owned(), key: format!("a/{key:03}"), revision, value })
         };
-        journal.commit(&(0..ROWS).map(|key| put(key, key)).collect::<Vec<_>>()).unwrap();
+        journal.commit(&(0..ROWS).map(|key| put(key, key + 1)).collect::<Vec<_>>()).unwrap();
         let logged = || std::fs::metadata(directory.path().join(format!("{FILE}-wal"))).unwrap().len();
         let before = logged();
         let updates = 20;
         for step in 0..updates {
-            journal.commit(&[put(step * 9, ROWS + step)]).unwrap();
+            journal.commit(&[put(step * 9, ROWS + 1 + step)]).unwrap();
         }
         assert_eq!((logged() - before) / FRAME_BYTES, 2 * updates);
     }
