@@ -4,6 +4,7 @@
 //! the reference does for `fieldValidation`.
 
 mod build;
+mod go;
 mod strict;
 
 #[cfg(test)]
@@ -14,7 +15,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::build::{Build, PlacedKey, PlainKey, State};
-pub use strict::{apply_strict_error, strict_error, warnings};
+pub(crate) use go::go_json_error;
+pub use strict::{apply_strict_error, apply_warnings, strict_error, warnings};
 
 /// Deepest nesting of a body.
 pub const MAX_DEPTH: usize = 64;

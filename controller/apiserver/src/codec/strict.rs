@@ -24,6 +24,14 @@ pub fn warnings(duplicates: &[Duplicate], unknown: &[String]) -> Vec<String> {
     findings
 }
 
+/// Repeated keys in an apply body, as `fieldValidation=Warn` reports them; a body that is JSON has one line.
+pub fn apply_warnings(duplicates: &[Duplicate]) -> Vec<String> {
+    duplicates
+        .iter()
+        .map(|duplicate| format!("line {}: key {:?} already set in map", duplicate.line.max(1), duplicate.key))
+        .collect()
+}
+
 /// The message of `fieldValidation=Strict` for repeated keys in an apply body; `None` where there are none.
 pub fn apply_strict_error(duplicates: &[Duplicate]) -> Option<String> {
     if duplicates.is_empty() {

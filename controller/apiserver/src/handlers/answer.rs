@@ -4,20 +4,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderValue, Response, header};
+use http::Response;
 use serde_json::{Value, json};
 
 use super::call::Call;
 use super::call::stored_as;
-use crate::http::{Body, Form, json, negotiate};
+use crate::http::{Body, Form, json, negotiate, warn};
 use crate::kinds::{self, encode};
 use crate::status::Failure;
 use crate::store::Object;
 use crate::table::{self, Include, Shape};
-
-/// What all warnings of an answer may have together, and each of them where they would have more (the reference's figures).
-const WARNINGS_LETTERS: usize = 4 * 1024;
-const WARNING_LETTERS: usize = 256;
 
 /// The metadata of a list.
 #[derive(Debug, Clone, Default)]
@@ -173,24 +169,6 @@ fn table_of(call: &Call<'_>, objects: &[&Object], meta: &ListMeta, shape: Shape)
     let values: Vec<Value> = objects.iter().map(|object| call.current(object)).collect();
     let values: Vec<&Value> = values.iter().collect();
     table::table(&compiled.columns, &values, &list_meta(meta), shape, call.core.clock.now()).to_string() + "\n"
-}
-
-/// Adds one `Warning` header for each text.
-pub(super) fn warn(response: &mut Response<Body>, warnings: Vec<String>) {
-    let letters = |text: &str| text.chars().count();
-    let cut = warnings.iter().map(|warning| letters(warning)).sum::<usize>() > WARNINGS_LETTERS;
-    let mut sent = 0;
-    for warning in warnings {
-        let warning = if cut { warning.chars().take(WARNING_LETTERS).collect() } else { warning };
-        sent += letters(&warning);
-        if sent > WARNINGS_LETTERS {
-            return;
-        }
-        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-            response.headers_mut().append(header::WARNING, value);
-        }
-    }
 }
 
 fn deprecation(call: &Call<'_>, response: &mut Response<Body>) {

@@ -68,7 +68,10 @@ impl Call<'_> {
     /// The answer to a write that the store did not take.
     pub(crate) fn refused(&self, name: &str, error: CommitError) -> Failure {
         match error {
-            CommitError::Exists => Failure::already_exists(self.resource(), name),
+            CommitError::Exists => {
+                let going = self.core.store.get(&self.key(name)).is_some_and(|object| object.deleting());
+                Failure::already_exists(self.resource(), name, going)
+            }
             CommitError::Stale => Failure::modified(self.resource(), name),
             CommitError::NamespaceMissing(namespace) => Failure::namespace_not_found(&namespace),
             CommitError::NamespaceTerminating(namespace) => terminating(self.resource(), name, &namespace),

@@ -29,8 +29,10 @@ pub(super) async fn create(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let mut draft = decode::body(&call)?;
     let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
     let formats = crds::unrecognized_formats(call.resource(), &draft.value);
-    let object = insert(call, draft.value, &options, true).await?;
-    answer::one(&call, &object, 201, warnings.into_iter().chain(formats).collect())
+    let unwise = meta::warnings(call.resource(), &draft.value, None);
+    let warnings: Vec<String> = warnings.into_iter().chain(formats).chain(unwise).collect();
+    let object = insert(call, draft.value, &options, true).await.map_err(|failure| failure.warned(&warnings))?;
+    answer::one(&call, &object, 201, warnings)
 }
 
 /// Completes, validates and stores a new object; `manage` is false when its field owners are already noted.

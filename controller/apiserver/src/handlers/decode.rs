@@ -8,6 +8,7 @@ use crate::codec::{self, Decoded, Duplicate};
 use crate::http::{BodyType, body_type};
 use crate::kinds::{self, CoreKind, Resource};
 use crate::proto;
+use crate::schema::go_quote;
 use crate::status::{Cause, Failure};
 
 /// A decoded body that may still hold unknown fields.
@@ -39,7 +40,12 @@ pub(super) fn any(call: &Call<'_>) -> Result<Value, Failure> {
 fn undecided(call: &Call<'_>) -> Result<Draft, Failure> {
     let bytes = &call.incoming.body;
     Ok(match body_type(&call.incoming.headers)? {
-        BodyType::Json => plain(codec::json(bytes))?,
+        BodyType::Json => {
+            if let Some(why) = codec::go_json_error(bytes) {
+                return Err(unrecognized(call, &format!("couldn't get version/kind; json parse error: {why}")));
+            }
+            plain(codec::json(bytes))?
+        }
         BodyType::Yaml => plain(codec::yaml(bytes))?,
         BodyType::Protobuf => {
             let value = proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?;
@@ -59,8 +65,12 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
     let (version, kind) = (resource.api_version(), resource.kind.clone());
     let custom = resource.is_custom();
     let Value::Object(map) = value else {
-        let text = value.to_string();
-        return Err(Failure::bad_request(format!("the body of the request is not an object: {}", shortened(&text))));
+        let why = format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
+             \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            codec::json_type(value)
+        );
+        return Err(unrecognized(call, &why));
     };
     for (field, expected) in [("kind", &kind), ("apiVersion", &version)] {
         let found = map.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -68,7 +78,7 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
             map.insert(field.to_owned(), Value::String(expected.clone()));
         } else if found.is_empty() && field == "kind" {
             let text = Value::Object(map.clone()).to_string();
-            return Err(Failure::bad_request(format!("Object 'Kind' is missing in '{}'", shortened(&text))));
+            return Err(unrecognized(call, &format!("Object 'Kind' is missing in '{text}'")));
         } else if found != *expected && field == "kind" {
             return Err(wrong_kind(resource, map, &found));
         } else if found != *expected {
@@ -89,9 +99,12 @@ pub(super) fn unhandled(call: &Call<'_>, failure: &Failure) -> Failure {
 /// A body of another kind: invalid where any kind can be decoded, a bad request where the kind is fixed.
 fn wrong_kind(resource: &Resource, map: &serde_json::Map<String, Value>, found: &str) -> Failure {
     if !resource.is_custom() {
+        let version = map.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        let version = version.rsplit('/').next().unwrap_or_default();
+        let kind = &resource.kind;
         return Failure::bad_request(format!(
-            "the kind in the data ({found}) does not match the expected kind ({})",
-            resource.kind
+            "{found} in version {} cannot be handled as a {kind}: converting ({version}.{found}) to (core.{kind}): unknown conversion",
+            go_quote(version)
         ));
     }
     let name = map.get("metadata").and_then(|metadata| metadata["name"].as_str()).unwrap_or_default();
@@ -99,10 +112,27 @@ fn wrong_kind(resource: &Resource, map: &serde_json::Map<String, Value>, found: 
     Failure::invalid(&resource.group, found, name, vec![cause])
 }
 
+/// A body that does not say what it is.
+fn unrecognized(call: &Call<'_>, why: &str) -> Failure {
+    let body = &call.incoming.body;
+    let shown = match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => shortened(&String::from_utf8_lossy(body)),
+        Some(_) => shortened(&body.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+    };
+    Failure::bad_request(format!(
+        "the object provided is unrecognized (must be of type {}): {why} ({shown})",
+        call.resource().kind
+    ))
+}
+
 fn shortened(text: &str) -> String {
-    /// The most characters of a body that a message repeats.
-    const SHOWN: usize = 256;
-    text.chars().take(SHOWN).collect()
+    /// The most bytes of a body that a message repeats.
+    const SHOWN: usize = 30;
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{} ...", &text[..end]),
+    }
 }
 
 /// Prunes, and reports unknown and repeated fields as the client asked.

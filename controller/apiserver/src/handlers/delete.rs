@@ -12,7 +12,9 @@ use crate::codec;
 use crate::crds;
 use crate::http::{Body, BodyType, body_type, json as respond};
 use crate::kinds::CoreKind;
+use crate::paging;
 use crate::proto;
+use crate::schema::go_quote;
 use crate::selectors::Selector;
 use crate::status::{Cause, Details, Failure};
 use crate::store::{CommitError, Expected, Object, Scope, Write};
@@ -49,7 +51,12 @@ impl DeleteOptions {
             json!({})
         } else {
             match body_type(&call.incoming.headers)? {
-                BodyType::Json => codec::json(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value,
+                BodyType::Json => {
+                    if let Some(why) = codec::go_json_error(bytes) {
+                        return Err(Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}")));
+                    }
+                    codec::json(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value
+                }
                 BodyType::Yaml => codec::yaml(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value,
                 BodyType::Protobuf => proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?,
             }
@@ -65,6 +72,10 @@ impl DeleteOptions {
         let named = body["propagationPolicy"].as_str().or_else(|| call.incoming.query.get("propagationPolicy"));
         let orphan =
             body["orphanDependents"].as_bool().or_else(|| call.incoming.query.get("orphanDependents").map(|text| text == "true"));
+        if let (Some(named), Some(_)) = (named, orphan) {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            causes.push(Cause::invalid("propagationPolicy", &go_quote(named), why));
+        }
         let propagation = match (named, orphan) {
             (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
             (Some("Foreground"), _) => Some(Propagation::Foreground),
@@ -81,8 +92,8 @@ impl DeleteOptions {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let preconditions = &body["preconditions"];
         let (uid, version) = (text(&preconditions["uid"]), text(&preconditions["resourceVersion"]));
-        let queried = || call.incoming.query.get("gracePeriodSeconds").and_then(|text| text.parse::<i64>().ok());
-        let grace = body["gracePeriodSeconds"].as_i64().or_else(queried).and_then(|seconds| u32::try_from(seconds).ok());
+        let queried = paging::number(&call.incoming.query, "gracePeriodSeconds")?;
+        let grace = body["gracePeriodSeconds"].as_i64().or(queried).and_then(|seconds| u32::try_from(seconds).ok());
         Ok(Self { propagation, uid, version, dry_run, grace })
     }
 }
@@ -118,9 +129,18 @@ pub(super) async fn delete(call: Call<'_>) -> Result<Response<Body>, Failure> {
     }
 }
 
+/// Why one object of a collection was not deleted.
+enum Refused {
+    /// It is not the one that the request names.
+    Precondition(Failure),
+    /// Something happened to it since the collection was read.
+    Meanwhile(Failure),
+}
+
 /// Answers a DELETE of a collection with what was deleted.
 pub(super) async fn delete_collection(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = DeleteOptions::parse(&call)?;
+    paging::list_options(&call.incoming.query)?;
     let selector = Selector::parse(&call.incoming.query, call.resource())?;
     let scope = if call.target.namespace.is_empty() { Scope::All } else { Scope::Namespace(call.target.namespace.clone()) };
     if scope == Scope::All && call.resource().namespaced {
@@ -128,16 +148,20 @@ pub(super) async fn delete_collection(call: Call<'_>) -> Result<Response<Body>, 
     }
     let (_, objects) = call.core.store.list(&call.resource().storage, &scope, &|object| selector.matches(object));
     let removals = objects.iter().map(|object| {
-        let options = DeleteOptions { uid: Some(object.meta.uid.clone()), ..options.clone() };
-        async move { remove(&call, &object.meta.name, &options).await }
+        let own = DeleteOptions { uid: Some(object.meta.uid.clone()), ..options.clone() };
+        let wanted = check(&call, &object.meta.name, object, &options);
+        async move {
+            wanted.map_err(Refused::Precondition)?;
+            remove(&call, &object.meta.name, &own).await.map_err(Refused::Meanwhile)
+        }
     });
     let mut gone = Vec::with_capacity(objects.len());
     for removal in futures::future::join_all(removals).await {
         match removal {
             Ok(Removed::Gone(object) | Removed::Waiting(object)) => gone.push(object),
             // Somebody else deleted it, or replaced it by another object, in the meantime.
-            Err(failure) if matches!(failure.code, 404 | 409) => {}
-            Err(failure) => return Err(failure),
+            Err(Refused::Meanwhile(failure)) if matches!(failure.code, 404 | 409) => {}
+            Err(Refused::Meanwhile(failure) | Refused::Precondition(failure)) => return Err(failure),
         }
     }
     answer::all(&call, &gone, &answer::ListMeta { revision: call.core.store.revision(), ..answer::ListMeta::default() })

@@ -18,6 +18,8 @@ pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<
     let registry = core.registry();
     let route = parse(&incoming.path, &registry);
     match route {
+        // The groups that the reference itself serves know that they are asked for something else.
+        Route::Unknown if registry.is_builtin_path(&incoming.path) => Failure::no_such_path().into(),
         Route::Unknown => text(404, "404 page not found\n"),
         Route::Object(target) => {
             let call = Call { core, target: &target, incoming };
@@ -53,8 +55,10 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
             Failure::no_such_path()
         });
     }
-    if call.incoming.method == Method::POST && call.resource().namespaced && call.target.namespace.is_empty() {
-        return Ok(text(404, "404 page not found\n"));
+    let writes = matches!(call.incoming.method, Method::POST | Method::DELETE | Method::PUT | Method::PATCH);
+    if writes && call.resource().namespaced && call.target.namespace.is_empty() {
+        let custom = call.resource().is_custom();
+        return if custom { Ok(text(404, "404 page not found\n")) } else { Err(Failure::method_not_allowed()) };
     }
     if let Some(answer) = special(call).await {
         return answer;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kinds::{CoreKind, Resource};
+use crate::schema::go_quote;
 use crate::selectors::{label_key_problems, label_value_problems};
 use crate::status::{Cause, Failure};
 
@@ -12,6 +13,12 @@ const ANNOTATIONS_LIMIT_BYTES: usize = 256 * 1024;
 const NAME_LIMIT: usize = 253;
 /// The longest namespace name.
 const LABEL_LIMIT: usize = 63;
+
+/// How often the reference checks labels, annotations and owners of an update of a custom resource, and of a built-in one.
+const ROUNDS_CUSTOM: usize = 3;
+const ROUNDS_BUILTIN: usize = 4;
+/// Finalizers that need no domain.
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
 /// The fields of metadata that only the server writes and an update keeps.
 const KEPT: [&str; 6] =
@@ -92,20 +99,18 @@ pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
         name(resource, metadata["name"].as_str().unwrap_or_default(), &mut causes);
     }
     let entries = |field: &str| metadata[field].as_object().into_iter().flatten();
+    let wrong = |field: &str, value: &str, problems: Vec<String>| -> Vec<Cause> {
+        problems.iter().map(|problem| Cause::invalid(field, &go_quote(value), problem)).collect()
+    };
     for (key, value) in entries("labels") {
-        for problem in label_key_problems(key) {
-            causes.push(Cause::invalid("metadata.labels", &format!("{key:?}"), &problem));
-        }
-        for problem in label_value_problems(value.as_str().unwrap_or_default()) {
-            causes.push(Cause::invalid("metadata.labels", &value.to_string(), &problem));
-        }
+        causes.extend(wrong("metadata.labels", key, label_key_problems(key)));
+        let value = value.as_str().unwrap_or_default();
+        causes.extend(wrong("metadata.labels", value, label_value_problems(value)));
     }
     let mut bytes = 0;
     for (key, value) in entries("annotations") {
         bytes += key.len() + value.as_str().map_or(0, str::len);
-        for problem in label_key_problems(&key.to_lowercase()) {
-            causes.push(Cause::invalid("metadata.annotations", &format!("{key:?}"), &problem));
-        }
+        causes.extend(wrong("metadata.annotations", key, label_key_problems(&key.to_lowercase())));
     }
     if bytes > ANNOTATIONS_LIMIT_BYTES {
         causes.push(Cause::new(
@@ -115,7 +120,15 @@ pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
         ));
     }
     owners(metadata, &mut causes);
-    finalizers(metadata, old, &mut causes);
+    if old.is_some() {
+        // The reference checks an update in several places, and says what it finds as often.
+        let rounds = if resource.is_custom() { ROUNDS_CUSTOM } else { ROUNDS_BUILTIN };
+        causes = std::iter::repeat_n(causes, rounds).flatten().collect();
+    }
+    finalizers(resource, metadata, &mut causes);
+    if let Some(old) = old {
+        added_finalizers(metadata, &old["metadata"], &mut causes);
+    }
     causes
 }
 
@@ -126,36 +139,61 @@ fn name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
     }
     let label = resource.core() == Some(CoreKind::Namespace);
     let (limit, rule) = if label { (LABEL_LIMIT, LABEL) } else { (NAME_LIMIT, SUBDOMAIN) };
+    if resource.core().is_some_and(|kind| matches!(kind, CoreKind::Event | CoreKind::EventV1)) {
+        return segment(name, causes);
+    }
     let shown = format!("{name:?}");
     if name.len() > limit {
-        causes.push(Cause::invalid("metadata.name", &shown, &format!("must be no more than {limit} bytes")));
+        let unit = if label { "characters" } else { "bytes" };
+        causes.push(Cause::invalid("metadata.name", &shown, &format!("must be no more than {limit} {unit}")));
     }
-    let part = |part: &str| {
-        !part.is_empty()
-            && part.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
-    let good = if label { part(name) } else { name.split('.').all(part) };
-    if label && name.contains('.') {
+    let good = if label { good_part(name) } else { good_subdomain(name) };
+    if label && good_subdomain(name) && name.contains('.') {
         causes.push(Cause::invalid("metadata.name", &shown, "must not contain dots"));
     } else if !good {
         causes.push(Cause::invalid("metadata.name", &shown, rule));
     }
 }
 
+fn good_part(part: &str) -> bool {
+    !part.is_empty()
+        && part.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+        && !part.starts_with('-')
+        && !part.ends_with('-')
+}
+
+fn good_subdomain(name: &str) -> bool {
+    name.split('.').all(good_part)
+}
+
+/// Events may have any name that is one segment of a path.
+fn segment(name: &str, causes: &mut Vec<Cause>) {
+    let shown = go_quote(name);
+    if matches!(name, "." | "..") {
+        causes.push(Cause::invalid("metadata.name", &shown, &format!("may not be '{name}'")));
+    }
+    for sign in ["/", "%"] {
+        if name.contains(sign) {
+            causes.push(Cause::invalid("metadata.name", &shown, &format!("may not contain '{sign}'")));
+        }
+    }
+}
+
 fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
     let mut controllers = 0;
-    for (index, owner) in metadata["ownerReferences"].as_array().into_iter().flatten().enumerate() {
-        for (field, why) in [
-            ("apiVersion", "version must not be empty"),
-            ("kind", "must not be empty"),
-            ("name", "must not be empty"),
-            ("uid", "must not be empty"),
-        ] {
+    for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
+        let version = owner["apiVersion"].as_str().unwrap_or_default();
+        if version.is_empty() || version.matches('/').count() > 1 {
+            causes.push(Cause::invalid("metadata.ownerReferences.apiVersion", &go_quote(version), "version must not be empty"));
+        }
+        for field in ["kind", "name", "uid"] {
             if owner[field].as_str().unwrap_or_default().is_empty() {
-                causes.push(Cause::invalid(format!("metadata.ownerReferences[{index}].{field}"), "\"\"", why));
+                causes.push(Cause::invalid(format!("metadata.ownerReferences.{field}"), "\"\"", "must not be empty"));
             }
+        }
+        if version == "v1" && owner["kind"] == "Event" {
+            let why = "/v1, Kind=Event is disallowed from being an owner";
+            causes.push(Cause::invalid("metadata.ownerReferences", &owner.to_string(), why));
         }
         controllers += usize::from(owner["controller"] == Value::Bool(true));
     }
@@ -168,27 +206,62 @@ fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-fn finalizers(metadata: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    let list = |metadata: &Value| -> Vec<String> {
-        metadata["finalizers"].as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-    };
-    let new = list(metadata);
-    for finalizer in &new {
+fn listed(metadata: &Value) -> Vec<&str> {
+    metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn finalizers(resource: &Resource, metadata: &Value, causes: &mut Vec<Cause>) {
+    let list = listed(metadata);
+    let strict = !matches!(resource.core(), None | Some(CoreKind::CustomResourceDefinition));
+    for (index, finalizer) in list.iter().enumerate() {
         for problem in label_key_problems(finalizer) {
-            causes.push(Cause::invalid("metadata.finalizers", &format!("{finalizer:?}"), &problem));
+            causes.push(Cause::invalid("metadata.finalizers", &go_quote(finalizer), &problem));
+        }
+        if strict && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer) {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid(format!("metadata.finalizers[{index}]"), &go_quote(finalizer), why));
         }
     }
-    if let Some(old) = old.filter(|old| !old["metadata"]["deletionTimestamp"].is_null()) {
-        let before = list(&old["metadata"]);
-        let added: Vec<String> = new.iter().filter(|entry| !before.contains(entry)).map(|entry| format!("{entry:?}")).collect();
-        if !added.is_empty() {
-            causes.push(Cause::forbidden(
-                "metadata.finalizers",
-                &format!(
-                    "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                    added.join(", ")
-                ),
-            ));
-        }
+    if list.contains(&"orphan") && list.contains(&"foregroundDeletion") {
+        let why = "finalizer orphan and foregroundDeletion cannot be both set";
+        causes.push(Cause::invalid("metadata.finalizers", &metadata["finalizers"].to_string(), why));
     }
+}
+
+fn added_finalizers(metadata: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    /// The reference finds an added finalizer in two places.
+    const ROUNDS: usize = 2;
+    if old["deletionTimestamp"].is_null() {
+        return;
+    }
+    let before = listed(old);
+    let added: Vec<String> =
+        listed(metadata).iter().filter(|entry| !before.contains(entry)).map(|entry| go_quote(entry)).collect();
+    if !added.is_empty() {
+        let why = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            added.join(", ")
+        );
+        causes.extend(std::iter::repeat_n(Cause::forbidden("metadata.finalizers", &why), ROUNDS));
+    }
+}
+
+/// What is taken but said to be unwise in the metadata of `new`.
+pub(super) fn warnings(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<String> {
+    if !resource.is_custom() {
+        return Vec::new();
+    }
+    let before = old.map(|old| listed(&old["metadata"])).unwrap_or_default();
+    listed(&new["metadata"])
+        .into_iter()
+        .filter(|finalizer| !before.contains(finalizer) && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer))
+        .map(|finalizer| {
+            let path = if finalizer.contains('.') { " including a path (/)" } else { "" };
+            format!(
+                "metadata.finalizers: {}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other \
+                 finalizer writers",
+                go_quote(finalizer)
+            )
+        })
+        .collect()
 }

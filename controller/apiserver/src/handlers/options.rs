@@ -1,6 +1,7 @@
 //! The query parameters of a write: dry run, field manager, field validation, force.
 
 use crate::http::{Incoming, PatchType};
+use crate::schema::go_quote;
 use crate::status::{Cause, Failure};
 
 /// The longest field manager.
@@ -88,7 +89,9 @@ fn check_manager(manager: &str, causes: &mut Vec<Cause>) {
             format!("Too long: may not be more than {MANAGER_LIMIT} bytes"),
         ));
     }
-    if manager.chars().any(char::is_control) {
-        causes.push(Cause::invalid("fieldManager", &format!("{manager:?}"), "should only contain printable characters"));
+    // The place is counted in bytes, as the reference's language does.
+    if let Some((place, letter)) = manager.char_indices().find(|(_, letter)| letter.is_control()) {
+        let why = format!("invalid character U+{:04X} (at position {place})", u32::from(letter));
+        causes.push(Cause::invalid("fieldManager", &go_quote(manager), &why));
     }
 }

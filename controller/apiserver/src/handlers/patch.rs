@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer;
 use super::call::Call;
@@ -27,6 +27,9 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
     if kind == PatchType::Apply {
         return apply(call, &options).await;
     }
+    if let Some(why) = codec::go_json_error(&call.incoming.body) {
+        return Err(Failure::bad_request(format!("error decoding patch: {why}")));
+    }
     let document = decode::plain(codec::json(&call.incoming.body))?;
     for _ in 0..ATTEMPTS {
         let old = call.core.store.get(&call.key(call.name())).ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
@@ -34,14 +37,17 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         let value = patched(&call, kind, &before, &document.value)?;
         let mut draft = Draft { value, duplicates: document.duplicates.clone() };
         let text = || patched(&call, kind, &before, &document.value).map(|value| canonical_json(&value)).unwrap_or_default();
-        let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&text(), &failure))?;
+        let mut warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&text(), &failure))?;
         meta::of(&mut draft.value).map_err(|failure| strict(&text(), &failure))?;
         decode::check_type(&call, &mut draft.value)?;
         let named = based_on(&before, &draft.value);
         check_uid(&call, &draft.value, &old)?;
         update::check_identity(&call, &draft.value, &old)?;
         check_name(&call, &draft.value)?;
-        match update::finish(&call, (&old, before), draft.value, &options, true).await? {
+        check_namespace(&call, &draft.value["metadata"])?;
+        warnings.extend(meta::warnings(call.resource(), &draft.value, Some(&before)));
+        let outcome = update::finish(&call, (&old, before), draft.value, &options, true).await;
+        match outcome.map_err(|failure| failure.warned(&warnings))? {
             Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
             Attempt::Outrun if named => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
@@ -77,19 +83,25 @@ fn based_on(before: &Value, after: &Value) -> bool {
 fn check_uid(call: &Call<'_>, value: &Value, old: &Object) -> Result<(), Failure> {
     match value["metadata"]["uid"].as_str() {
         Some(uid) if uid != old.meta.uid => {
+            // The reference finds it in two places.
             let cause = Cause::invalid("metadata.uid", &go_quote(uid), "field is immutable");
-            Err(Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause]))
+            Err(Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause.clone(), cause]))
         }
         Some(_) | None => Ok(()),
     }
 }
 
 fn check_name(call: &Call<'_>, value: &Value) -> Result<(), Failure> {
-    let found = value["metadata"]["name"].as_str().unwrap_or_default();
-    if found == call.name() {
+    update::check_name(call, value["metadata"]["name"].as_str().unwrap_or_default())
+}
+
+/// Refuses a body of another namespace than its path has.
+fn check_namespace(call: &Call<'_>, metadata: &Value) -> Result<(), Failure> {
+    let given = metadata["namespace"].as_str().unwrap_or_default();
+    if call.target.namespace.is_empty() || given.is_empty() || given == call.target.namespace {
         return Ok(());
     }
-    Err(Failure::bad_request(format!("the name of the object ({found}) does not match the name on the URL ({})", call.name())))
+    Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
 }
 
 /// Wrong fields in a patch are reported as a wrong value of what the patch makes, which is of no kind yet.
@@ -107,11 +119,13 @@ async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>,
                 return Err(Failure::bad_request(text));
             }
         }
-        Strictness::Warn => warnings = codec::warnings(&decoded.duplicates, &[]),
+        Strictness::Warn => warnings = codec::apply_warnings(&decoded.duplicates),
         Strictness::Ignore => {}
     }
     let applied = checked(&call, decoded.value)?;
-    let (object, code) = apply_value(&call, &applied, options).await?;
+    let before = call.core.store.get(&call.key(call.name())).map(|old| call.current(&old));
+    warnings.extend(meta::warnings(call.resource(), &applied, before.as_ref()));
+    let (object, code) = apply_value(&call, &applied, options).await.map_err(|failure| failure.warned(&warnings))?;
     answer::one(&call, &object, code, warnings)
 }
 
@@ -134,26 +148,24 @@ fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
         let slash = if version.contains('/') { "" } else { "/" };
         return Err(Failure::bad_request(format!("invalid object type: {slash}{version}, Kind={kind}")));
     }
-    decode::check_type(call, &mut applied)?;
+    if (version, kind) != (call.resource().api_version().as_str(), call.resource().kind.as_str()) {
+        let slash = if version.contains('/') { "" } else { "/" };
+        return Err(Failure::bad_request(format!("invalid object type: {slash}{version}, Kind={kind}")));
+    }
     if applied["metadata"].get("managedFields").is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())) {
         return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
-    let metadata = meta::of(&mut applied)?;
-    let namespace = call.target.namespace.clone();
+    let slot = applied.as_object_mut().map(|fields| fields.entry("metadata").or_insert_with(|| json!({})));
+    let Some(metadata) = slot.and_then(Value::as_object_mut) else {
+        return Err(Failure::bad_request("metadata: must be an object"));
+    };
     match metadata.get("name").and_then(Value::as_str) {
         None | Some("") => {
             metadata.insert("name".to_owned(), Value::String(call.name().to_owned()));
         }
         Some(_) => {}
     }
-    if !namespace.is_empty() {
-        let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
-        if !given.is_empty() && given != namespace {
-            return Err(Failure::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-    }
+    check_namespace(call, &applied["metadata"])?;
     check_name(call, &applied)?;
     Ok(applied)
 }
@@ -169,9 +181,9 @@ async fn merged(
         update::check_identity(call, applied, old)?;
     } else if !call.subresource().is_empty() {
         return Err(Failure::not_found(call.resource(), call.name()));
-    } else if applied["metadata"].get("uid").is_some() {
-        let why = "uid mismatch: the provided object specified uid but no existing object was found";
-        return Err(Failure::conflict(call.resource(), call.name(), why));
+    } else if let Some(uid) = applied["metadata"]["uid"].as_str() {
+        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        return Err(Failure::conflict(call.resource(), call.name(), &why));
     }
     let version = call.resource().api_version();
     let apply = ApplyOptions {

@@ -32,20 +32,23 @@ pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = WriteOptions::parse(call.incoming, "UpdateOptions", None)?;
     let mut draft = decode::body(&call)?;
     let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
+    replace(call, draft, &options, warnings.clone()).await.map_err(|failure| failure.warned(&warnings))
+}
+
+async fn replace(
+    call: Call<'_>,
+    mut draft: decode::Draft,
+    options: &WriteOptions,
+    mut warnings: Vec<String>,
+) -> Result<Response<Body>, Failure> {
     let metadata = meta::of(&mut draft.value)?;
     let named = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
-    if named != call.name() {
-        return Err(Failure::bad_request(format!(
-            "the name of the object ({named}) does not match the name on the URL ({})",
-            call.name()
-        )));
-    }
+    check_name(&call, named)?;
     let namespace = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
     if !namespace.is_empty() && namespace != call.target.namespace {
-        return Err(Failure::bad_request(format!(
-            "the namespace of the object ({namespace}) does not match the namespace on the URL ({})",
-            call.target.namespace
-        )));
+        return Err(Failure::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     let version = version_of(metadata);
     if version.is_none() && !call.resource().updates_unconditionally() && call.core.store.get(&call.key(call.name())).is_some() {
@@ -54,17 +57,32 @@ pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
     }
     for _ in 0..ATTEMPTS {
         let Some(old) = call.core.store.get(&call.key(call.name())) else {
-            return absent(call, draft.value, &options, warnings).await;
+            return absent(call, draft.value, options, warnings).await;
         };
         check_identity(&call, &draft.value, &old)?;
         let before = call.current(&old);
-        match finish(&call, (&old, before), draft.value.clone(), &options, true).await? {
+        let unwise = meta::warnings(call.resource(), &draft.value, Some(&before));
+        warnings.extend(unwise.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
+        match finish(&call, (&old, before), draft.value.clone(), options, true).await? {
             Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
             Attempt::Outrun if version.is_some() => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
         }
     }
     Err(Failure::modified(call.resource(), call.name()))
+}
+
+/// Refuses a body of another name than its path has.
+pub(super) fn check_name(call: &Call<'_>, found: &str) -> Result<(), Failure> {
+    let wanted = call.name();
+    if found.is_empty() {
+        let text = format!("the name of the object ({wanted} based on URL) was undeterminable: name must be provided");
+        return Err(Failure::bad_request(text));
+    }
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Failure::bad_request(format!("the name of the object ({found}) does not match the name on the URL ({wanted})")))
 }
 
 async fn absent(call: Call<'_>, value: Value, options: &WriteOptions, warnings: Vec<String>) -> Result<Response<Body>, Failure> {
@@ -97,6 +115,9 @@ pub(super) fn check_identity(call: &Call<'_>, new: &Value, old: &Object) -> Resu
     match metadata["resourceVersion"].as_str() {
         None | Some("" | "0") => Ok(()),
         Some(version) if version == old.revision.to_string() => Ok(()),
+        Some(version) if version.parse::<u64>().is_err() => {
+            Err(Failure::internal_plain(format!("strconv.ParseUint: parsing {version:?}: invalid syntax")))
+        }
         Some(_) => Err(Failure::modified(call.resource(), call.name())),
     }
 }

@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::answer::{shaped, warn};
+use super::answer::shaped;
 use super::call::Call;
 use super::push::{WATCH_PROTOCOLS, pump};
 use super::read::scope;
-use crate::http::{Body, Form, Incoming, Target, Wish, negotiate, respond_stream, wish};
+use crate::http::{Body, Form, Incoming, Target, Wish, negotiate, respond_stream, warn, wish};
 use crate::kinds;
 use crate::paging;
 use crate::selectors::Selector;
@@ -312,6 +312,10 @@ impl Watcher {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object: Value = match &self.form {
+            Form::Object if resource.is_custom() => {
+                metadata.sort_all_objects();
+                json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": metadata})
+            }
             Form::Object => json!({"kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata}),
             Form::Metadata(version) => {
                 json!({"kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata})

@@ -17,6 +17,10 @@ use crate::status::Failure;
 /// The largest request body.
 pub(crate) const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
 
+/// What all warnings of an answer may have together, and each of them where they would have more (the reference's figures).
+const WARNINGS_LETTERS: usize = 4 * 1024;
+const WARNING_LETTERS: usize = 256;
+
 /// What is handed to a connection at a time: so much of an answer may wait there for a client that does not read.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -157,9 +161,28 @@ pub(crate) fn text(code: u16, text: impl Into<String>) -> Response<Body> {
 impl From<Failure> for Response<Body> {
     fn from(failure: Failure) -> Self {
         let mut response = json(failure.code, failure.to_bytes());
-        if matches!(failure.code, 429 | 503) {
+        if matches!(failure.code, 429 | 503 | 504) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        warn(&mut response, failure.warnings);
         response
+    }
+}
+
+/// Adds one `Warning` header for each text.
+pub(crate) fn warn(response: &mut Response<Body>, warnings: Vec<String>) {
+    let letters = |text: &str| text.chars().count();
+    let cut = warnings.iter().map(|warning| letters(warning)).sum::<usize>() > WARNINGS_LETTERS;
+    let mut sent = 0;
+    for warning in warnings {
+        let warning = if cut { warning.chars().take(WARNING_LETTERS).collect() } else { warning };
+        sent += letters(&warning);
+        if sent > WARNINGS_LETTERS {
+            return;
+        }
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(header::WARNING, value);
+        }
     }
 }

@@ -96,7 +96,7 @@ fn content_type(headers: &HeaderMap) -> &str {
 /// The encoding of a create or update body; a missing type is JSON.
 pub(crate) fn body_type(headers: &HeaderMap) -> Result<BodyType, Failure> {
     match content_type(headers) {
-        "" | "application/json" | "*/*" => Ok(BodyType::Json),
+        "" | "application/json" => Ok(BodyType::Json),
         "application/yaml" => Ok(BodyType::Yaml),
         "application/vnd.kubernetes.protobuf" => Ok(BodyType::Protobuf),
         _ => Err(Failure::unsupported_media_type(&BODY_TYPES)),

@@ -11,7 +11,7 @@ mod route;
 mod websocket;
 
 pub use body::Body;
-pub(crate) use body::{json, read_limited, respond, respond_lines, respond_stream, text};
+pub(crate) use body::{json, read_limited, respond, respond_lines, respond_stream, text, warn};
 pub(crate) use debts::Debts;
 pub(crate) use listener::serve;
 pub(crate) use media::{BodyType, Form, PatchType, body_type, negotiate, patch_type};

@@ -59,6 +59,7 @@ impl Draft {
 type Order = &'static [&'static str];
 
 const TOP: Order = &["kind", "apiVersion", "metadata"];
+const SERVICE_ACCOUNT: Order = &["kind", "apiVersion", "metadata", "secrets", "imagePullSecrets", "automountServiceAccountToken"];
 const METADATA: Order = &[
     "name",
     "generateName",
@@ -211,8 +212,8 @@ impl Writer {
                 | CoreKind::Pod
                 | CoreKind::Review
                 | CoreKind::Secret
-                | CoreKind::Service
-                | CoreKind::ServiceAccount => TOP,
+                | CoreKind::Service => TOP,
+                CoreKind::ServiceAccount => SERVICE_ACCOUNT,
             },
             (Place::Metadata, _) => METADATA,
             (Place::Below, "ownerReferences") => OWNER,

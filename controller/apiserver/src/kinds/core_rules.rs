@@ -28,17 +28,17 @@ pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>)
         CoreKind::Secret => secret(map),
         CoreKind::Namespace => namespace(map, old, &name),
         CoreKind::Event => event(map),
+        CoreKind::EventV1 => event_v1(map),
+        CoreKind::ServiceAccount => service_account(map),
         CoreKind::Lease => {
             map.entry("spec").or_insert_with(|| json!({}));
         }
         CoreKind::ConfigMap
         | CoreKind::CustomResourceDefinition
-        | CoreKind::EventV1
         | CoreKind::Plain
         | CoreKind::Pod
         | CoreKind::Review
-        | CoreKind::Service
-        | CoreKind::ServiceAccount => {}
+        | CoreKind::Service => {}
     }
 }
 
@@ -87,6 +87,24 @@ fn event(map: &mut Map<String, Value>) {
     }
 }
 
+/// The fields that the newer shape always writes.
+fn event_v1(map: &mut Map<String, Value>) {
+    for (field, default) in
+        [("deprecatedSource", json!({})), ("deprecatedFirstTimestamp", Value::Null), ("deprecatedLastTimestamp", Value::Null)]
+    {
+        map.entry(field).or_insert(default);
+    }
+}
+
+/// Secrets are named and nothing else: they lie in the account's own namespace.
+fn service_account(map: &mut Map<String, Value>) {
+    for secret in map.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(secret) = secret.as_object_mut() {
+            secret.retain(|field, _| field == "name");
+        }
+    }
+}
+
 /// What a new object of a fixed type holds before anything is set: its creator does not own that. Custom kinds have none.
 pub(crate) fn blank(resource: &Resource) -> Option<Value> {
     if resource.core()? == CoreKind::Plain {
@@ -95,9 +113,8 @@ pub(crate) fn blank(resource: &Resource) -> Option<Value> {
     let mut blank = json!({"apiVersion": resource.api_version(), "kind": resource.kind});
     let map = blank.as_object_mut()?;
     match resource.core()? {
-        CoreKind::Event => {
-            event(map);
-        }
+        CoreKind::Event => event(map),
+        CoreKind::EventV1 => event_v1(map),
         CoreKind::Lease => {
             map.insert("spec".to_owned(), json!({}));
         }
@@ -109,7 +126,6 @@ pub(crate) fn blank(resource: &Resource) -> Option<Value> {
             map.insert("spec".to_owned(), json!({"names": {}}));
         }
         CoreKind::ConfigMap
-        | CoreKind::EventV1
         | CoreKind::Plain
         | CoreKind::Pod
         | CoreKind::Review

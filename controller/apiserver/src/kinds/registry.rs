@@ -78,6 +78,15 @@ impl Registry {
         self.builtin.iter().any(|resource| resource.group == group && resource.plural == plural)
     }
 
+    /// Whether `path` lies in a group of built-in kinds.
+    pub(crate) fn is_builtin_path(&self, path: &str) -> bool {
+        if path.starts_with("/api/") {
+            return true;
+        }
+        let group = path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')).map(|(group, _)| group);
+        group.is_some_and(|group| self.builtin.iter().any(|resource| resource.group == group))
+    }
+
     /// Whether `resource` is still what its path serves.
     pub(crate) fn serves(&self, resource: &Arc<Resource>) -> bool {
         self.find(&resource.group, &resource.version, &resource.plural).is_some_and(|found| Arc::ptr_eq(found, resource))

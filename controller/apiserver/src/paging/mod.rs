@@ -1,10 +1,13 @@
 //! Which state a list shows and how it is cut into pages: resourceVersion, its match rule, `limit` and `continue`.
 
+use base64::DecodeError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::codec::go_json_error;
 use crate::http::Query;
+use crate::schema::go_quote;
 use crate::status::{Cause, Failure};
 
 /// Which state a list or watch starts from.
@@ -62,9 +65,35 @@ impl Token {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    fn decode(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        serde_json::from_slice::<Self>(&bytes).ok().filter(|token| token.v == TOKEN_VERSION && token.rv >= -1)
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the reference's words.
+    fn decode(text: &str) -> Result<Self, String> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {
+            DecodeError::InvalidByte(place, _) | DecodeError::InvalidLastSymbol(place, _) => {
+                format!("illegal base64 data at input byte {place}")
+            }
+            DecodeError::InvalidLength(length) => format!("illegal base64 data at input byte {}", length - length % 4),
+            DecodeError::InvalidPadding => format!("illegal base64 data at input byte {}", text.len()),
+        })?;
+        if let Some(error) = go_json_error(&bytes) {
+            return Err(error);
+        }
+        let token: Self = serde_json::from_slice(&bytes).map_err(|_| "incorrect encoding".to_owned())?;
+        if token.v != TOKEN_VERSION {
+            return Err(format!("server does not recognize this encoded version {}", token.v));
+        }
+        if token.rv == 0 {
+            return Err(format!("incorrect encoded start resourceVersion (version {TOKEN_VERSION})"));
+        }
+        if token.start.is_empty() {
+            return Err(format!("encoded start key empty (version {TOKEN_VERSION})"));
+        }
+        if token.start.split('/').any(|step| step == "..") {
+            return Err(token.start);
+        }
+        Ok(token)
     }
 }
 
@@ -91,56 +120,52 @@ pub(crate) fn version(query: &Query) -> Result<Option<u64>, Failure> {
     parse_version(query).map_err(Failure::internal_plain)
 }
 
-fn invalid(field: &str, message: &str) -> Failure {
-    Failure::invalid_options("ListOptions", vec![Cause::forbidden(field, message)])
+/// A parameter that is a whole number.
+///
+/// # Errors
+/// 400 in the reference's words.
+pub(crate) fn number(query: &Query, name: &str) -> Result<Option<i64>, Failure> {
+    let parse = |text: &str| {
+        text.parse().map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {}: invalid syntax", go_quote(text))))
+    };
+    query.get(name).map(parse).transpose()
 }
 
 /// Checks the parameters that lists and watches share.
 ///
 /// # Errors
-/// 422 for a match rule without a version, an unknown rule, or initial events without a rule.
+/// 400 for a number that is none; 422 naming everything that contradicts something else.
 pub(crate) fn check_match(query: &Query, watch: bool) -> Result<Option<&str>, Failure> {
-    let rule = query.get("resourceVersionMatch");
-    let initial = query.get("sendInitialEvents");
-    if initial.is_some() && !watch {
-        return Err(invalid("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+    number(query, "timeoutSeconds")?;
+    let (rule, initial) = (query.get("resourceVersionMatch"), query.get("sendInitialEvents"));
+    let version = query.get("resourceVersion");
+    let mut causes = Vec::new();
+    let mut forbid = |field: &str, why: &str| causes.push(Cause::forbidden(field, why));
+    if watch && initial.is_some() && rule != Some("NotOlderThan") {
+        forbid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     }
-    if initial.is_some() && rule.is_none() {
-        return Err(invalid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
-    }
-    if let Some(rule) = rule {
-        if watch {
-            if initial.is_none() {
-                return Err(invalid(
-                    "resourceVersionMatch",
-                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-                ));
-            }
-            if rule != "NotOlderThan" {
-                return Err(Failure::invalid_options(
-                    "ListOptions",
-                    vec![Cause::unsupported("resourceVersionMatch", rule, &["NotOlderThan"])],
-                ));
-            }
-            return Ok(Some(rule));
+    if rule.is_some() {
+        if watch && initial.is_none() {
+            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        }
+        if !watch && version.is_none() {
+            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
         }
         if query.get("continue").is_some() {
-            return Err(invalid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"));
+            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
         }
-        if query.get("resourceVersion").is_none() {
-            return Err(invalid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"));
-        }
-        if !matches!(rule, "Exact" | "NotOlderThan") {
-            return Err(Failure::invalid_options(
-                "ListOptions",
-                vec![Cause::unsupported("resourceVersionMatch", rule, &["Exact", "NotOlderThan", ""])],
-            ));
-        }
-        if rule == "Exact" && query.get("resourceVersion") == Some("0") {
-            return Err(invalid("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+        if !watch && rule == Some("Exact") && version == Some("0") {
+            forbid("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
         }
     }
-    Ok(rule)
+    if !watch && initial.is_some() {
+        forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
+    }
+    let supported: &[&str] = if watch { &["NotOlderThan"] } else { &["Exact", "NotOlderThan", ""] };
+    if let Some(rule) = rule.filter(|rule| !supported.contains(rule)) {
+        causes.push(Cause::unsupported("resourceVersionMatch", rule, supported));
+    }
+    if causes.is_empty() { Ok(rule) } else { Err(Failure::invalid_options("ListOptions", causes)) }
 }
 
 /// Reads the options of a list.
@@ -148,31 +173,27 @@ pub(crate) fn check_match(query: &Query, watch: bool) -> Result<Option<&str>, Fa
 /// # Errors
 /// 400 for a broken token or version, 422 for parameters that contradict each other.
 pub(crate) fn list_options(query: &Query) -> Result<ListOptions, Failure> {
+    let asked = number(query, "limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     let rule = check_match(query, false)?;
-    let limit = query
-        .get("limit")
-        .map(|text| text.parse::<i64>().map_err(|_| Failure::bad_request(format!("limit {text:?} is not a number"))))
-        .transpose()?
-        .unwrap_or_default();
-    let limit = if limit <= 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-    let token = query
-        .get("continue")
-        .map(|text| {
-            Token::decode(text)
-                .ok_or_else(|| Failure::bad_request("invalid continue token: continue key is not valid: incorrect encoding"))
-        })
-        .transpose()?;
     let version = parse_version(query).map_err(|text| Failure::bad_request(format!("invalid resource version: {text}")))?;
+    let token = query.get("continue").map(|text| Token::decode(text).map_err(broken)).transpose()?;
     if token.is_some() && version.is_some_and(|version| version != 0) {
         return Err(Failure::bad_request("specifying resource version is not allowed when using continue"));
     }
+    // What is at hand is given whole; a page needs a snapshot, which is that of the version named.
+    let limit = asked.filter(|_| version != Some(0)).unwrap_or(usize::MAX);
     let freshness = match (version, rule) {
         (None, _) => Freshness::Latest,
         (Some(version), Some("Exact")) => Freshness::Exact(version),
         (Some(0), _) => Freshness::Any,
+        (Some(version), None) if asked.is_some() => Freshness::Exact(version),
         (Some(version), _) => Freshness::NotOlderThan(version),
     };
     Ok(ListOptions { freshness, limit, token })
+}
+
+fn broken(why: String) -> Failure {
+    Failure::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
 }
 
 #[cfg(test)]

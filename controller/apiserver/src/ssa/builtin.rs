@@ -156,6 +156,32 @@ fn lease_spec() -> Type {
     object(texts.into_iter().chain(others), false)
 }
 
+fn conversion() -> Type {
+    let service = granular(&[("name", text()), ("namespace", text()), ("path", text()), ("port", number())]);
+    let client = granular(&[("caBundle", text()), ("service", service), ("url", text())]);
+    let webhook = granular(&[("clientConfig", client), ("conversionReviewVersions", atomic_list(text()))]);
+    granular(&[("strategy", text()), ("webhook", webhook)])
+}
+
+/// One version of a definition; its schema is of a type that contains itself, and is taken as it comes.
+fn definition_version() -> Type {
+    let texts = |names: &[&'static str]| names.iter().map(|name| (*name, text())).collect::<Vec<_>>();
+    let column = texts(&["description", "format", "jsonPath", "name", "type"]);
+    let column = object(column.into_iter().chain([("priority", number())]), false);
+    let scale = object(texts(&["labelSelectorPath", "specReplicasPath", "statusReplicasPath"]), false);
+    granular(&[
+        ("additionalPrinterColumns", atomic_list(column)),
+        ("deprecated", flag()),
+        ("deprecationWarning", text()),
+        ("name", text()),
+        ("schema", granular(&[("openAPIV3Schema", Type::Deduced)])),
+        ("selectableFields", atomic_list(granular(&[("jsonPath", text())]))),
+        ("served", flag()),
+        ("storage", flag()),
+        ("subresources", granular(&[("scale", scale), ("status", Type::Deduced)])),
+    ])
+}
+
 fn custom_resource_definition() -> Vec<(&'static str, Type)> {
     let names = || {
         let texts = ["kind", "listKind", "plural", "singular"].map(|name| (name, text()));
@@ -164,10 +190,10 @@ fn custom_resource_definition() -> Vec<(&'static str, Type)> {
     };
     let texts = ["group", "scope"].map(|name| (name, text()));
     let others = [
-        ("conversion", Type::Deduced),
+        ("conversion", conversion()),
         ("names", names()),
         ("preserveUnknownFields", flag()),
-        ("versions", atomic_list(Type::Deduced)),
+        ("versions", atomic_list(definition_version())),
     ];
     let status = [
         ("acceptedNames", names()),

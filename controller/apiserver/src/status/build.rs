@@ -13,7 +13,7 @@ pub(crate) struct Refused<'a> {
 
 impl Failure {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, continue_token: String::new() }
+        Self { code, reason, message: message.into(), details: None, continue_token: String::new(), warnings: Vec::new() }
     }
 
     fn about(mut self, details: Details) -> Self {
@@ -97,8 +97,10 @@ impl Failure {
         )
     }
 
-    pub(crate) fn already_exists(resource: &Resource, name: &str) -> Self {
-        Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", resource.qualified()))
+    /// `going`: what is there is being deleted, so that the name may soon be free.
+    pub(crate) fn already_exists(resource: &Resource, name: &str, going: bool) -> Self {
+        let going = if going { "object is being deleted: " } else { "" };
+        Self::new(409, "AlreadyExists", format!("{going}{} \"{name}\" already exists", resource.qualified()))
             .about(Self::on(resource, name))
     }
 

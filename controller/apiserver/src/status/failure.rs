@@ -58,6 +58,8 @@ pub struct Failure {
     pub(crate) details: Option<Box<Details>>,
     /// The `metadata.continue` of an expired list's answer.
     pub(crate) continue_token: String,
+    /// What else was found, for the `Warning` headers of the answer.
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -104,6 +106,13 @@ impl Failure {
             500 => Class::Bug,
             _ => Class::Invalid,
         }
+    }
+
+    /// The same refusal with warnings about what was read before it.
+    #[must_use]
+    pub(crate) fn warned(mut self, warnings: &[String]) -> Self {
+        self.warnings.extend_from_slice(warnings);
+        self
     }
 
     /// The `Status` document.

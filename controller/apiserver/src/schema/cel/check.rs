@@ -125,10 +125,6 @@ impl Check {
                 let detail = "may not be set if oldSelf is not used in rule";
                 self.problems.push(Problem::invalid(&format!("{path}.optionalOldSelf"), Value::Bool(true), detail));
             }
-            (_, true) if rule.optional_old_self => {
-                let detail = "the embedded server runs no rule with an optional oldSelf";
-                self.problems.push(Problem::forbidden(&format!("{path}.optionalOldSelf"), detail));
-            }
             _ => {}
         }
     }

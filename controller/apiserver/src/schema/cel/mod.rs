@@ -1,7 +1,7 @@
 //! `x-kubernetes-validations`: rules run against new and old values, node by node.
 //!
 //! Rules are compiled at a node's first run. Old list entries are found by key in map lists only; a rule that reads `oldSelf` runs
-//! only where an old value exists. A failure that the update did not cause is forgiven, unless the rule reads `oldSelf`.
+//! only where an old value exists, unless it takes it as an optional. A failure that the update did not cause is forgiven, unless the rule reads `oldSelf`.
 
 mod check;
 mod compile;
@@ -11,8 +11,10 @@ mod sizes;
 mod weigh;
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use kube_cel::KubeCelExt as _;
+use kube_cel::cel::objects::OptionalValue;
 use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
@@ -142,10 +144,15 @@ impl Runner<'_> {
                     continue;
                 }
             };
-            if compiled.reads_old && old.is_none() {
-                continue;
+            if compiled.reads_old && rule.optional_old_self {
+                let mut scope = scope.new_inner_scope();
+                let known = old.map(|old| convert::to_cel(old, node, root));
+                let known = known.map_or_else(OptionalValue::none, OptionalValue::of);
+                scope.add_variable_from_value("oldSelf", CelValue::Opaque(Arc::new(known)));
+                self.rule(site, (rule, compiled), &scope);
+            } else if !compiled.reads_old || old.is_some() {
+                self.rule(site, (rule, compiled), &scope);
             }
-            self.rule(site, (rule, compiled), &scope);
         }
     }
 
