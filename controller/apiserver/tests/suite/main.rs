@@ -12,6 +12,7 @@ mod goldens;
 mod kubectl;
 mod limits;
 mod pods;
+mod relays;
 mod semantics;
 mod sockets;
 mod support;

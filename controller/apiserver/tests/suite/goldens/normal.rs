@@ -72,6 +72,7 @@ impl Memory {
                 let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
                 let name = text("generateName").or(text("name"));
                 if let (Some(name), Some(uid)) = (name, text("uid")) {
+                    let name = if name == self.namespace { "${ns}" } else { name };
                     self.note(name, uid, text("resourceVersion"));
                 }
                 fields.iter().filter(|(name, _)| *name != "managedFields").for_each(|(_, child)| self.learn(child));
@@ -120,6 +121,14 @@ impl Memory {
         }
     }
 
+    fn tidy_cell(&self, cell: &mut Value) {
+        match cell.as_str() {
+            Some(text) if AGE.is_match(text) => *cell = json!("<age>"),
+            Some(text) if TIME.is_match(text) => *cell = json!("<time>"),
+            _ => self.tidy(cell),
+        }
+    }
+
     /// What stands for the version of the object with this uid.
     fn place(&self, uid: &str, version: &str) -> Option<String> {
         let known = self.objects.iter().find(|known| known.uid == uid)?;
@@ -138,7 +147,7 @@ impl Memory {
         generated(fields);
         for (name, child) in fields.iter_mut() {
             match (name.as_str(), &mut *child) {
-                ("cells", Value::Array(cells)) => cells.iter_mut().for_each(age),
+                ("cells", Value::Array(cells)) => cells.iter_mut().for_each(|cell| self.tidy_cell(cell)),
                 ("resourceVersion", Value::String(text)) if !text.is_empty() => {
                     *text = self.place(&uid, text).unwrap_or_else(|| "<version>".to_owned());
                 }
@@ -152,12 +161,6 @@ impl Memory {
         if let Some(owners) = fields.get_mut("managedFields").and_then(Value::as_array_mut) {
             owners.sort_by_key(ToString::to_string);
         }
-    }
-}
-
-fn age(cell: &mut Value) {
-    if cell.as_str().is_some_and(|text| AGE.is_match(text)) {
-        *cell = json!("<age>");
     }
 }
 
