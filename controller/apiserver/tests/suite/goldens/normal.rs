@@ -16,10 +16,18 @@ const OWN: [&str; 3] = ["storageVersionHash", "continue", "selfLink"];
 /// Characters that a server adds to `generateName`.
 const SUFFIX: usize = 5;
 
+/// How managed items begin whose key is a uid.
+const BY_UID: &str = r#"k:{"uid":"#;
+
 static TIME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$").unwrap());
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[smhd])+$").unwrap());
 static MOMENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap());
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(resourceVersion\\+":\\+")\d+"#).unwrap());
+static CERTIFICATE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?").unwrap());
+/// Managed fields in a quoted object: their entries stand in the order of their times.
+static OWNERS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(managedFields\\*":)\[.*?"time\\*":\\*"<time>\\*"\}\]"#).unwrap());
 static VERSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)(resource ?version[a-z ]*:? )\(?\d+\)?(?:, current: \d+| \(\d+\))?").unwrap());
 
@@ -103,6 +111,8 @@ impl Memory {
                     *text = VERSION.replace_all(text, "$1<version>").into_owned();
                     *text = QUOTED.replace_all(text, "$1<version>").into_owned();
                     *text = MOMENT.replace_all(text, "<time>").into_owned();
+                    *text = OWNERS.replace_all(text, "$1<owners>").into_owned();
+                    *text = CERTIFICATE.replace_all(text, "<certificate>").into_owned();
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -143,6 +153,10 @@ impl Memory {
                 (name, value)
             })
             .collect();
+        // Managed items stand in the order of their keys, and a uid is a key of the moment.
+        if fields.keys().any(|name| name.starts_with(BY_UID)) {
+            fields.sort_keys();
+        }
         let uid = fields.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned();
         generated(fields);
         for (name, child) in fields.iter_mut() {
