@@ -26,13 +26,16 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-use koan_engines::process::SUPERVISE_ARGUMENT;
+use koan_engines::process::{SUPERVISE_ARGUMENT, TERMINAL_ARGUMENT};
 
 /// Runs the command line with the arguments of the process and gives its exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     if arguments.get(1).is_some_and(|word| word == SUPERVISE_ARGUMENT) {
         return commands::supervise(arguments.get(2).map(std::path::Path::new));
+    }
+    if arguments.get(1).is_some_and(|word| word == TERMINAL_ARGUMENT) {
+        return commands::lead(arguments.get(2..).unwrap_or_default());
     }
     if arguments.get(1).is_some_and(|word| word == commands::names::NAMES_ARGUMENT) {
         commands::names::run(arguments.get(2..).unwrap_or_default());

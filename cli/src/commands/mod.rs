@@ -36,6 +36,7 @@ mod redetect;
 mod shelf;
 mod target;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -58,6 +59,16 @@ pub(crate) fn supervise(folder: Option<&Path>) -> ExitCode {
         Some(folder) => koan_engines::process::supervise(folder),
         None => ExitCode::from(koan_crds::vocabulary::ExitCode::Usage as u8),
     }
+}
+
+/// Becomes a command on a terminal (process engine); comes back only where it cannot, with what a shell answers then.
+pub(crate) fn lead(arguments: &[OsString]) -> ExitCode {
+    /// The exit code of a command that cannot be run, as shells give it.
+    const CANNOT_RUN: u8 = 126;
+    let error = koan_engines::process::lead(arguments);
+    let program = arguments.get(1).map(|program| program.display().to_string()).unwrap_or_default();
+    say(false, &format!("{program}: {error}"));
+    ExitCode::from(CANNOT_RUN)
 }
 
 /// Runs one command and prints its failure.

@@ -6,8 +6,10 @@ mod error;
 mod group;
 mod open;
 mod run;
+mod terminal;
 
 pub use account::{Account, AccountError, find_account};
 pub use error::ExecError;
 pub use open::{End, Opened, open};
 pub use run::{Ending, Report, Request, run};
+pub use terminal::{Helper, OnTerminal, Terminal, lead, open_on_terminal};

@@ -32,10 +32,14 @@ pub fn open(request: &Request) -> Result<Opened, ExecError> {
     let program = request.program.display().to_string();
     let mut child = command(request).spawn().map_err(|source| ExecError::Start { program: program.clone(), source })?;
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    Ok(Opened { input, output, errors, end: End { group: Group { child }, program } })
+    Ok(Opened { input, output, errors, end: End::new(Group { child }, program) })
 }
 
 impl End {
+    pub(crate) fn new(group: Group, program: String) -> Self {
+        Self { group, program }
+    }
+
     /// Waits for the end of the leader; the rest of its group ends then.
     ///
     /// # Errors

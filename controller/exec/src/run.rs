@@ -129,10 +129,17 @@ async fn ends(leader: &AsyncFd<OwnedFd>, until: Instant) -> std::io::Result<bool
     }
 }
 
-pub(crate) fn command(request: &Request) -> Command {
+/// The program with its arguments, environment and folder, and nothing else settled.
+pub(crate) fn plain(request: &Request) -> Command {
     let mut command = Command::new(&request.program);
     command.args(&request.arguments).env_clear().envs(request.environment.iter().map(|(key, value)| (key, value)));
-    command.current_dir(&request.folder).process_group(0);
+    command.current_dir(&request.folder);
+    command
+}
+
+pub(crate) fn command(request: &Request) -> Command {
+    let mut command = plain(request);
+    command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(account) = &request.account {
         command.gid(account.gid).uid(account.uid);

@@ -51,6 +51,25 @@ fn entered(kubectl: &Kubectl<'_>) {
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "to the end"), "{ended:?}");
 }
 
+/// kubectl on a terminal gets one behind it: in containers and in programs of the host.
+fn typed(kubectl: &Kubectl<'_>) {
+    let command = kubectl.command(&["exec", "-it", POD, "--", "sh"]);
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let line: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    // `script` gives kubectl a terminal; util-linux brings it.
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-qec", &line.join(" "), "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = terminal.spawn().expect("script runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"test -t 0 && test -t 1 && echo term''inal; exit 5\n").expect("script reads");
+    let mut shown = String::new();
+    child.stdout.take().expect("a pipe").read_to_string(&mut shown).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(5), "{shown}");
+    assert!(shown.contains("terminal"), "{shown}");
+    drop(input);
+}
+
 /// A running `kubectl port-forward`, which ends with the test.
 struct Forward {
     child: Child,
@@ -149,6 +168,7 @@ fn pods(place: Place) {
         until("the pod is ready", || ready(&kubectl));
         seen(&kubectl);
         entered(&kubectl);
+        typed(&kubectl);
         forwarded(&kubectl);
         read_and_restarted(&kubectl);
     }

@@ -72,7 +72,7 @@ impl ProcessEngine {
 impl Interactive for ProcessEngine {
     async fn open(&self, object: &ObjectRef, request: &OpenRequest) -> Result<Opened, EngineError> {
         let (stored, places) = found(&self.inner, object)?;
-        open::open(&stored, &places, request)
+        open::open(&stored, &places, &self.inner.options, request)
     }
 }
 

@@ -18,6 +18,8 @@ const ROOT_RUNTIME: &str = "/run/koan";
 pub const SYSTEM_ACCOUNT: &str = ProcessRun::SYSTEM_ACCOUNT;
 /// Hidden first argument by which `koan` becomes a supervisor; the folder of its job follows.
 pub const SUPERVISE_ARGUMENT: &str = "__supervise";
+/// Hidden first argument by which `koan` becomes a command on a terminal; what it becomes follows.
+pub const TERMINAL_ARGUMENT: &str = "__terminal";
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct ProcessOptions {
     pub supervisor: PathBuf,
     /// Its arguments before the folder of the job.
     pub supervisor_args: Vec<OsString>,
+    /// The arguments by which the same executable becomes a command on a terminal, before what it becomes.
+    pub terminal_args: Vec<OsString>,
     /// The instance.
     pub instance: InstanceId,
     /// Folder of the data folders.
@@ -76,6 +80,7 @@ impl ProcessOptions {
             state_dir: state_dir.to_owned(),
             supervisor,
             supervisor_args: vec![SUPERVISE_ARGUMENT.into()],
+            terminal_args: vec![TERMINAL_ARGUMENT.into()],
             instance,
             data_root,
             runtime_root,

@@ -25,6 +25,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(30);
 const INSTANCE: &str = "inst-1";
 /// Marks a run of this executable as supervisor.
 pub(crate) const SUPERVISOR_MARK: &str = "--test-threads=1";
+/// Marks a run of this executable as a command on a terminal; a separator and what it becomes follow.
+pub(crate) const TERMINAL_MARK: &str = "--test-threads=3";
 
 /// Marks a run of this executable as a Koan that is going to be killed.
 pub(crate) const KOAN_MARK: &str = "--test-threads=2";
@@ -182,6 +184,7 @@ fn options(root: &Path) -> ProcessOptions {
         state_dir: root.join("state"),
         supervisor: std::env::current_exe().unwrap(),
         supervisor_args: ["supervisor_entry", "--exact", "--nocapture", SUPERVISOR_MARK].map(Into::into).to_vec(),
+        terminal_args: ["terminal_entry", "--exact", "--nocapture", TERMINAL_MARK, "--"].map(Into::into).to_vec(),
         instance: INSTANCE.into(),
         data_root: root.join("data"),
         runtime_root: root.join("run"),

@@ -8,6 +8,8 @@ mod crash;
 mod run;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod terminal;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,6 +20,16 @@ use std::process::ExitCode;
 fn supervisor_entry() {
     if let Some(folder) = bed::folder_after(bed::SUPERVISOR_MARK) {
         assert_eq!(koan_engines::process::supervise(Path::new(&folder)), ExitCode::SUCCESS);
+    }
+}
+
+/// Becomes the command of a terminal where the engine of a test started this executable with one, and does nothing in a plain run.
+#[test]
+fn terminal_entry() {
+    let mut arguments = std::env::args_os().skip_while(|argument| argument != bed::TERMINAL_MARK).skip(2).peekable();
+    if arguments.peek().is_some() {
+        let error = koan_engines::process::lead(&arguments.collect::<Vec<_>>());
+        panic!("it is not run: {error}");
     }
 }
 

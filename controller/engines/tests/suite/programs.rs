@@ -57,6 +57,7 @@ pub(crate) async fn process(case: &str) -> Option<Bench> {
         state_dir: folder.path().join("state"),
         supervisor: std::env::current_exe().expect("this executable"),
         supervisor_args: role("supervisor_entry", SUPERVISOR_MARK).into_iter().map(Into::into).collect(),
+        terminal_args: Vec::new(),
         instance: InstanceId("contract".to_owned()),
         data_root: folder.path().join("data"),
         runtime_root: folder.path().join("run"),
