@@ -18,11 +18,12 @@ use std::task::{Context, Poll, ready};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use rustix::process::{ioctl_tiocsctty, setsid};
+use rustix::process::{Signal, ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::ExecError;
 use crate::group::Group;
@@ -69,6 +70,7 @@ pub fn open_on_terminal(request: &Request, helper: &Helper) -> Result<OnTerminal
     start(request, helper).map_err(|source| ExecError::Start { program, source })
 }
 
+#[expect(deprecated, reason = "its successor is unsafe; a File upholds what that one asks for")]
 fn start(request: &Request, helper: &Helper) -> io::Result<OnTerminal> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let ours = openpt(flags)?;
@@ -123,7 +125,19 @@ fn become_program(arguments: &[OsString]) -> io::Result<Infallible> {
     }
     setsid()?;
     ioctl_tiocsctty(io::stdin())?;
+    listen_to_the_terminal()?;
     Err(command.exec())
+}
+
+/// Lets the program hear what a terminal sends, also where whoever started Koan ignored it (a shell's `&`, nohup): a signal with a
+/// handler is back at its default in the program.
+fn listen_to_the_terminal() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    for sent in [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+        drop(signal(SignalKind::from_raw(sent.as_raw()))?);
+    }
+    Ok(())
 }
 
 impl Terminal {

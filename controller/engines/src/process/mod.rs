@@ -28,7 +28,7 @@ mod watch;
 mod workloads;
 
 pub use engine::ProcessEngine;
-pub use koan_exec::lead;
+pub use koan_exec::{Helper, lead};
 pub use options::{ProcessOptions, ProgramSource, SUPERVISE_ARGUMENT, SYSTEM_ACCOUNT, TERMINAL_ARGUMENT};
 pub use programs::{MissingProgram, find_program};
 pub use supervisor::supervise;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use koan_exec::{End, ExecError, Helper, OnTerminal, Request, Terminal, open as open_child, open_on_terminal};
+use koan_exec::{End, ExecError, OnTerminal, Request, Terminal, open as open_child, open_on_terminal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
@@ -38,8 +38,7 @@ pub(crate) fn open(
 }
 
 fn on_terminal(stored: &Stored, options: &ProcessOptions, request: &OpenRequest, child: &Request) -> Result<Opened, EngineError> {
-    let helper = Helper { program: options.supervisor.clone(), arguments: options.terminal_args.clone() };
-    let OnTerminal { terminal, end } = open_on_terminal(child, &helper).map_err(|error| refused(stored, error))?;
+    let OnTerminal { terminal, end } = open_on_terminal(child, &options.terminal).map_err(|error| refused(stored, error))?;
     let input = request.input.then(|| Box::pin(terminal.clone()) as Pin<Box<dyn AsyncWrite + Send>>);
     Ok(Opened {
         input,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use koan_core::identity::InstanceId;
 use koan_core::recipe::ProcessRecipe;
 use koan_core::workload::ProcessRun;
+use koan_exec::Helper;
 
 /// Variables of the person that a program sees (ENG-10).
 const PERSONAL: [&str; 3] = ["PATH", "HOME", "LANG"];
@@ -30,8 +31,8 @@ pub struct ProcessOptions {
     pub supervisor: PathBuf,
     /// Its arguments before the folder of the job.
     pub supervisor_args: Vec<OsString>,
-    /// The arguments by which the same executable becomes a command on a terminal, before what it becomes.
-    pub terminal_args: Vec<OsString>,
+    /// What becomes a command on a terminal.
+    pub terminal: Helper,
     /// The instance.
     pub instance: InstanceId,
     /// Folder of the data folders.
@@ -78,9 +79,9 @@ impl ProcessOptions {
         let environment = PERSONAL.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect();
         Self {
             state_dir: state_dir.to_owned(),
+            terminal: Helper { program: supervisor.clone(), arguments: vec![TERMINAL_ARGUMENT.into()] },
             supervisor,
             supervisor_args: vec![SUPERVISE_ARGUMENT.into()],
-            terminal_args: vec![TERMINAL_ARGUMENT.into()],
             instance,
             data_root,
             runtime_root,

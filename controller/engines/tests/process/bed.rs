@@ -1,6 +1,7 @@
 //! A state directory of its own per test, and the steps that most tests need.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use koan_core::step::{ObjectRef, Step, StepAction, VolumeSpec};
 use koan_core::text::{Text, ValueRef, Values};
 use koan_core::workload::{Limits, MountSource, ProcessRun, Run, StopSignal, WorkloadSpec};
 use koan_crds::v1alpha1::RestartPolicy;
-use koan_engines::process::{ProcessEngine, ProcessOptions, ProgramSource};
+use koan_engines::process::{Helper, ProcessEngine, ProcessOptions, ProgramSource};
 use koan_engines::{Engine, LogLine, LogOptions, Scope};
 
 /// Longest wait for anything.
@@ -184,7 +185,7 @@ fn options(root: &Path) -> ProcessOptions {
         state_dir: root.join("state"),
         supervisor: std::env::current_exe().unwrap(),
         supervisor_args: ["supervisor_entry", "--exact", "--nocapture", SUPERVISOR_MARK].map(Into::into).to_vec(),
-        terminal_args: ["terminal_entry", "--exact", "--nocapture", TERMINAL_MARK, "--"].map(Into::into).to_vec(),
+        terminal: terminal(),
         instance: INSTANCE.into(),
         data_root: root.join("data"),
         runtime_root: root.join("run"),
@@ -196,6 +197,14 @@ fn options(root: &Path) -> ProcessOptions {
             package: "postgresql".to_owned(),
         }],
     }
+}
+
+/// As whoever starts Koan behind a shell's `&` does, it lets nothing of the keyboard through.
+fn terminal() -> Helper {
+    let mut arguments: Vec<OsString> = vec!["-c".into(), "trap '' INT QUIT; exec \"$0\" \"$@\"".into()];
+    arguments.push(std::env::current_exe().unwrap().into());
+    arguments.extend(["terminal_entry", "--exact", "--nocapture", TERMINAL_MARK, "--"].map(Into::into));
+    Helper { program: "/bin/sh".into(), arguments }
 }
 
 /// Waits for something to become true.

@@ -16,21 +16,22 @@ async fn shows(output: &mut (impl futures::Stream<Item = koan_engines::Chunk> + 
     }
 }
 
-/// API-3, API-19, ENG-10 (decision 0012): a command gets a terminal of its own: it sees it, is told each new size, is interrupted by
+/// API-3, API-19, ENG-10 (decision 0013): a command gets a terminal of its own: it sees it, is told each new size, is interrupted by
 /// what is typed, and its exit code is told.
 #[tokio::test]
 async fn a_command_gets_a_terminal() {
     let bed = Bed::new();
     bed.up(&command("web", &["sleep", "600"])).await;
-    let script = "trap 'echo inter''rupted; exit 9' INT; test -t 0 && test -t 1 && test -t 2 && \
-                  test -c /dev/tty && : </dev/tty && echo $TERM; while :; do read line; echo got $line; stty size; echo it is; done";
+    let script = "trap 'echo interrupted; exit 9' INT; test -t 0 && test -t 1 && test -t 2 && test -c /dev/tty && : </dev/tty && \
+                  echo $TERM; while read line; do echo got $line; stty size; echo it is; \
+                  test $line = long && sh -c 'echo started; exec sleep 600'; done";
     let words = ["sh", "-c", script].map(str::to_owned).to_vec();
     let request = OpenRequest { command: words, input: true, terminal: true };
     let mut opened = bed.engine.open(&reference("web"), &request).await.unwrap();
     let (mut input, mut shown) = (opened.input.take().unwrap(), String::new());
     shows(&mut opened.output, &mut shown, "xterm").await;
-    input.write_all(b"hel\x7flo\n").await.unwrap();
-    shows(&mut opened.output, &mut shown, "got helo").await;
+    input.write_all(b"helk\x7fd\n").await.unwrap();
+    shows(&mut opened.output, &mut shown, "got held").await;
     opened.sizes.as_ref().unwrap().send(Size { width: 91, height: 17 }).await.unwrap();
     // It is told in its own time.
     while !shown.contains("17 91") {
@@ -38,13 +39,15 @@ async fn a_command_gets_a_terminal() {
         input.write_all(b"more\n").await.unwrap();
         shows(&mut opened.output, &mut shown, "it is").await;
     }
+    input.write_all(b"long\n").await.unwrap();
+    shows(&mut opened.output, &mut shown, "started").await;
     input.write_all(b"\x03").await.unwrap();
     shows(&mut opened.output, &mut shown, "interrupted").await;
     assert_eq!(tokio::time::timeout(LONG, opened.exit).await.unwrap().unwrap(), 9);
     assert!(opened.output.next().await.is_none());
 }
 
-/// API-3, ENG-10 (decision 0012): the end of the input is told to what reads from the terminal; a command that cannot be run is an error.
+/// API-3, ENG-10 (decision 0013): the end of the input is told to what reads from the terminal; a command that cannot be run is an error.
 #[tokio::test]
 async fn a_terminal_tells_the_end_of_the_input() {
     let bed = Bed::new();

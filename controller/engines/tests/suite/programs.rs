@@ -10,7 +10,7 @@ use std::sync::Arc;
 use koan_core::identity::InstanceId;
 use koan_core::text::Text;
 use koan_core::workload::{ImageSpec, ProcessRun, Run, StopSignal};
-use koan_engines::process::{ProcessEngine, ProcessOptions, supervise};
+use koan_engines::process::{Helper, ProcessEngine, ProcessOptions, supervise};
 
 use crate::fixture::{Bench, Fixture};
 
@@ -57,7 +57,7 @@ pub(crate) async fn process(case: &str) -> Option<Bench> {
         state_dir: folder.path().join("state"),
         supervisor: std::env::current_exe().expect("this executable"),
         supervisor_args: role("supervisor_entry", SUPERVISOR_MARK).into_iter().map(Into::into).collect(),
-        terminal_args: Vec::new(),
+        terminal: Helper { program: "/no-terminal".into(), arguments: Vec::new() },
         instance: InstanceId("contract".to_owned()),
         data_root: folder.path().join("data"),
         runtime_root: folder.path().join("run"),
