@@ -8,7 +8,7 @@ use super::call::Call;
 use super::{action, create, delete, exec, forward, log, patch, pod, read, review, scale, update, watch};
 use crate::crds;
 use crate::discovery;
-use crate::http::{Body, Incoming, Route, Target, parse, text};
+use crate::http::{Body, Incoming, Packing, Route, Target, packed, parse, text};
 use crate::kinds::CoreKind;
 use crate::server::Core;
 use crate::status::Failure;
@@ -17,7 +17,8 @@ use crate::status::Failure;
 pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<Body> {
     let registry = core.registry();
     let route = parse(&incoming.path, &registry);
-    match route {
+    let packing = packing(&route);
+    let answer = match route {
         // The groups that the reference itself serves know that they are asked for something else.
         Route::Unknown if registry.is_builtin_path(&incoming.path) => Failure::no_such_path().into(),
         Route::Unknown => text(404, "404 page not found\n"),
@@ -33,6 +34,24 @@ pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<
             answer
         }
         other => discovery::answer(core, &registry, &other, incoming).unwrap_or_else(Response::from),
+    };
+    packed(answer, packing, &incoming.headers).await
+}
+
+/// When the answers of a path are packed: documents of OpenAPI by the rules of their own handlers, all else where it is long.
+fn packing(route: &Route) -> Packing {
+    match route {
+        Route::OpenApiV2 => Packing::Document,
+        Route::OpenApiIndex | Route::OpenApiGroup { .. } => Packing::Never,
+        Route::Object(_)
+        | Route::Root
+        | Route::Health { .. }
+        | Route::Version
+        | Route::CoreVersions
+        | Route::Groups
+        | Route::Group(_)
+        | Route::Resources { .. }
+        | Route::Unknown => Packing::Long,
     }
 }
 

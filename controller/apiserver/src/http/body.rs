@@ -52,6 +52,14 @@ impl Body {
         Self::new(Inner::Stream(Box::pin(stream)))
     }
 
+    /// All of it, where it is there at once.
+    pub(super) fn whole(&self) -> Option<Bytes> {
+        match &self.inner {
+            Inner::Full(bytes) => Some(bytes.clone()),
+            Inner::Stream(_) => None,
+        }
+    }
+
     /// The same body, which notes with `debt` whether its client takes it, and holds `permit` until it has; a stream, which has a
     /// limit of its own, gives it back.
     pub(crate) fn held(self, debt: Option<Debt>, permit: Option<Permit>) -> Self {

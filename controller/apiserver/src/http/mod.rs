@@ -3,6 +3,7 @@
 
 mod body;
 mod debts;
+mod gzip;
 mod listener;
 mod media;
 mod query;
@@ -13,6 +14,7 @@ mod websocket;
 pub use body::Body;
 pub(crate) use body::{json, read_limited, respond, respond_lines, respond_stream, text, warn};
 pub(crate) use debts::Debts;
+pub(crate) use gzip::{Packing, packed};
 pub(crate) use listener::serve;
 pub(crate) use media::{BodyType, Form, PatchType, body_type, negotiate, patch_type};
 pub(crate) use query::Query;

@@ -163,3 +163,20 @@ async fn kubectl_works_with_core_kinds() {
         assert!(!bench.output(&kubectl, "get ns team").await.status.success());
     }
 }
+
+/// Section 4 (gzip), API-18: kubectl, which takes gzip, reads a list that is long enough to be packed.
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_reads_a_packed_list() {
+    for kubectl in VERSIONS.iter().filter_map(|version| found(version)) {
+        let bench = Bench::new().await;
+        let map = |index: usize| {
+            let value = "x".repeat(20_000);
+            format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: m-{index}\ndata:\n  value: {value}\n")
+        };
+        let maps: Vec<String> = (0..10).map(map).collect();
+        std::fs::write(bench.home.path().join("maps.yaml"), maps.join("---\n")).unwrap();
+        bench.ok(&kubectl, "create -f maps.yaml").await;
+        let shown = bench.ok(&kubectl, "get configmaps -o jsonpath={.items[*].data.value}").await;
+        assert_eq!(shown.split(' ').map(str::len).collect::<Vec<_>>(), [20_000; 10]);
+    }
+}

@@ -11,6 +11,7 @@ mod fuzz;
 mod goldens;
 mod kubectl;
 mod limits;
+mod packed;
 mod pods;
 mod relays;
 mod semantics;
