@@ -3,10 +3,11 @@
 use kube_cel::cel::Program;
 use serde_json::Value;
 
-use super::super::node::Rule;
+use super::super::node::{Node, Rule};
 use super::super::render::canonical_json;
 use super::check::placed;
 use super::parse::parse;
+use super::weigh::weigh;
 
 /// Functions that rules may call; operators and macros beside them are part of the language.
 const FUNCTIONS: &str = " contains size max min startsWith endsWith string bytes double int uint matches duration timestamp \
@@ -34,14 +35,21 @@ pub(crate) struct CompiledRules(Vec<Result<CompiledRule, String>>);
 
 #[derive(Debug)]
 pub(super) struct CompiledRule {
-    pub(super) program: Program,
-    pub(super) message: Option<Program>,
+    pub(super) condition: Priced,
+    pub(super) message: Option<Priced>,
     pub(super) reads_old: bool,
 }
 
+/// A program, and the most that one evaluation of it can cost on any value of its schema.
+#[derive(Debug)]
+pub(super) struct Priced {
+    pub(super) program: Program,
+    pub(super) most: u64,
+}
+
 impl CompiledRules {
-    pub(super) fn new(rules: &[Rule]) -> Self {
-        Self(rules.iter().map(compile).collect())
+    pub(super) fn new(rules: &[Rule], place: (&Node, bool)) -> Self {
+        Self(rules.iter().map(|rule| compile(rule, place)).collect())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Result<CompiledRule, String>> {
@@ -53,11 +61,15 @@ impl CompiledRules {
     }
 }
 
-fn compile(rule: &Rule) -> Result<CompiledRule, String> {
-    let program = parse(&rule.rule)?;
-    let message = if rule.message_expression.is_empty() { None } else { parse(&rule.message_expression).ok() };
-    let reads_old = program.references().has_variable("oldSelf");
-    Ok(CompiledRule { program, message, reads_old })
+fn compile(rule: &Rule, place: (&Node, bool)) -> Result<CompiledRule, String> {
+    let priced = |program: Program| {
+        let most = weigh(program.expression(), &rule.rule, place).cost;
+        Priced { program, most }
+    };
+    let condition = priced(parse(&rule.rule)?);
+    let message = if rule.message_expression.is_empty() { None } else { parse(&rule.message_expression).ok().map(priced) };
+    let reads_old = condition.program.references().has_variable("oldSelf");
+    Ok(CompiledRule { condition, message, reads_old })
 }
 
 /// A rule as the reference prints it.

@@ -1,12 +1,14 @@
 //! `x-kubernetes-validations`: rules run against new and old values, node by node.
 //!
 //! Rules are compiled at a node's first run. Old list entries are found by key in map lists only; a rule that reads `oldSelf` runs
-//! only where an old value exists, unless it takes it as an optional. A failure that the update did not cause is forgiven, unless the rule reads `oldSelf`.
+//! only where an old value exists, unless it takes it as an optional. A failure that the update did not cause is forgiven, unless
+//! the rule reads `oldSelf`. What all rules may cost is bounded, for each rule and for the whole object.
 
 mod check;
 mod compile;
 mod convert;
 mod parse;
+mod purse;
 mod sizes;
 mod weigh;
 
@@ -22,13 +24,18 @@ pub(super) use check::verify;
 pub(super) use compile::CompiledRules;
 
 use self::compile::CompiledRule;
+use self::purse::{Purse, Spent};
 use super::equality::identical;
 use super::node::{Node, Rule, Type};
 use super::problem::Problem;
+use super::render::canonical_json;
 use super::validate::correlate;
 
 /// Longest message that a `messageExpression` may yield.
 const MAX_MESSAGE_BYTES: usize = 5 * 1024;
+/// What is told of an evaluation that would cost too much, and of one for which not enough is left.
+const OVER: &str = "no further validation rules will be run due to call cost exceeds limit";
+const EMPTY: &str = "due to running out of cost budget, no further validation rules will be run";
 
 thread_local! {
     // Contexts are not shareable between threads and cost a hundred registrations: one per thread.
@@ -39,7 +46,7 @@ thread_local! {
 /// that read the old value. Says whether a failure was forgiven.
 pub(super) fn run(root: &Node, (new, old, proven): (&Value, Option<&Value>, bool), problems: &mut Vec<Problem>) -> bool {
     with_functions(|context| {
-        let mut runner = Runner { context, path: String::new(), problems, proven, forgiven: false };
+        let mut runner = Runner { context, path: String::new(), problems, proven, forgiven: false, purse: Purse::full() };
         runner.node(Site { node: root, value: new, old, twin: old, root: true });
         runner.forgiven
     })
@@ -80,12 +87,13 @@ struct Runner<'a> {
     problems: &'a mut Vec<Problem>,
     proven: bool,
     forgiven: bool,
+    purse: Purse,
 }
 
 impl Runner<'_> {
     fn node(&mut self, site: Site<'_>) {
         let Site { node, value, .. } = site;
-        if !node.has_rules || value.is_null() {
+        if !node.has_rules || value.is_null() || self.purse.is_closed() {
             return;
         }
         if self.proven && !node.has_transitions && site.twin.is_some_and(|twin| identical(twin, value)) {
@@ -130,7 +138,7 @@ impl Runner<'_> {
 
     fn rules(&mut self, site: Site<'_>) {
         let Site { node, value, old, root, .. } = site;
-        let compiled = node.compiled.get_or_init(|| CompiledRules::new(&node.rules));
+        let compiled = node.compiled.get_or_init(|| CompiledRules::new(&node.rules, (node, root)));
         let mut scope = self.context.new_inner_scope();
         scope.add_variable_from_value("self", convert::to_cel(value, node, root));
         if let Some(old) = old.filter(|_| compiled.read_old()) {
@@ -144,37 +152,77 @@ impl Runner<'_> {
                     continue;
                 }
             };
+            if compiled.reads_old && old.is_none() && !rule.optional_old_self {
+                continue;
+            }
+            match self.purse.pay(&compiled.condition, (node, root), (value, old)) {
+                Spent::Enough => {}
+                Spent::TooMuch => {
+                    let detail = format!("'operation cancelled: actual cost limit exceeded': {OVER} for rule: {}", told(rule));
+                    return self.fail_shown(node, &detail);
+                }
+                Spent::Everything => return self.fail_shown(node, &format!("validation failed {EMPTY}")),
+            }
             if compiled.reads_old && rule.optional_old_self {
                 let mut scope = scope.new_inner_scope();
                 let known = old.map(|old| convert::to_cel(old, node, root));
                 let known = known.map_or_else(OptionalValue::none, OptionalValue::of);
                 scope.add_variable_from_value("oldSelf", CelValue::Opaque(Arc::new(known)));
                 self.rule(site, (rule, compiled), &scope);
-            } else if !compiled.reads_old || old.is_some() {
+            } else {
                 self.rule(site, (rule, compiled), &scope);
+            }
+            if self.purse.is_closed() {
+                return;
             }
         }
     }
 
     fn rule(&mut self, site: Site<'_>, (rule, compiled): (&Rule, &CompiledRule), scope: &Context<'_>) {
-        match compiled.program.execute(scope) {
+        match compiled.condition.program.execute(scope) {
             Ok(CelValue::Bool(true)) => {}
-            Err(error) => {
-                let text = if rule.message.is_empty() { rule.rule.trim() } else { rule.message.trim() };
-                self.fail_shown(site.node, &evaluation_text(&error, text));
-            }
+            Err(error) => self.fail_shown(site.node, &evaluation_text(&error, told(rule))),
             Ok(_) => {
                 if !compiled.reads_old && site.twin == Some(site.value) {
                     self.forgiven = true;
                     return;
                 }
-                let detail = message(rule, compiled, scope);
                 let path = format!("{}{}", self.path, rule.field_path);
+                let detail = match self.message(site, (rule, compiled), scope) {
+                    Ok(detail) => detail,
+                    Err(detail) => {
+                        let kind = site.node.kind.map_or("", Type::name);
+                        return self.problems.push(Problem::invalid(&path, kind.into(), &detail));
+                    }
+                };
                 let shown =
                     if matches!(site.node.kind, Some(Type::Object | Type::Array)) { None } else { Some(site.value.clone()) };
                 self.problems.push(by_reason(&path, shown, &detail, &rule.reason));
             }
         }
+    }
+
+    /// What is told of a rule that does not hold.
+    ///
+    /// # Errors
+    /// What is told where its expression would cost too much.
+    fn message(&mut self, site: Site<'_>, (rule, compiled): (&Rule, &CompiledRule), scope: &Context<'_>) -> Result<String, String> {
+        if let Some(message) = &compiled.message {
+            match self.purse.pay(message, (site.node, site.root), (site.value, site.old)) {
+                Spent::Enough => {}
+                Spent::TooMuch => {
+                    return Err(format!("{OVER} for messageExpression: {}", canonical_json(&rule.message_expression.as_str().into())));
+                }
+                Spent::Everything => return Err(format!("messageExpression evaluation failed {EMPTY}")),
+            }
+            if let Ok(CelValue::String(text)) = message.program.execute(scope) {
+                let text = text.trim();
+                if !text.is_empty() && text.len() <= MAX_MESSAGE_BYTES && !text.contains('\n') {
+                    return Ok(text.to_owned());
+                }
+            }
+        }
+        Ok(if rule.message.is_empty() { format!("failed rule: {}", told(rule)) } else { told(rule).to_owned() })
     }
 
     fn fail_shown(&mut self, node: &Node, detail: &str) {
@@ -190,16 +238,9 @@ fn find<'a>(node: &Node, item: &Value, list: Option<&'a Value>) -> Option<&'a Va
     list.and_then(Value::as_array).and_then(|list| correlate(node, item, list))
 }
 
-fn message(rule: &Rule, compiled: &CompiledRule, scope: &Context<'_>) -> String {
-    if let Some(program) = &compiled.message
-        && let Ok(CelValue::String(text)) = program.execute(scope)
-    {
-        let text = text.trim();
-        if !text.is_empty() && text.len() <= MAX_MESSAGE_BYTES && !text.contains('\n') {
-            return text.to_owned();
-        }
-    }
-    if rule.message.is_empty() { format!("failed rule: {}", rule.rule.trim()) } else { rule.message.trim().to_owned() }
+/// What a failure calls its rule.
+fn told(rule: &Rule) -> &str {
+    if rule.message.is_empty() { rule.rule.trim() } else { rule.message.trim() }
 }
 
 fn by_reason(path: &str, value: Option<Value>, detail: &str, reason: &str) -> Problem {

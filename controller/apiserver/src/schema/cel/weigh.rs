@@ -2,9 +2,11 @@
 //! far as a rule's types are known. What is not known costs as much as it could.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr};
+use serde_json::Value;
 
 use super::super::node::{Extra, Node, Type};
 use super::convert::escape;
@@ -36,6 +38,8 @@ enum Kind<'a> {
 struct Known<'a> {
     kind: Kind<'a>,
     size: u64,
+    /// The values that it can be, where they are known: then the size is that of the largest of them.
+    values: Option<Rc<[&'a Value]>>,
 }
 
 impl<'a> Known<'a> {
@@ -45,11 +49,22 @@ impl<'a> Known<'a> {
             Kind::Bool | Kind::Int | Kind::Double => 1,
             Kind::Text | Kind::List(_) | Kind::Map | Kind::Unknown => u64::MAX,
         };
-        Self { kind, size }
+        Self { kind, size, values: None }
     }
 
     fn sized(kind: Kind<'a>, size: u64) -> Self {
-        Self { kind, size }
+        Self { kind, size, values: None }
+    }
+
+    /// The same, which is one of these values where they are known.
+    fn among(self, values: Option<Rc<[&'a Value]>>) -> Self {
+        let size = values.as_ref().map_or(self.size, |values| values.iter().map(|value| elements(value)).max().unwrap_or(0));
+        Self { size, values, ..self }
+    }
+
+    /// What `part` finds in the values that it can be.
+    fn parts<I: IntoIterator<Item = &'a Value>>(&self, part: impl Fn(&'a Value) -> I) -> Option<Rc<[&'a Value]>> {
+        self.values.as_ref().map(|values| values.iter().copied().flat_map(part).collect())
     }
 
     /// The type as messages call it; `None` where it is not known for certain.
@@ -83,11 +98,31 @@ pub(super) struct Weight {
     pub(super) wrong: Option<(String, usize)>,
 }
 
-/// Looks at `expression`, whose `self` is a value at `node`.
+/// Looks at `expression`, whose `self` is any value at `node`.
 pub(super) fn weigh(expression: &IdedExpr, source: &str, (node, resource): (&Node, bool)) -> Weight {
+    look(expression, source, (node, resource), [None, None])
+}
+
+/// Looks at `expression`, whose `self` is this value at `node`: what it can cost on what is there.
+pub(super) fn weigh_values(
+    expression: &IdedExpr,
+    source: &str,
+    (node, resource): (&Node, bool),
+    (new, old): (&Value, Option<&Value>),
+) -> Weight {
+    look(expression, source, (node, resource), [Some(new), Some(old.unwrap_or(&Value::Null))])
+}
+
+fn look<'a>(
+    expression: &IdedExpr,
+    source: &'a str,
+    (node, resource): (&'a Node, bool),
+    values: [Option<&'a Value>; 2],
+) -> Weight {
     let mut scale = Scale { source, scope: BTreeMap::new(), wrong: None };
-    for name in ["self", "oldSelf"] {
-        scale.scope.insert(name.to_owned(), Known::of(Kind::Node(node, resource)));
+    for (name, value) in ["self", "oldSelf"].into_iter().zip(values) {
+        let known = Known::of(Kind::Node(node, resource)).among(value.map(|value| Rc::from([value].as_slice())));
+        scale.scope.insert(name.to_owned(), known);
     }
     let (known, cost) = scale.expression(expression);
     Weight { cost, result: known.name(), wrong: scale.wrong }
@@ -143,6 +178,19 @@ impl<'a> Scale<'a> {
 
     /// The field of a value; one that its schema does not have is wrong.
     fn field(&mut self, operand: &Known<'a>, field: &str) -> Known<'a> {
+        let known = self.declared(operand, field);
+        let named = |value: &'a Value| {
+            value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(name, _)| *name == field || escape(name) == field)
+                .map(|(_, value)| value)
+        };
+        known.among(operand.parts(named))
+    }
+
+    fn declared(&mut self, operand: &Known<'a>, field: &str) -> Known<'a> {
         let Kind::Node(node, resource) = operand.kind else { return Known::of(Kind::Unknown) };
         if node.kind != Some(Type::Object) || node.int_or_string {
             return Known::of(Kind::Unknown);
@@ -176,7 +224,7 @@ impl<'a> Scale<'a> {
         let item = item_of(&range);
         let (accu, iter) = (loops.accu_var.clone(), loops.iter_var.clone());
         let outer = [(accu.clone(), self.scope.get(&accu).cloned()), (iter.clone(), self.scope.get(&iter).cloned())];
-        self.scope.insert(accu, Known { size: u64::MAX, ..start.clone() });
+        self.scope.insert(accu, Known { size: u64::MAX, values: None, ..start.clone() });
         self.scope.insert(iter, item);
         if let Some(second) = &loops.iter_var2 {
             self.scope.insert(second.clone(), Known::of(Kind::Unknown));
@@ -206,7 +254,7 @@ impl<'a> Scale<'a> {
         if call.func_name == "_?_:_" && arguments.len() == 3 {
             let cost = arguments[0].1.saturating_add(arguments[1].1.max(arguments[2].1));
             let size = arguments[1].0.size.max(arguments[2].0.size);
-            return (Known { size, ..arguments[1].0.clone() }, cost);
+            return (Known { size, values: None, ..arguments[1].0.clone() }, cost);
         }
         for (_, own) in target.iter().chain(&arguments) {
             cost = cost.saturating_add(*own);
@@ -249,7 +297,7 @@ impl<'a> Scale<'a> {
                     text(size, share(size, TEXT_SHARE))
                 }
                 Some(known) if matches!(known.kind, Kind::List(_)) => {
-                    (Known { size: first.saturating_add(second), ..known.clone() }, 1)
+                    (Known { size: first.saturating_add(second), values: None, ..known.clone() }, 1)
                 }
                 Some(known) => (Known::of(known.kind.clone()), 1),
                 None => fixed(Kind::Unknown),
@@ -316,8 +364,27 @@ fn literal_of(literal: &LiteralValue) -> Known<'static> {
     }
 }
 
+/// How many entries, fields or bytes a value has.
+fn elements(value: &Value) -> u64 {
+    let count = match value {
+        Value::Array(items) => items.len(),
+        Value::Object(fields) => fields.len(),
+        Value::String(text) => text.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    };
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// An entry of a list, or a key of a map.
 fn item_of<'a>(range: &Known<'a>) -> Known<'a> {
+    let known = any_item_of(range);
+    match &range.kind {
+        Kind::Node(node, _) if node.items.is_some() => known.among(range.parts(|value| value.as_array().into_iter().flatten())),
+        _ => known,
+    }
+}
+
+fn any_item_of<'a>(range: &Known<'a>) -> Known<'a> {
     match &range.kind {
         Kind::List(item) => item.as_ref().clone(),
         Kind::Node(node, _) => match (&node.items, &node.extra) {
@@ -334,7 +401,10 @@ fn item_of<'a>(range: &Known<'a>) -> Known<'a> {
 fn entry_of<'a>(holder: &Known<'a>) -> Known<'a> {
     match &holder.kind {
         Kind::Node(node, _) => match &node.extra {
-            Some(Extra::Schema(values)) => Known::of(Kind::Node(values, values.embedded)),
+            Some(Extra::Schema(schema)) => {
+                let known = Known::of(Kind::Node(schema, schema.embedded));
+                known.among(holder.parts(|value| value.as_object().into_iter().flatten().map(|(_, value)| value)))
+            }
             Some(Extra::Any) | None => item_of(holder),
         },
         _ => item_of(holder),

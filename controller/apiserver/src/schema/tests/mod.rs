@@ -1,5 +1,6 @@
 //! The reference's texts and order of work, on small schemas.
 
+mod budget;
 mod reference;
 
 use serde_json::{Value, json};
