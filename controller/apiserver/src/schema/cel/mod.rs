@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod convert;
 mod parse;
+mod known;
 mod purse;
 mod sizes;
 mod weigh;
