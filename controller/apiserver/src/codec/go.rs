@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-/// How deep the decoder follows.
-const DEPTH_LIMIT: usize = 10_000;
+/// How deep it is followed, by recursion: as far as it is decoded.
+const DEPTH_LIMIT: usize = 128;
 
-/// What is wrong with `text` as one JSON value; `None` for a good one.
+/// What is wrong with `text` as one JSON value; `None` for a good one, and for one that is too deep: its bound is the decoder's to tell.
 pub(crate) fn go_json_error(text: &[u8]) -> Option<String> {
     if serde_json::from_slice::<Value>(text).is_ok() {
         return None;
     }
     let mut scanner = Scanner { text, at: 0 };
     match scanner.value(0).and_then(|()| scanner.end()) {
-        Ok(()) => None,
+        Ok(()) | Err(Wrong::Deep) => None,
         Err(Wrong::End) => Some("unexpected end of JSON input".to_owned()),
         Err(Wrong::Sign { sign, place }) => Some(format!("invalid character {} {place}", quoted(sign))),
     }
@@ -20,6 +20,7 @@ pub(crate) fn go_json_error(text: &[u8]) -> Option<String> {
 
 enum Wrong {
     End,
+    Deep,
     Sign { sign: u8, place: String },
 }
 
@@ -66,8 +67,9 @@ impl Scanner<'_> {
     fn value(&mut self, depth: usize) -> Result<(), Wrong> {
         self.skip();
         match self.peek()? {
-            b'{' if depth < DEPTH_LIMIT => self.object(depth),
-            b'[' if depth < DEPTH_LIMIT => self.array(depth),
+            b'{' | b'[' if depth >= DEPTH_LIMIT => Err(Wrong::Deep),
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
             b'"' => self.string(),
             b't' => self.literal("true"),
             b'f' => self.literal("false"),
@@ -211,7 +213,7 @@ impl Scanner<'_> {
     }
 }
 
-/// API-10: what is no JSON is refused in the reference's words.
+/// API-10, SEC-13: what is no JSON is refused in the reference's words.
 #[test]
 fn wrong_json_is_told_as_by_the_reference() {
     let told = |text: &str| go_json_error(text.as_bytes()).unwrap_or_default();
@@ -221,4 +223,5 @@ fn wrong_json_is_told_as_by_the_reference() {
     assert_eq!(told(""), "unexpected end of JSON input");
     assert_eq!(told("{\"a\":1} x"), "invalid character 'x' after top-level value");
     assert_eq!(told("{\"a\":1}"), "");
+    assert_eq!(told(&"[".repeat(1_000_000)), "", "it is as deep as a stack is not");
 }
