@@ -7,8 +7,8 @@
 mod check;
 mod compile;
 mod convert;
-mod parse;
 mod known;
+mod parse;
 mod purse;
 mod sizes;
 mod weigh;
@@ -29,7 +29,6 @@ use self::purse::{Purse, Spent};
 use super::equality::identical;
 use super::node::{Node, Rule, Type};
 use super::problem::Problem;
-use super::render::canonical_json;
 use super::validate::correlate;
 
 /// Longest message that a `messageExpression` may yield.
@@ -207,12 +206,17 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// What is told where its expression would cost too much.
-    fn message(&mut self, site: Site<'_>, (rule, compiled): (&Rule, &CompiledRule), scope: &Context<'_>) -> Result<String, String> {
+    fn message(
+        &mut self,
+        site: Site<'_>,
+        (rule, compiled): (&Rule, &CompiledRule),
+        scope: &Context<'_>,
+    ) -> Result<String, String> {
         if let Some(message) = &compiled.message {
             match self.purse.pay(message, (site.node, site.root), (site.value, site.old)) {
                 Spent::Enough => {}
                 Spent::TooMuch => {
-                    return Err(format!("{OVER} for messageExpression: {}", canonical_json(&rule.message_expression.as_str().into())));
+                    return Err(format!("{OVER} for messageExpression: {:?}", rule.message_expression));
                 }
                 Spent::Everything => return Err(format!("messageExpression evaluation failed {EMPTY}")),
             }

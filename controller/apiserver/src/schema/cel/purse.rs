@@ -1,27 +1,27 @@
 //! What the rules of one object may cost while they run, after the reference's budgets.
 //!
-//! A rule is weighed before it runs: what it can cost on any value of its schema, which is known, and only where that is too much,
-//! what it can cost on the value that is there. The reference counts what a rule did; a rule that would have stopped early may
-//! be refused here, and none runs longer than allowed.
+//! An expression is weighed before it runs: by what it can cost on any value of its schema, which is known, and where that is too
+//! much, by what it can cost on the value that is there. The reference counts what an expression did; one that would have stopped
+//! early may be refused here, and none runs longer than allowed.
 
 use serde_json::Value;
 
-use super::super::node::{Node, Rule};
-use super::compile::CompiledRule;
+use super::super::node::Node;
+use super::compile::Priced;
 use super::weigh::weigh_values;
 
-/// The most that one evaluation of a rule may cost.
+/// The most that one evaluation may cost.
 const CALL_LIMIT: u64 = 1_000_000;
 /// The most that all evaluations for one object may cost.
 const OBJECT_LIMIT: u64 = 10_000_000;
-/// Evaluations for one object that may be as dear as their schema allows; behind them each one is weighed on its value.
-const UNWEIGHED: u64 = OBJECT_LIMIT / 2;
+/// What of it may go to evaluations that are taken for as dear as their schema allows; behind it each one is weighed on its value.
+const UNWEIGHED: u64 = OBJECT_LIMIT / 10;
 
-/// What an evaluation came to.
+/// Whether an evaluation can be paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spent {
-    /// There is enough for it.
-    Little,
+    /// It can.
+    Enough,
     /// It alone is too dear; nothing runs behind it.
     TooMuch,
     /// There is not enough left; nothing runs behind it.
@@ -32,7 +32,7 @@ pub(super) enum Spent {
 #[derive(Debug)]
 pub(super) struct Purse {
     left: u64,
-    /// What was taken for evaluations by their schema's worst value.
+    /// What was taken by the worst value of a schema.
     unweighed: u64,
     closed: bool,
 }
@@ -47,28 +47,22 @@ impl Purse {
         self.closed
     }
 
-    /// Takes what an evaluation can cost.
-    pub(super) fn pay(
-        &mut self,
-        (rule, compiled): (&Rule, &CompiledRule),
-        place: (&Node, bool),
-        values: (&Value, Option<&Value>),
-    ) -> Spent {
-        let cost = if compiled.most <= CALL_LIMIT && self.unweighed.saturating_add(compiled.most) <= UNWEIGHED {
-            self.unweighed += compiled.most;
-            compiled.most
+    /// Takes what an evaluation can cost whose `self` and `oldSelf` are these values at `place`.
+    pub(super) fn pay(&mut self, priced: &Priced, place: (&Node, bool), values: (&Value, Option<&Value>)) -> Spent {
+        let unweighed = self.unweighed.saturating_add(priced.most);
+        let cost = if priced.most <= CALL_LIMIT && unweighed <= UNWEIGHED {
+            self.unweighed = unweighed;
+            priced.most
         } else {
-            weigh_values(compiled.program.expression(), &rule.rule, place, values).cost
+            weigh_values(priced.program.expression(), place, values)
         };
-        let spent = match self.left.checked_sub(cost) {
-            _ if cost > CALL_LIMIT => Spent::TooMuch,
-            Some(left) => {
-                self.left = left;
-                Spent::Little
-            }
-            None => Spent::Everything,
+        // What is too dear is not run to its end either where it is counted: that much of it is paid.
+        let Some(left) = self.left.checked_sub(cost.min(CALL_LIMIT + 1)) else {
+            self.closed = true;
+            return Spent::Everything;
         };
-        self.closed = spent != Spent::Little;
-        spent
+        self.left = left;
+        self.closed = cost > CALL_LIMIT;
+        if self.closed { Spent::TooMuch } else { Spent::Enough }
     }
 }

@@ -19,6 +19,9 @@ const MAP_COST: u64 = 30;
 const TEXT_SHARE: f64 = 0.1;
 const PATTERN_SHARE: f64 = 0.25;
 
+/// The longest text of a number or a truth; the reference knows of none before a rule runs.
+const SCALAR_TEXT: u64 = 32;
+
 /// What a look at one expression found.
 #[derive(Debug, Default)]
 pub(super) struct Weight {
@@ -35,14 +38,9 @@ pub(super) fn weigh(expression: &IdedExpr, source: &str, (node, resource): (&Nod
     look(expression, source, (node, resource), [None, None])
 }
 
-/// Looks at `expression`, whose `self` is this value at `node`: what it can cost on what is there.
-pub(super) fn weigh_values(
-    expression: &IdedExpr,
-    source: &str,
-    (node, resource): (&Node, bool),
-    (new, old): (&Value, Option<&Value>),
-) -> Weight {
-    look(expression, source, (node, resource), [Some(new), Some(old.unwrap_or(&Value::Null))])
+/// What `expression` can cost whose `self` and `oldSelf` are these values at `node`.
+pub(super) fn weigh_values(expression: &IdedExpr, (node, resource): (&Node, bool), (new, old): (&Value, Option<&Value>)) -> u64 {
+    look(expression, "", (node, resource), [Some(new), Some(old.unwrap_or(&Value::Null))]).cost
 }
 
 fn look<'a>(
@@ -51,7 +49,8 @@ fn look<'a>(
     (node, resource): (&'a Node, bool),
     values: [Option<&'a Value>; 2],
 ) -> Weight {
-    let mut scale = Scale { source, scope: BTreeMap::new(), wrong: None };
+    let scalar_text = if values[0].is_some() { SCALAR_TEXT } else { u64::MAX };
+    let mut scale = Scale { source, scope: BTreeMap::new(), scalar_text, wrong: None };
     for (name, value) in ["self", "oldSelf"].into_iter().zip(values) {
         let known = Known::of(Kind::Node(node, resource)).among(value.map(|value| Rc::from([value].as_slice())));
         scale.scope.insert(name.to_owned(), known);
@@ -63,6 +62,8 @@ fn look<'a>(
 struct Scale<'a> {
     source: &'a str,
     scope: BTreeMap<String, Known<'a>>,
+    /// How long the text of a number or a truth is taken for.
+    scalar_text: u64,
     wrong: Option<(String, usize)>,
 }
 
@@ -250,7 +251,7 @@ impl<'a> Scale<'a> {
                 let each = item.map_or(1, |item| share(item.size, TEXT_SHARE).saturating_add(1));
                 (Known::of(Kind::Unknown), own.saturating_mul(each))
             }
-            "string" => fixed(Kind::Text),
+            "string" => text(self.scalar_text, 1),
             "size" | "int" => fixed(Kind::Int),
             "double" => fixed(Kind::Double),
             "dyn" => (Known::sized(Kind::Unknown, first), 1),
