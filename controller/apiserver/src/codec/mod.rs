@@ -82,6 +82,17 @@ pub(crate) fn json_type(value: &Value) -> &'static str {
     }
 }
 
+/// Why a document cannot say what it is, in the words of Go's decoder: it is no object. `null` is an empty one.
+pub(crate) fn no_type_error(value: &Value) -> Option<String> {
+    (!value.is_object() && !value.is_null()).then(|| {
+        format!(
+            "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; \
+             Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            json_type(value)
+        )
+    })
+}
+
 /// Decodes a JSON body.
 ///
 /// # Errors

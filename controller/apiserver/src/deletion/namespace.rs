@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::handlers::{DeleteOptions, Internal, Propagation};
-use crate::kinds::NAMESPACES;
+use crate::kinds::{KUBERNETES, NAMESPACES};
 use crate::server::Core;
 use crate::status::Failure;
 use crate::store::{Key, Scope};
 
-/// The finalizer in `spec.finalizers` that keeps a namespace until it is empty.
-const KUBERNETES: &str = "kubernetes";
+/// Who writes what remains.
+const MANAGER: &str = "koan-apiserver";
 
 /// Deletes what is in `name` if it is terminating, and lets it go when nothing remains.
 pub(super) async fn empty(core: &Arc<Core>, name: &str) -> Result<(), Failure> {
@@ -51,7 +51,7 @@ pub(super) async fn empty(core: &Arc<Core>, name: &str) -> Result<(), Failure> {
         }
         let (_, held) = core.store.list(&resource.storage, &scope, &|_| true);
         if !held.is_empty() {
-            remaining.insert(resource.qualified(), held.len());
+            remaining.insert(format!("{}.{}", resource.plural, resource.group), held.len());
         }
         for finalizer in held.iter().flat_map(|object| &object.meta.finalizers) {
             *finalizers.entry(finalizer.clone()).or_default() += 1;
@@ -62,7 +62,12 @@ pub(super) async fn empty(core: &Arc<Core>, name: &str) -> Result<(), Failure> {
         return internal.edit(&released).await;
     }
     let now = internal.now();
-    internal.edit(&|value| conditions(value, &remaining, &finalizers, &now)).await
+    match internal.edit_status(&|value| conditions(value, &remaining, &finalizers, &now), MANAGER).await {
+        Ok(_) => Ok(()),
+        // It went in the meantime.
+        Err(failure) if failure.code() == 404 => Ok(()),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The namespace without the finalizer that kept it.
@@ -126,7 +131,8 @@ fn conditions(
             json!({"type": kind, "status": status, "lastTransitionTime": since, "reason": reason, "message": message})
         })
         .collect();
-    let next = Value::Array(next);
+    let others = old.as_array().into_iter().flatten().filter(|entry| next.iter().all(|line| line["type"] != entry["type"]));
+    let next = Value::Array(others.cloned().chain(next.iter().cloned()).collect());
     if *old == next {
         return None;
     }

@@ -90,7 +90,7 @@ impl Call<'_> {
         let proven = old.is_some_and(|(old, _)| old.proven == Some(schema.id()));
         let old = old.map(|(_, tree)| tree);
         let mut causes = meta::validate(self.resource(), new, old);
-        let Judgement { problems, forgiven } = schema.judge(new, old, proven);
+        let Judgement { problems, forgiven } = schema.judge(new, old, (proven, causes.iter().any(blocks_rules)));
         if !self.resource().is_custom()
             && let Some(wrong) = problems.iter().find(|problem| problem.kind == ProblemKind::TypeInvalid)
         {
@@ -122,6 +122,12 @@ impl Call<'_> {
     pub(super) fn unstored(&self, draft: &Draft, revision: u64) -> Result<Arc<Object>, Failure> {
         draft.object(revision).map(Arc::new).map_err(|error| Failure::internal(error.to_string()))
     }
+}
+
+/// Whether rules are not run beside a violation like this.
+fn blocks_rules(cause: &Cause) -> bool {
+    use ProblemKind::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
+    [Required, TypeInvalid, NotSupported, TooLong, TooMany].iter().any(|kind| kind.reason() == cause.reason)
 }
 
 /// `2025-01-02T03:04:05Z`.

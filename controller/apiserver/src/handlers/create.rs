@@ -30,9 +30,10 @@ pub(super) async fn create(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
     let formats = crds::unrecognized_formats(call.resource(), &draft.value);
     let unwise = meta::warnings(call.resource(), &draft.value, None);
-    let warnings: Vec<String> = warnings.into_iter().chain(formats).chain(unwise).collect();
+    let warnings: Vec<String> =
+        warnings.into_iter().chain(meta::distinct_owners(&mut draft.value, meta::OWNERS_REPEATED)).collect();
     let object = insert(call, draft.value, &options, true).await.map_err(|failure| failure.warned(&warnings))?;
-    answer::one(&call, &object, 201, warnings)
+    answer::one(&call, &object, 201, warnings.into_iter().chain(formats).chain(unwise).collect())
 }
 
 /// Completes, validates and stores a new object; `manage` is false when its field owners are already noted.
@@ -89,6 +90,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
     if manage {
         call.own(kinds::blank(call.resource()).as_mut(), &mut value, options)?;
     }
+    kinds::settle(call.resource(), &mut value, None, "");
     let proven = call.validate(&value, None)?;
     let key = call.key(&name);
     let draft = call.encode(value);
@@ -118,7 +120,7 @@ fn complete(call: &Call<'_>, value: &mut Value) -> Result<String, Failure> {
     }
     let generation = call.resource().counts_generation();
     let metadata = meta::of(value)?;
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
         metadata.remove(field);
     }
     let mut name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -64,14 +64,13 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
     let resource = call.resource();
     let (version, kind) = (resource.api_version(), resource.kind.clone());
     let custom = resource.is_custom();
-    let Value::Object(map) = value else {
-        let why = format!(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
-             \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-            codec::json_type(value)
-        );
-        return Err(unrecognized(call, &why));
-    };
+    if let Some(why) = codec::no_type_error(value) {
+        return Err(unrecognized(call, &format!("couldn't get version/kind; json parse error: {why}")));
+    }
+    if value.is_null() {
+        *value = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(map) = value else { return Ok(()) };
     for (field, expected) in [("kind", &kind), ("apiVersion", &version)] {
         let found = map.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         if found.is_empty() && !custom {

@@ -47,20 +47,7 @@ impl DeleteOptions {
     /// Reads the options from the body and the query; the body wins.
     pub(super) fn parse(call: &Call<'_>) -> Result<Self, Failure> {
         let bytes = &call.incoming.body;
-        let body = if bytes.is_empty() {
-            json!({})
-        } else {
-            match body_type(&call.incoming.headers)? {
-                BodyType::Json => {
-                    if let Some(why) = codec::go_json_error(bytes) {
-                        return Err(Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}")));
-                    }
-                    codec::json(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value
-                }
-                BodyType::Yaml => codec::yaml(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value,
-                BodyType::Protobuf => proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?,
-            }
-        };
+        let body = if bytes.is_empty() { json!({}) } else { of_its_kind(decoded(call)?)? };
         let mut causes = Vec::new();
         let mut dry_run = super::options::dry_run(call.incoming, &mut causes);
         for value in body["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -95,6 +82,39 @@ impl DeleteOptions {
         let queried = paging::number(&call.incoming.query, "gracePeriodSeconds")?;
         let grace = body["gracePeriodSeconds"].as_i64().or(queried).and_then(|seconds| u32::try_from(seconds).ok());
         Ok(Self { propagation, uid, version, dry_run, grace })
+    }
+}
+
+/// The body, which is an object.
+fn decoded(call: &Call<'_>) -> Result<Value, Failure> {
+    let bytes = &call.incoming.body;
+    let untyped = |why: &str| Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"));
+    let value = match body_type(&call.incoming.headers)? {
+        BodyType::Json => {
+            if let Some(why) = codec::go_json_error(bytes) {
+                return Err(untyped(&why));
+            }
+            codec::json(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value
+        }
+        BodyType::Yaml => codec::yaml(bytes).map_err(|error| Failure::bad_request(error.to_string()))?.value,
+        BodyType::Protobuf => proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?,
+    };
+    match codec::no_type_error(&value) {
+        Some(why) => Err(untyped(&why)),
+        None => Ok(value),
+    }
+}
+
+/// Refuses a body that says it is something else; one that says nothing, or another version, is taken.
+fn of_its_kind(body: Value) -> Result<Value, Failure> {
+    /// The reference names the table in which it looked by a line of its own source.
+    const TABLE: &str = "pkg/runtime/scheme.go:111";
+    match body["kind"].as_str() {
+        None | Some("" | "DeleteOptions") => Ok(body),
+        Some(other) => {
+            let version = body["apiVersion"].as_str().unwrap_or_default();
+            Err(Failure::bad_request(format!("no kind {other:?} is registered for version {version:?} in scheme {TABLE:?}")))
+        }
     }
 }
 
@@ -137,7 +157,7 @@ enum Refused {
     Meanwhile(Failure),
 }
 
-/// Answers a DELETE of a collection with what was deleted.
+/// Answers a DELETE of a collection with what was deleted, as it was when the collection was read.
 pub(super) async fn delete_collection(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = DeleteOptions::parse(&call)?;
     paging::list_options(&call.incoming.query)?;
@@ -152,13 +172,13 @@ pub(super) async fn delete_collection(call: Call<'_>) -> Result<Response<Body>, 
         let wanted = check(&call, &object.meta.name, object, &options);
         async move {
             wanted.map_err(Refused::Precondition)?;
-            remove(&call, &object.meta.name, &own).await.map_err(Refused::Meanwhile)
+            remove(&call, &object.meta.name, &own).await.map(|_| Arc::clone(object)).map_err(Refused::Meanwhile)
         }
     });
     let mut gone = Vec::with_capacity(objects.len());
     for removal in futures::future::join_all(removals).await {
         match removal {
-            Ok(Removed::Gone(object) | Removed::Waiting(object)) => gone.push(object),
+            Ok(object) => gone.push(object),
             // Somebody else deleted it, or replaced it by another object, in the meantime.
             Err(Refused::Meanwhile(failure)) if matches!(failure.code, 404 | 409) => {}
             Err(Refused::Meanwhile(failure) | Refused::Precondition(failure)) => return Err(failure),

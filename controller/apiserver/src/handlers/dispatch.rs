@@ -84,9 +84,10 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
     }
     let named = call.target.name.is_some();
     let sub = call.target.subresource.is_some();
-    let allow = |verb: &str| {
-        if call.resource().allows(verb) { Ok(()) } else { Err(Failure::not_supported(call.resource(), verb)) }
-    };
+    let allow = |verb: &str| allowed(call, verb);
+    if call.subresource() == "finalize" && call.incoming.method != Method::PUT {
+        return Err(Failure::method_not_allowed());
+    }
     if let (Some("scale"), Some(paths)) = (call.target.subresource.as_deref(), &call.resource().scale) {
         return match call.incoming.method {
             Method::GET | Method::PUT | Method::PATCH => scale::scale(call, paths).await,
@@ -121,6 +122,17 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
             delete::delete_collection(call).await
         }
         _ => Err(Failure::method_not_allowed()),
+    }
+}
+
+/// Refuses a verb that the resource does not have. The reference has no way at all to delete all namespaces.
+fn allowed(call: Call<'_>, verb: &str) -> Result<(), Failure> {
+    if call.resource().allows(verb) {
+        Ok(())
+    } else if call.resource().core() == Some(CoreKind::Namespace) {
+        Err(Failure::method_not_allowed())
+    } else {
+        Err(Failure::not_supported(call.resource(), verb))
     }
 }
 

@@ -82,12 +82,25 @@ impl Internal {
     /// # Errors
     /// As a PUT of `/status`.
     pub(crate) async fn write_status(&self, value: Value, manager: &str) -> Result<Arc<Object>, Failure> {
+        self.edit_status(&|_| Some(value.clone()), manager).await
+    }
+
+    /// Changes the status as `change` says; `None` leaves it.
+    ///
+    /// # Errors
+    /// As a PUT of `/status`.
+    pub(crate) async fn edit_status(
+        &self,
+        change: &(dyn Fn(&Value) -> Option<Value> + Sync),
+        manager: &str,
+    ) -> Result<Arc<Object>, Failure> {
         let target = Target { subresource: Some("status".to_owned()), ..self.target.clone() };
         let call = Call { core: &self.core, target: &target, incoming: &self.incoming };
         for _ in 0..ATTEMPTS {
             let old = self.get().ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
             let before = call.current(&old);
-            if let Attempt::Done(object) = update::finish(&call, (&old, before), value.clone(), &options(manager), true).await? {
+            let Some(next) = change(&before) else { return Ok(old) };
+            if let Attempt::Done(object) = update::finish(&call, (&old, before), next, &options(manager), true).await? {
                 return Ok(object);
             }
         }

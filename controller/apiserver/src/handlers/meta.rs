@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::{CoreKind, Resource};
+use crate::kinds::{CoreKind, Resource, STANDARD_FINALIZERS, undomained};
 use crate::schema::go_quote;
 use crate::selectors::{label_key_problems, label_value_problems};
 use crate::status::{Cause, Failure};
@@ -17,8 +17,9 @@ const LABEL_LIMIT: usize = 63;
 /// How often the reference checks labels, annotations and owners of an update of a custom resource, and of a built-in one.
 const ROUNDS_CUSTOM: usize = 3;
 const ROUNDS_BUILTIN: usize = 4;
-/// Finalizers that need no domain.
-const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+/// What is said of an owner that an object names twice, where it is found before anything else changed the object and where after.
+pub(super) const OWNERS_REPEATED: &str = "";
+pub(super) const OWNERS_REPEATED_BY_PATCH: &str = " after mutating admission happens";
 
 /// The fields of metadata that only the server writes and an update keeps.
 const KEPT: [&str; 6] =
@@ -97,6 +98,10 @@ pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
     let mut causes = Vec::new();
     if old.is_none() {
         name(resource, metadata["name"].as_str().unwrap_or_default(), &mut causes);
+        if let Some(generation) = metadata["generation"].as_i64().filter(|generation| *generation < 0) {
+            let why = "must be greater than or equal to 0";
+            causes.push(Cause::invalid("metadata.generation", &generation.to_string(), why));
+        }
     }
     let entries = |field: &str| metadata[field].as_object().into_iter().flatten();
     let wrong = |field: &str, value: &str, problems: Vec<String>| -> Vec<Cause> {
@@ -144,8 +149,7 @@ fn name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
     }
     let shown = format!("{name:?}");
     if name.len() > limit {
-        let unit = if label { "characters" } else { "bytes" };
-        causes.push(Cause::invalid("metadata.name", &shown, &format!("must be no more than {limit} {unit}")));
+        causes.push(Cause::invalid("metadata.name", &shown, &format!("must be no more than {limit} characters")));
     }
     let good = if label { good_part(name) } else { good_subdomain(name) };
     if label && good_subdomain(name) && name.contains('.') {
@@ -180,7 +184,7 @@ fn segment(name: &str, causes: &mut Vec<Cause>) {
 }
 
 fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
-    let mut controllers = 0;
+    let mut first: Option<String> = None;
     for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
         let version = owner["apiVersion"].as_str().unwrap_or_default();
         if version.is_empty() || version.matches('/').count() > 1 {
@@ -195,14 +199,19 @@ fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
             let why = "/v1, Kind=Event is disallowed from being an owner";
             causes.push(Cause::invalid("metadata.ownerReferences", &owner.to_string(), why));
         }
-        controllers += usize::from(owner["controller"] == Value::Bool(true));
-    }
-    if controllers > 1 {
-        causes.push(Cause::invalid(
-            "metadata.ownerReferences",
-            &metadata["ownerReferences"].to_string(),
-            "Only one reference can have Controller set to true",
-        ));
+        if owner["controller"] == Value::Bool(true) {
+            let text = |field: &str| owner[field].as_str().unwrap_or_default();
+            let this = format!("{}/{}", text("kind"), text("name"));
+            match &first {
+                None => first = Some(this),
+                Some(first) => {
+                    let why = format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
+                    );
+                    causes.push(Cause::invalid("metadata.ownerReferences", &metadata["ownerReferences"].to_string(), &why));
+                }
+            }
+        }
     }
 }
 
@@ -217,8 +226,7 @@ fn finalizers(resource: &Resource, metadata: &Value, causes: &mut Vec<Cause>) {
         for problem in label_key_problems(finalizer) {
             causes.push(Cause::invalid("metadata.finalizers", &go_quote(finalizer), &problem));
         }
-        if strict && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer) {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
+        if strict && let Some(why) = undomained(finalizer) {
             causes.push(Cause::invalid(format!("metadata.finalizers[{index}]"), &go_quote(finalizer), why));
         }
     }
@@ -244,6 +252,28 @@ fn added_finalizers(metadata: &Value, old: &Value, causes: &mut Vec<Cause>) {
         );
         causes.extend(std::iter::repeat_n(Cause::forbidden("metadata.finalizers", &why), ROUNDS));
     }
+}
+
+/// Drops owners that are named twice; what is said of them.
+pub(super) fn distinct_owners(value: &mut Value, when: &str) -> Option<String> {
+    let owners = value.get_mut("metadata")?.get_mut("ownerReferences")?.as_array_mut()?;
+    let mut repeated = Vec::new();
+    let mut kept: Vec<Value> = Vec::with_capacity(owners.len());
+    for owner in owners.drain(..) {
+        if kept.contains(&owner) {
+            repeated.push(owner["uid"].as_str().unwrap_or_default().to_owned());
+        } else {
+            kept.push(owner);
+        }
+    }
+    *owners = kept;
+    (!repeated.is_empty()).then(|| {
+        format!(
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may reject \
+             such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            repeated.join(", ")
+        )
+    })
 }
 
 /// What is taken but said to be unwise in the metadata of `new`.

@@ -45,10 +45,13 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         update::check_identity(&call, &draft.value, &old)?;
         check_name(&call, &draft.value)?;
         check_namespace(&call, &draft.value["metadata"])?;
-        warnings.extend(meta::warnings(call.resource(), &draft.value, Some(&before)));
+        warnings.extend(meta::distinct_owners(&mut draft.value, meta::OWNERS_REPEATED_BY_PATCH));
+        let unwise = meta::warnings(call.resource(), &draft.value, Some(&before));
         let outcome = update::finish(&call, (&old, before), draft.value, &options, true).await;
         match outcome.map_err(|failure| failure.warned(&warnings))? {
-            Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
+            Attempt::Done(object) => {
+                return answer::one(&call, &object, 200, warnings.into_iter().chain(unwise).collect());
+            }
             Attempt::Outrun if named => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
         }
@@ -124,9 +127,9 @@ async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>,
     }
     let applied = checked(&call, decoded.value)?;
     let before = call.core.store.get(&call.key(call.name())).map(|old| call.current(&old));
-    warnings.extend(meta::warnings(call.resource(), &applied, before.as_ref()));
+    let unwise = meta::warnings(call.resource(), &applied, before.as_ref());
     let (object, code) = apply_value(&call, &applied, options).await.map_err(|failure| failure.warned(&warnings))?;
-    answer::one(&call, &object, code, warnings)
+    answer::one(&call, &object, code, warnings.into_iter().chain(unwise).collect())
 }
 
 /// Merges `applied` into the object, or makes it; says whether it was made by the code.

@@ -31,7 +31,9 @@ pub(super) enum Attempt {
 pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = WriteOptions::parse(call.incoming, "UpdateOptions", None)?;
     let mut draft = decode::body(&call)?;
-    let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
+    let mut warnings =
+        decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
+    warnings.extend(meta::distinct_owners(&mut draft.value, meta::OWNERS_REPEATED));
     replace(call, draft, &options, warnings.clone()).await.map_err(|failure| failure.warned(&warnings))
 }
 
@@ -134,14 +136,11 @@ pub(super) async fn finish(
     restrict(call, &before, &mut new)?;
     call.default(&mut new)?;
     kinds::prepare(call.resource(), &mut new, Some(&before));
-    if call.subresource() == "finalize" {
-        // `prepare` put the old finalizers back; this is the one request that may change them.
-        call.incoming_finalizers(&mut new)?;
-    }
     count_generation(call, &before, &mut new);
     if manage {
         call.own(Some(&mut before), &mut new, options)?;
     }
+    kinds::settle(call.resource(), &mut new, Some(&before), call.subresource());
     if same(&before, &new) {
         return Ok(Attempt::Done(Arc::clone(old)));
     }
@@ -151,10 +150,12 @@ pub(super) async fn finish(
     if options.dry_run {
         return call.unstored(&draft, old.revision).map(Attempt::Done);
     }
+    // An object that goes is answered as the request left it: it has no version of its own.
+    let last = gone.then(|| call.unstored(&draft, old.revision)).transpose()?;
     let expected = Expected::Revision(old.revision);
     let write = Write { key: call.key(call.name()), expected, draft, delete: gone, proven, through: call.through() };
     match call.core.store.commit(write).await {
-        Ok(object) => Ok(Attempt::Done(object)),
+        Ok(object) => Ok(Attempt::Done(last.unwrap_or(object))),
         Err(CommitError::Stale) => Ok(Attempt::Outrun),
         Err(error) => Err(call.refused(call.name(), error)),
     }
@@ -174,7 +175,7 @@ fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Fail
         "" if call.resource().status => carry(new, before, "status"),
         "" => {}
         "status" | "approval" => put_back(new, before, &["metadata", "status"])?,
-        "scale" => put_back(new, before, &["metadata", "spec"])?,
+        "scale" | "finalize" => put_back(new, before, &["metadata", "spec"])?,
         part @ ("ephemeralcontainers" | "resize") => {
             let fields: &[&str] = if part == "resize" { &["containers", "initContainers"] } else { &["ephemeralContainers"] };
             put_back(new, before, &["metadata", "spec"])?;
@@ -258,13 +259,4 @@ fn same(before: &Value, new: &Value) -> bool {
     owners
         && same_fields(old, next, |field| field != "resourceVersion" && field != "managedFields")
         && same_fields(before, new, |field| field != "metadata")
-}
-
-impl Call<'_> {
-    /// Takes the finalizers of a Namespace from the body of `/finalize`.
-    fn incoming_finalizers(&self, new: &mut Value) -> Result<(), Failure> {
-        let draft = decode::body(self)?;
-        new["spec"]["finalizers"] = draft.value["spec"]["finalizers"].as_array().cloned().map_or_else(|| json!([]), Value::Array);
-        Ok(())
-    }
 }

@@ -118,6 +118,7 @@ const EVENT_V1: Order = &[
     "deprecatedCount",
 ];
 const LEASE: Order = &["holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaseTransitions"];
+const CONDITION: Order = &["type", "status", "lastTransitionTime", "reason", "message"];
 const NAMED: Order = &["immutable", "data", "binaryData", "type"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -220,6 +221,7 @@ impl Writer {
             (Place::Below, "managedFields") => MANAGED,
             (Place::Below, "involvedObject" | "regarding" | "related") => REFERENCE,
             (Place::Below, "spec") if core == CoreKind::Lease => LEASE,
+            (Place::Below, "conditions") if core == CoreKind::Namespace => CONDITION,
             (Place::Below, _) => &[],
         }
     }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::resource::{CoreKind, Resource};
-use super::{definition, extended};
+use super::{definition, extended, namespace};
 use crate::status::Cause;
 
 /// The most bytes that the data of one Secret or ConfigMap may hold.
@@ -26,7 +26,7 @@ pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>)
     let Some(map) = new.as_object_mut() else { return };
     match kind {
         CoreKind::Secret => secret(map),
-        CoreKind::Namespace => namespace(map, old, &name),
+        CoreKind::Namespace => namespace::complete(map, &name),
         CoreKind::Event => event(map),
         CoreKind::EventV1 => event_v1(map),
         CoreKind::ServiceAccount => service_account(map),
@@ -42,6 +42,15 @@ pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>)
     }
 }
 
+/// Sets what no client sets, after it is noted who owns what.
+pub(crate) fn settle(resource: &Resource, new: &mut Value, old: Option<&Value>, subresource: &str) {
+    if resource.core() == Some(CoreKind::Namespace)
+        && let Some(map) = new.as_object_mut()
+    {
+        namespace::settle(map, old, subresource);
+    }
+}
+
 fn secret(map: &mut Map<String, Value>) {
     if let Some(Value::Object(plain)) = map.remove("stringData")
         && let Some(data) = map.entry("data").or_insert_with(|| json!({})).as_object_mut()
@@ -54,23 +63,6 @@ fn secret(map: &mut Map<String, Value>) {
     }
     if map.get("type").and_then(Value::as_str).unwrap_or_default().is_empty() {
         map.insert("type".to_owned(), json!("Opaque"));
-    }
-}
-
-fn namespace(map: &mut Map<String, Value>, old: Option<&Value>, name: &str) {
-    if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut)
-        && let Some(labels) = metadata.entry("labels").or_insert_with(|| json!({})).as_object_mut()
-    {
-        labels.insert("kubernetes.io/metadata.name".to_owned(), json!(name));
-    }
-    match old {
-        None => {
-            map.insert("spec".to_owned(), json!({"finalizers": ["kubernetes"]}));
-            map.insert("status".to_owned(), json!({"phase": "Active"}));
-        }
-        Some(old) => {
-            map.insert("spec".to_owned(), old["spec"].clone());
-        }
     }
 }
 
@@ -119,8 +111,8 @@ pub(crate) fn blank(resource: &Resource) -> Option<Value> {
             map.insert("spec".to_owned(), json!({}));
         }
         CoreKind::Namespace => {
-            map.insert("spec".to_owned(), json!({"finalizers": ["kubernetes"]}));
-            map.insert("status".to_owned(), json!({"phase": "Active"}));
+            map.insert("spec".to_owned(), json!({}));
+            map.insert("status".to_owned(), json!({}));
         }
         CoreKind::CustomResourceDefinition => {
             map.insert("spec".to_owned(), json!({"names": {}}));
@@ -151,11 +143,11 @@ pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
         }
         Some(CoreKind::Lease) => lease(new),
         Some(CoreKind::Event) => event_namespace(new),
+        Some(CoreKind::Namespace) => namespace::validate(new, old),
         Some(CoreKind::Plain) => extended::validate(resource, new, old),
         Some(
             CoreKind::CustomResourceDefinition
             | CoreKind::EventV1
-            | CoreKind::Namespace
             | CoreKind::Pod
             | CoreKind::Review
             | CoreKind::Service

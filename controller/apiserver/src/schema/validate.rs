@@ -15,12 +15,12 @@ impl Schema {
     ///
     /// With `old` it is an update: a value that the update did not change is not refused, and transition rules run.
     pub fn validate(&self, new: &Value, old: Option<&Value>) -> Vec<Problem> {
-        self.judge(new, old, false).problems
+        self.judge(new, old, (false, false)).problems
     }
 
     /// [`Self::validate`], which leaves out the rules of unchanged values where `old` is `proven`: it keeps every rule of this
-    /// very schema.
-    pub(crate) fn judge(&self, new: &Value, old: Option<&Value>, proven: bool) -> Judgement {
+    /// very schema, and all rules where something else is so wrong already that they are `blocked`.
+    pub(crate) fn judge(&self, new: &Value, old: Option<&Value>, (proven, blocked): (bool, bool)) -> Judgement {
         let mut walk = Walk { path: String::new(), problems: Vec::new() };
         walk.node(&self.root, new, old);
         let mut problems = walk.problems;
@@ -30,7 +30,7 @@ impl Schema {
         }
         let mut forgiven = false;
         if self.root.has_rules {
-            if problems.iter().any(|problem| problem.kind.blocks_rules()) {
+            if blocked || problems.iter().any(|problem| problem.kind.blocks_rules()) {
                 problems.push(Problem::invalid("", Value::Null, RULES_SKIPPED));
             } else {
                 forgiven = cel::run(&self.root, (new, old, proven), &mut problems);
