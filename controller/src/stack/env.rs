@@ -8,13 +8,13 @@ use koan_core::identity::ServiceKey;
 use koan_core::outputs::{StackEnv, stack_env};
 use koan_core::probe::Vantage;
 use koan_core::validate::{StackEntry, ValidStack};
-use koan_crds::v1alpha1::{DevStack, ServiceSpec};
+use koan_crds::v1alpha1::{DevStack, ServiceSpec, VolumeReclaim};
 use koan_crds::{API_VERSION, labels, names};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::gateway::ApiKind;
+use crate::gateway::{ApiKind, Identity};
 use crate::gather::LAUNCH_PORT;
 use crate::injection::peer;
 use crate::runtime::Key;
@@ -115,6 +115,25 @@ pub(super) async fn write_launch(
         .gateway
         .apply(ApiKind::ConfigMap, labels::MANAGER_STACK, body, Some(Key::stack(&namespace, &stack.name_any())))
         .await?;
+    Ok(())
+}
+
+/// Deletes `<stack>-launch` where the data of the stack go with it (CLI-27): `down --volumes`, or the stack's own
+/// `volumeReclaim: Delete`. Without that it stays: the next start gets the same ports.
+pub(super) async fn drop_launch(context: &Context, stack: &DevStack) -> Result<(), VisitError> {
+    let asked = stack.annotations().contains_key(labels::DELETE_VOLUMES);
+    if !asked && stack.spec.volume_reclaim != VolumeReclaim::Delete {
+        return Ok(());
+    }
+    let (namespace, name) = (stack.namespace().unwrap_or_default(), names::launch_config_map(&stack.name_any()));
+    let Some(found) = context.gateway.read(ApiKind::ConfigMap, &namespace, &name).await? else { return Ok(()) };
+    let marked = |label: &str, value: &str| found.labels().get(label).is_some_and(|found| found == value);
+    if !marked(labels::INSTANCE, &context.instance.0) || !marked(labels::STACK, &stack.name_any()) {
+        return Ok(());
+    }
+    let identity = Identity::of(&found);
+    assert!(identity.namespace == namespace && identity.name == name, "another ConfigMap was read than {namespace}/{name}");
+    context.gateway.delete(ApiKind::ConfigMap, labels::MANAGER_STACK, &identity).await?;
     Ok(())
 }
 

@@ -246,6 +246,7 @@ pub(super) async fn depart(visit: &mut Visit<'_>) -> Result<Next, VisitError> {
     visit.watch(left.iter().map(|child| child.name_any()));
     if left.is_empty() {
         assert!(object.metadata.deletion_timestamp.is_some(), "{}: a stack that stays takes nothing down", visit.key);
+        env::drop_launch(context, &object).await?;
         visit.subject.release().await?;
         context.arbiter.release_engine(&visit.subject.identity.uid);
         context.told.forget(&visit.subject.identity.uid);

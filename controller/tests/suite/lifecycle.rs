@@ -180,7 +180,8 @@ async fn the_hundredth_reconcile_writes_nothing() {
     assert_eq!(instance.world.calls().len(), calls);
 }
 
-/// S-1, S-7, S-2, B-4, PERF-70: a deleted stack goes in reverse order of its gates and leaves its volume and the credential of it.
+/// S-1, S-7, S-2, B-4, CLI-27, PERF-70: a deleted stack goes in reverse order of its gates and leaves its volume, the credential of
+/// it and its launch state.
 #[tokio::test(start_paused = true)]
 async fn deleted_stack_leaves_its_volume_alone() {
     let instance = scripted().await;
@@ -195,6 +196,7 @@ async fn deleted_stack_leaves_its_volume_alone() {
     assert!(instance.world.networks().is_empty());
     assert_eq!(instance.world.volumes().len(), 1);
     assert!(instance.api::<Secret>().get_opt("shop-cache-credentials").await.unwrap().is_some());
+    assert!(instance.api::<ConfigMap>().get_opt("shop-launch").await.unwrap().is_some());
     assert!(instance.api::<ServiceSpec>().get_opt("shop-api").await.unwrap().is_none());
     let words = instance.trace.words().split_off(sent);
     let delete = |service: &str| position(&words, &format!("delete ServiceSpec default/shop-{service}"));
@@ -203,19 +205,30 @@ async fn deleted_stack_leaves_its_volume_alone() {
     assert_eq!(tally.engine_writes(), 2 * 3 + 1, "{words:#?}");
 }
 
-/// S-2: `volumeReclaim: Delete` takes the volume and its credential too.
+/// S-2, S-1, S-3, CLI-27: `volumeReclaim: Delete` and the wish of `down --volumes` take the volume, its credential and the launch
+/// state too; a ConfigMap of that name which is not the stack's stays.
 #[tokio::test(start_paused = true)]
 async fn reclaimed_volumes_go_with_their_stack() {
-    let instance = scripted().await;
-    let mut shop = shop();
-    shop["spec"]["volumeReclaim"] = json!("Delete");
-    instance.apply::<DevStack>(&shop).await;
-    instance.ready("shop").await;
-    instance.delete::<DevStack>("shop").await;
-    instance.wait::<DevStack>("shop", |found| found.is_none()).await;
-    instance.settle().await;
-    assert!(instance.world.volumes().is_empty());
-    assert!(instance.api::<Secret>().get_opt("shop-cache-credentials").await.unwrap().is_none());
+    let by_spec = json!({"spec": {"volumeReclaim": "Delete"}});
+    let by_wish = json!({"metadata": {"annotations": {"koan.dev/delete-volumes": "true"}}});
+    let foreign = json!({"metadata": {"labels": {"koan.dev/instance": "another"}}});
+    for (wish, launch, stays) in [(&by_spec, None, false), (&by_wish, None, false), (&by_wish, Some(&foreign), true)] {
+        let instance = scripted().await;
+        instance.apply::<DevStack>(&shop()).await;
+        instance.ready("shop").await;
+        instance.settle().await;
+        if let Some(patch) = launch {
+            instance.merge::<ConfigMap>("shop-launch", patch).await;
+        }
+        instance.merge::<DevStack>("shop", wish).await;
+        instance.settle().await;
+        instance.delete::<DevStack>("shop").await;
+        instance.wait::<DevStack>("shop", |found| found.is_none()).await;
+        instance.settle().await;
+        assert!(instance.world.volumes().is_empty());
+        assert!(instance.api::<Secret>().get_opt("shop-cache-credentials").await.unwrap().is_none());
+        assert_eq!(instance.api::<ConfigMap>().get_opt("shop-launch").await.unwrap().is_some(), stays, "{wish}");
+    }
 }
 
 /// Suspended workloads stop and keep data and allocations; resumed they are the same.
