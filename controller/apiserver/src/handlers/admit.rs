@@ -109,7 +109,7 @@ impl Call<'_> {
             return Ok((!forgiven).then(|| schema.id()));
         }
         let name = new["metadata"]["name"].as_str().unwrap_or_default();
-        Err(Failure::invalid(&self.resource().group, &self.resource().kind, name, causes))
+        Err(Failure::invalid(self.resource().inner_group(), &self.resource().kind, name, causes))
     }
 
     /// The bytes to store for `value`, which is in the shape that the path serves.

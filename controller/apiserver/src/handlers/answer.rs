@@ -76,6 +76,17 @@ pub(super) fn one(call: &Call<'_>, object: &Arc<Object>, code: u16, warnings: Ve
     Ok(response)
 }
 
+/// A response with an object that was just written, and with what is unwise about it.
+pub(super) fn written(
+    call: &Call<'_>,
+    object: &Arc<Object>,
+    code: u16,
+    mut warnings: Vec<String>,
+) -> Result<Response<Body>, Failure> {
+    warnings.extend(kinds::warnings(call.resource(), &|| call.current(object)));
+    one(call, object, code, warnings)
+}
+
 /// A response with a list of objects.
 pub(super) fn all(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> Result<Response<Body>, Failure> {
     let form = negotiate(&call.incoming.headers)?;

@@ -33,7 +33,7 @@ pub(super) async fn create(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let warnings: Vec<String> =
         warnings.into_iter().chain(meta::distinct_owners(&mut draft.value, meta::OWNERS_REPEATED)).collect();
     let object = insert(call, draft.value, &options, true).await.map_err(|failure| failure.warned(&warnings))?;
-    answer::one(&call, &object, 201, warnings.into_iter().chain(formats).chain(unwise).collect())
+    answer::written(&call, &object, 201, warnings.into_iter().chain(formats).chain(unwise).collect())
 }
 
 /// Completes, validates and stores a new object; `manage` is false when its field owners are already noted.

@@ -49,13 +49,9 @@ impl DeleteOptions {
         let bytes = &call.incoming.body;
         let body = if bytes.is_empty() { json!({}) } else { of_its_kind(decoded(call)?)? };
         let mut causes = Vec::new();
-        let mut dry_run = super::options::dry_run(call.incoming, &mut causes);
-        for value in body["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            dry_run = true;
-            if value != "All" {
-                causes.push(super::options::unsupported_dry_run(value));
-            }
-        }
+        let asked: Vec<&str> = body["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let dry_run = super::options::dry_run(call.incoming, &mut causes) || !asked.is_empty();
+        causes.extend(super::options::unsupported_dry_run(&asked));
         let named = body["propagationPolicy"].as_str().or_else(|| call.incoming.query.get("propagationPolicy"));
         let orphan =
             body["orphanDependents"].as_bool().or_else(|| call.incoming.query.get("orphanDependents").map(|text| text == "true"));
@@ -135,7 +131,7 @@ pub(super) async fn delete(call: Call<'_>) -> Result<Response<Body>, Failure> {
     }
     match remove(&call, call.name(), &options).await? {
         Removed::Waiting(object) => answer::one(&call, &object, 200, Vec::new()),
-        Removed::Gone(object) if namespace || call.resource().kind == "Pod" => answer::one(&call, &object, 200, Vec::new()),
+        Removed::Gone(object) if call.resource().shows_deleted() => answer::one(&call, &object, 200, Vec::new()),
         Removed::Gone(object) => Ok(respond(
             200,
             Failure::success(&Details {

@@ -144,7 +144,7 @@ fn name(resource: &Resource, name: &str, causes: &mut Vec<Cause>) {
     }
     let label = resource.core() == Some(CoreKind::Namespace);
     let (limit, rule) = if label { (LABEL_LIMIT, LABEL) } else { (NAME_LIMIT, SUBDOMAIN) };
-    if resource.core().is_some_and(|kind| matches!(kind, CoreKind::Event | CoreKind::EventV1)) {
+    if resource.core() == Some(CoreKind::Event) {
         return segment(name, causes);
     }
     let shown = format!("{name:?}");

@@ -64,21 +64,17 @@ impl WriteOptions {
     }
 }
 
-/// Whether `dryRun=All` is set; anything else is a cause.
+/// Whether `dryRun=All` is set; a list with anything else is a cause.
 pub(super) fn dry_run(incoming: &Incoming, causes: &mut Vec<Cause>) -> bool {
-    let mut set = false;
-    for value in incoming.query.all("dryRun") {
-        set = true;
-        if value != "All" {
-            causes.push(unsupported_dry_run(value));
-        }
-    }
-    set
+    let values: Vec<&str> = incoming.query.every("dryRun").collect();
+    causes.extend(unsupported_dry_run(&values));
+    !values.is_empty()
 }
 
-/// The reference shows the parameter as the list that it is.
-pub(super) fn unsupported_dry_run(value: &str) -> Cause {
-    Cause::new("FieldValueNotSupported", "dryRun", format!("Unsupported value: [{value:?}]: supported values: \"All\""))
+/// The parameter is shown as the list that it is, with what is right in it.
+pub(super) fn unsupported_dry_run(values: &[&str]) -> Option<Cause> {
+    let shown = || format!("Unsupported value: {}: supported values: \"All\"", serde_json::json!(values));
+    values.iter().any(|value| *value != "All").then(|| Cause::new("FieldValueNotSupported", "dryRun", shown()))
 }
 
 fn check_manager(manager: &str, causes: &mut Vec<Cause>) {

@@ -50,7 +50,7 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         let outcome = update::finish(&call, (&old, before), draft.value, &options, true).await;
         match outcome.map_err(|failure| failure.warned(&warnings))? {
             Attempt::Done(object) => {
-                return answer::one(&call, &object, 200, warnings.into_iter().chain(unwise).collect());
+                return answer::written(&call, &object, 200, warnings.into_iter().chain(unwise).collect());
             }
             Attempt::Outrun if named => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
@@ -129,7 +129,7 @@ async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>,
     let before = call.core.store.get(&call.key(call.name())).map(|old| call.current(&old));
     let unwise = meta::warnings(call.resource(), &applied, before.as_ref());
     let (object, code) = apply_value(&call, &applied, options).await.map_err(|failure| failure.warned(&warnings))?;
-    answer::one(&call, &object, code, warnings.into_iter().chain(unwise).collect())
+    answer::written(&call, &object, code, warnings.into_iter().chain(unwise).collect())
 }
 
 /// Merges `applied` into the object, or makes it; says whether it was made by the code.

@@ -66,7 +66,7 @@ async fn replace(
         let unwise = meta::warnings(call.resource(), &draft.value, Some(&before));
         warnings.extend(unwise.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
         match finish(&call, (&old, before), draft.value.clone(), options, true).await? {
-            Attempt::Done(object) => return answer::one(&call, &object, 200, warnings),
+            Attempt::Done(object) => return answer::written(&call, &object, 200, warnings),
             Attempt::Outrun if version.is_some() => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
         }
@@ -92,7 +92,7 @@ async fn absent(call: Call<'_>, value: Value, options: &WriteOptions, warnings: 
         return Err(Failure::not_found(call.resource(), call.name()));
     }
     let object = create::insert(call, value, options, true).await?;
-    answer::one(&call, &object, 201, warnings)
+    answer::written(&call, &object, 201, warnings)
 }
 
 /// The version that a body names; `None` when it names none.

@@ -5,13 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::resource::{CoreKind, Resource};
-use super::{definition, extended, namespace};
+use super::{data_rules, definition, event_rules, extended, namespace};
 use crate::status::Cause;
-
-/// The most bytes that the data of one Secret or ConfigMap may hold.
-const MAX_DATA_BYTES: usize = 1024 * 1024;
-/// The longest key in the data of a Secret or ConfigMap.
-const MAX_KEY_LENGTH: usize = 253;
 
 /// Completes a decoded object before anything is validated.
 pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>) {
@@ -131,30 +126,22 @@ pub(crate) fn blank(resource: &Resource) -> Option<Value> {
 /// Every violation of a built-in kind's own rules.
 pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     match resource.core() {
-        Some(CoreKind::ConfigMap) => data(new, old, &["data", "binaryData"]),
-        Some(CoreKind::Secret) => {
-            let mut causes = data(new, old, &["data"]);
-            if let Some(old) = old
-                && old["type"] != new["type"]
-            {
-                causes.push(Cause::invalid("type", &new["type"].to_string(), "field is immutable"));
-            }
-            causes
-        }
+        Some(CoreKind::ConfigMap) => data_rules::config_map(new, old),
+        Some(CoreKind::Secret) => data_rules::secret(new, old),
         Some(CoreKind::Lease) => lease(new),
-        Some(CoreKind::Event) => event_namespace(new),
+        Some(CoreKind::Event | CoreKind::EventV1) => event_rules::validate(resource, new, old),
         Some(CoreKind::Namespace) => namespace::validate(new, old),
         Some(CoreKind::Plain) => extended::validate(resource, new, old),
         Some(
-            CoreKind::CustomResourceDefinition
-            | CoreKind::EventV1
-            | CoreKind::Pod
-            | CoreKind::Review
-            | CoreKind::Service
-            | CoreKind::ServiceAccount,
+            CoreKind::CustomResourceDefinition | CoreKind::Pod | CoreKind::Review | CoreKind::Service | CoreKind::ServiceAccount,
         )
         | None => Vec::new(),
     }
+}
+
+/// What is taken in an object of a built-in kind but said to be unwise.
+pub(crate) fn warnings(resource: &Resource, object: &dyn Fn() -> Value) -> Vec<String> {
+    if resource.core() == Some(CoreKind::Secret) { data_rules::secret_warnings(&object()) } else { Vec::new() }
 }
 
 fn lease(new: &Value) -> Vec<Cause> {
@@ -170,69 +157,6 @@ fn lease(new: &Value) -> Vec<Cause> {
         causes.push(Cause::invalid("spec.leaseTransitions", &count.to_string(), "must be greater than or equal to 0"));
     }
     causes
-}
-
-fn event_namespace(new: &Value) -> Vec<Cause> {
-    let own = new["metadata"]["namespace"].as_str().unwrap_or_default();
-    let about = new["involvedObject"]["namespace"].as_str().unwrap_or_default();
-    if own == about || (about.is_empty() && own == "default") {
-        return Vec::new();
-    }
-    vec![Cause::invalid("involvedObject.namespace", &format!("{about:?}"), "does not match event.namespace")]
-}
-
-fn data(new: &Value, old: Option<&Value>, fields: &[&str]) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let mut bytes = 0;
-    for field in fields {
-        let Some(entries) = new[field].as_object() else { continue };
-        for (key, value) in entries {
-            causes.extend(key_problem(field, key));
-            bytes += data_length(field, value);
-        }
-    }
-    if let (Some(plain), Some(binary)) = (new["data"].as_object(), new["binaryData"].as_object()) {
-        for key in plain.keys().filter(|key| binary.contains_key(*key)) {
-            causes.push(Cause::invalid(format!("data[{key}]"), &format!("{key:?}"), "duplicate of key present in binaryData"));
-        }
-    }
-    if bytes > MAX_DATA_BYTES {
-        causes.push(Cause::new("FieldValueTooLong", "data", format!("Too long: may not be more than {MAX_DATA_BYTES} bytes")));
-    }
-    if let Some(old) = old
-        && old["immutable"] == Value::Bool(true)
-    {
-        if new["immutable"] != Value::Bool(true) {
-            causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
-        }
-        for field in fields.iter().filter(|field| old[**field] != new[**field]) {
-            causes.push(Cause::forbidden(*field, "field is immutable when `immutable` is set"));
-        }
-    }
-    causes
-}
-
-/// The bytes that a value holds: decoded where it is base64.
-fn data_length(field: &str, value: &Value) -> usize {
-    let text = value.as_str().unwrap_or_default();
-    if field == "data" && !text.is_empty() { STANDARD.decode(text).map_or(text.len(), |bytes| bytes.len()) } else { text.len() }
-}
-
-fn key_problem(field: &str, key: &str) -> Option<Cause> {
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    let path = format!("{field}[{key}]");
-    if key.len() > MAX_KEY_LENGTH {
-        return Some(Cause::invalid(path, &format!("{key:?}"), "must be no more than 253 bytes"));
-    }
-    if key.is_empty() || key == "." || key == ".." || key.starts_with("..") || !key.chars().all(allowed) {
-        return Some(Cause::invalid(
-            path,
-            &format!("{key:?}"),
-            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or \
-             'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
-        ));
-    }
-    None
 }
 
 #[cfg(test)]

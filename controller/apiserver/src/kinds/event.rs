@@ -16,6 +16,12 @@ const RENAMED: [(&str, &str); 7] = [
     ("reportingComponent", "reportingController"),
 ];
 
+/// What the field `stored` of an event is called in the shape of `resource`.
+pub(super) fn served(resource: &Resource, stored: &'static str) -> &'static str {
+    let renamed = RENAMED.iter().find(|(old, _)| *old == stored).filter(|_| resource.core() == Some(CoreKind::EventV1));
+    renamed.map_or(stored, |(_, new)| new)
+}
+
 /// Whether objects of `resource` are served byte for byte as they are stored.
 pub(crate) fn is_stored_shape(resource: &Resource) -> bool {
     match &resource.origin {

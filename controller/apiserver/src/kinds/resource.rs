@@ -221,6 +221,30 @@ impl Resource {
         }
     }
 
+    /// Whether a delete is answered with the object that is gone.
+    pub(crate) fn shows_deleted(&self) -> bool {
+        const SHOWN: [&str; 12] = [
+            "csidrivers",
+            "csinodes",
+            "namespaces",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "podtemplates",
+            "resourcequotas",
+            "serviceaccounts",
+            "services",
+            "storageclasses",
+            "volumeattachments",
+        ];
+        !self.is_custom() && SHOWN.contains(&self.plural.as_str())
+    }
+
+    /// The group by which a refusal calls the kind: both shapes of an event are one kind within.
+    pub(crate) fn inner_group(&self) -> &str {
+        if self.core() == Some(CoreKind::EventV1) { "" } else { &self.group }
+    }
+
     /// Whether a create takes no status; whoever makes a Node says how it does.
     pub(crate) fn drops_status(&self) -> bool {
         match self.core() {
