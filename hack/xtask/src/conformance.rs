@@ -25,7 +25,7 @@ enum Suite {
     Envtest,
     /// The tests of kube-client, kube and kube-runtime that need a cluster.
     KubeRs,
-    /// The requests of `controller/apiserver/tests/goldens` on a real kube-apiserver.
+    /// The requests of `controller/apiserver/tests/goldens` and `…/extended` on a real kube-apiserver.
     Reference,
     /// Commands by three minors of stock kubectl; with `--record` also on a real kube-apiserver.
     Kubectl,
@@ -48,7 +48,7 @@ const LIBRARY: &str = "";
 struct Parts {
     /// Scripts that print `export NAME=VALUE` for what the suite needs.
     scripts: &'static [&'static [&'static str]],
-    /// Package, test binary and filter.
+    /// Package, test binary and filters.
     tests: [&'static str; 3],
     /// Words that make a missing part a failure (`KOAN_TEST_REQUIRE`).
     components: &'static str,
@@ -69,7 +69,7 @@ impl Suite {
             },
             Self::Reference => Parts {
                 scripts: &[&["hack/reference", "up"]],
-                tests: ["koan-apiserver", "suite", "goldens::"],
+                tests: ["koan-apiserver", "suite", "goldens:: extended::"],
                 components: "reference",
             },
             Self::Kubectl if record => Parts {
@@ -117,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
     } else {
         tests.args(["--test", binary])
     };
-    tests.args(["--", "--nocapture", filter]);
+    tests.args(["--", "--nocapture"]).args(filter.split(' '));
     for words in parts.scripts {
         match provide(&root, words)? {
             Ok(variables) => _ = tests.envs(variables),
