@@ -1,6 +1,6 @@
 //! A visitor that builds a [`Value`] and remembers repeated keys.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -146,7 +146,8 @@ impl<'de, K: Key + Deserialize<'de>> Visitor<'de> for Build<'_, K> {
         let length = self.state.path.len();
         let mut list = Vec::new();
         loop {
-            self.state.path.push_str(&format!("[{}]", list.len()));
+            // Writing to a string cannot fail.
+            let _ = write!(self.state.path, "[{}]", list.len());
             let item = items.next_element_seed(Build::<K>::new(self.state))?;
             self.state.path.truncate(length);
             match item {

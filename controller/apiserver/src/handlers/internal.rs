@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::delete::{DeleteOptions, Removed, remove};
 use super::options::{Strictness, WriteOptions};
-use super::update::{self, ATTEMPTS, Attempt};
+use super::update::{self, ATTEMPTS, Attempt, Owners};
 use super::{create, patch};
 use crate::auth::Role;
 use crate::http::{Incoming, Query, Target};
@@ -74,7 +74,7 @@ impl Internal {
     /// # Errors
     /// As an apply patch.
     pub(crate) async fn apply(&self, value: Value, manager: &str) -> Result<Arc<Object>, Failure> {
-        patch::apply_value(&self.call(), &value, &options(manager)).await.map(|(object, _)| object)
+        patch::apply_value(&self.call(), || Ok(value.clone()), &options(manager)).await.map(|(object, _)| object)
     }
 
     /// Replaces the status by that of `value`.
@@ -100,7 +100,7 @@ impl Internal {
             let old = self.get().ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
             let before = call.current(&old);
             let Some(next) = change(&before) else { return Ok(old) };
-            if let Attempt::Done(object) = update::finish(&call, (&old, before), next, &options(manager), true).await? {
+            if let Attempt::Done(object) = update::finish(&call, (&old, before), next, &options(manager), Owners::Open).await? {
                 return Ok(object);
             }
         }

@@ -6,6 +6,7 @@ use crate::kinds::{CoreKind, Resource, STANDARD_FINALIZERS, undomained};
 use crate::schema::go_quote;
 use crate::selectors::{label_key_problems, label_value_problems};
 use crate::status::{Cause, Failure};
+use crate::store::Object;
 
 /// The most bytes of all annotations of one object.
 const ANNOTATIONS_LIMIT_BYTES: usize = 256 * 1024;
@@ -76,9 +77,7 @@ pub(super) fn of(value: &mut Value) -> Result<&mut Map<String, Value>, Failure> 
 pub(super) fn keep(new: &mut Map<String, Value>, old: &Value) {
     for field in KEPT {
         match old.get(field) {
-            Some(value) => {
-                new.insert(field.to_owned(), value.clone());
-            }
+            Some(value) => put(new, field, value),
             None => {
                 new.remove(field);
             }
@@ -86,10 +85,17 @@ pub(super) fn keep(new: &mut Map<String, Value>, old: &Value) {
     }
     for field in ["name", "namespace"] {
         if let Some(value) = old.get(field) {
-            new.insert(field.to_owned(), value.clone());
+            put(new, field, value);
         }
     }
     new.remove("selfLink");
+}
+
+/// Makes a field what it was; most are it already.
+fn put(new: &mut Map<String, Value>, field: &str, value: &Value) {
+    if new.get(field) != Some(value) {
+        new.insert(field.to_owned(), value.clone());
+    }
 }
 
 /// Every violation in the metadata of `new`.
@@ -277,14 +283,14 @@ pub(super) fn distinct_owners(value: &mut Value, when: &str) -> Option<String> {
 }
 
 /// What is taken but said to be unwise in the metadata of `new`.
-pub(super) fn warnings(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<String> {
+pub(super) fn warnings(resource: &Resource, new: &Value, old: Option<&Object>) -> Vec<String> {
     if !resource.is_custom() {
         return Vec::new();
     }
-    let before = old.map(|old| listed(&old["metadata"])).unwrap_or_default();
+    let known = |finalizer: &str| old.is_some_and(|old| old.meta.finalizers.iter().any(|known| known == finalizer));
     listed(&new["metadata"])
         .into_iter()
-        .filter(|finalizer| !before.contains(finalizer) && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer))
+        .filter(|finalizer| !known(finalizer) && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer))
         .map(|finalizer| {
             let path = if finalizer.contains('.') { " including a path (/)" } else { "" };
             format!(

@@ -11,12 +11,12 @@ use super::create;
 use super::decode::{self, Draft};
 use super::meta;
 use super::options::{Strictness, WriteOptions};
-use super::update::{self, ATTEMPTS, Attempt};
+use super::update::{self, ATTEMPTS, Attempt, Owners};
 use crate::codec;
 use crate::http::{Body, PatchType, patch_type};
 use crate::patch;
 use crate::schema::{canonical_json, go_quote};
-use crate::ssa::{self, ApplyError, ApplyOptions};
+use crate::ssa::{self, Applied, ApplyError, ApplyOptions};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
 
@@ -46,8 +46,8 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         check_name(&call, &draft.value)?;
         check_namespace(&call, &draft.value["metadata"])?;
         warnings.extend(meta::distinct_owners(&mut draft.value, meta::OWNERS_REPEATED_BY_PATCH));
-        let unwise = meta::warnings(call.resource(), &draft.value, Some(&before));
-        let outcome = update::finish(&call, (&old, before), draft.value, &options, true).await;
+        let unwise = meta::warnings(call.resource(), &draft.value, Some(&old));
+        let outcome = update::finish(&call, (&old, before), draft.value, &options, Owners::Open).await;
         match outcome.map_err(|failure| failure.warned(&warnings))? {
             Attempt::Done(object) => {
                 return answer::written(&call, &object, 200, warnings.into_iter().chain(unwise).collect());
@@ -126,17 +126,27 @@ async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>,
         Strictness::Ignore => {}
     }
     let applied = checked(&call, decoded.value)?;
-    let before = call.core.store.get(&call.key(call.name())).map(|old| call.current(&old));
-    let unwise = meta::warnings(call.resource(), &applied, before.as_ref());
-    let (object, code) = apply_value(&call, &applied, options).await.map_err(|failure| failure.warned(&warnings))?;
+    let old = call.core.store.get(&call.key(call.name()));
+    let unwise = meta::warnings(call.resource(), &applied, old.as_deref());
+    let mut first = Some(applied);
+    let again = || match first.take() {
+        Some(applied) => Ok(applied),
+        None => checked(&call, decode::plain(codec::yaml(&call.incoming.body))?.value),
+    };
+    let (object, code) = apply_value(&call, again, options).await.map_err(|failure| failure.warned(&warnings))?;
     answer::written(&call, &object, code, warnings.into_iter().chain(unwise).collect())
 }
 
-/// Merges `applied` into the object, or makes it; says whether it was made by the code.
-pub(super) async fn apply_value(call: &Call<'_>, applied: &Value, options: &WriteOptions) -> Result<(Arc<Object>, u16), Failure> {
+/// Merges what `applied` gives into the object, or makes it; says whether it was made by the code. Each attempt asks for it anew
+/// and uses it up.
+pub(super) async fn apply_value(
+    call: &Call<'_>,
+    mut applied: impl FnMut() -> Result<Value, Failure>,
+    options: &WriteOptions,
+) -> Result<(Arc<Object>, u16), Failure> {
     for _ in 0..ATTEMPTS {
         let old = call.core.store.get(&call.key(call.name()));
-        if let (Attempt::Done(object), code) = merged(call, old.as_ref(), applied, options).await? {
+        if let (Attempt::Done(object), code) = merged(call, old.as_ref(), applied()?, options).await? {
             return Ok((object, code));
         }
     }
@@ -176,12 +186,12 @@ fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
 async fn merged(
     call: &Call<'_>,
     old: Option<&Arc<Object>>,
-    applied: &Value,
+    applied: Value,
     options: &WriteOptions,
 ) -> Result<(Attempt, u16), Failure> {
     let mut before = old.map(|old| call.current(old));
     if let Some(old) = old {
-        update::check_identity(call, applied, old)?;
+        update::check_identity(call, &applied, old)?;
     } else if !call.subresource().is_empty() {
         return Err(Failure::not_found(call.resource(), call.name()));
     } else if let Some(uid) = applied["metadata"]["uid"].as_str() {
@@ -200,10 +210,14 @@ async fn merged(
     let outcome = ssa::apply(call.types()?, before.as_mut(), applied, apply).map_err(|error| refused(&error))?;
     match (old.zip(before), outcome) {
         (Some((old, _)), None) => Ok((Attempt::Done(Arc::clone(old)), 200)),
-        (Some((old, before)), Some(next)) => Ok((update::finish(call, (old, before), next, options, false).await?, 200)),
-        (None, next) => {
-            let next = next.unwrap_or_else(|| applied.clone());
-            match create::insert(*call, next, options, false).await {
+        (Some((old, before)), Some(Applied { object, owners_changed })) => {
+            let owners = owners_changed.map_or(Owners::Noted, |changed| Owners::Moved { changed });
+            Ok((update::finish(call, (old, before), object, options, owners).await?, 200))
+        }
+        (None, made) => {
+            // An apply that makes an object has always changed something.
+            let Some(Applied { object, .. }) = made else { return Err(Failure::internal("an apply made nothing".to_owned())) };
+            match create::insert(*call, object, options, false).await {
                 Ok(object) => Ok((Attempt::Done(object), 201)),
                 Err(failure) if failure.reason == "AlreadyExists" => Ok((Attempt::Outrun, 201)),
                 Err(failure) => Err(failure),

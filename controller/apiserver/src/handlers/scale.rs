@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::decode;
 use super::options::WriteOptions;
-use super::update::{self, ATTEMPTS, Attempt};
+use super::update::{self, ATTEMPTS, Attempt, Owners};
 use crate::codec;
 use crate::http::{Body, PatchType, json as respond, patch_type};
 use crate::kinds::Scale;
@@ -32,7 +32,7 @@ pub(super) async fn scale(call: Call<'_>, paths: &Scale) -> Result<Response<Body
         if let Some(slot) = slot(&mut new, &paths.spec_path) {
             *slot = next["spec"]["replicas"].clone();
         }
-        match update::finish(&call, (&old, call.current(&old)), new, &options, true).await? {
+        match update::finish(&call, (&old, call.current(&old)), new, &options, Owners::Open).await? {
             Attempt::Done(object) => return Ok(respond(200, format!("{}\n", view(&call, &object, paths)))),
             Attempt::Outrun => {
                 let found = call.core.store.get(&call.key(call.name()));

@@ -27,6 +27,17 @@ pub(super) enum Attempt {
     Outrun,
 }
 
+/// What is known of the field owners of a new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owners {
+    /// This write's manager is still to be noted.
+    Open,
+    /// All are noted.
+    Noted,
+    /// All are noted, and the tree of the version before gave its list away; whether the two lists differ in anything but times.
+    Moved { changed: bool },
+}
+
 /// Answers a PUT to an object or to one of its subresources.
 pub(super) async fn update(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let options = WriteOptions::parse(call.incoming, "UpdateOptions", None)?;
@@ -63,9 +74,9 @@ async fn replace(
         };
         check_identity(&call, &draft.value, &old)?;
         let before = call.current(&old);
-        let unwise = meta::warnings(call.resource(), &draft.value, Some(&before));
+        let unwise = meta::warnings(call.resource(), &draft.value, Some(&old));
         warnings.extend(unwise.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
-        match finish(&call, (&old, before), draft.value.clone(), options, true).await? {
+        match finish(&call, (&old, before), draft.value.clone(), options, Owners::Open).await? {
             Attempt::Done(object) => return answer::written(&call, &object, 200, warnings),
             Attempt::Outrun if version.is_some() => return Err(Failure::modified(call.resource(), call.name())),
             Attempt::Outrun => {}
@@ -124,24 +135,27 @@ pub(super) fn check_identity(call: &Call<'_>, new: &Value, old: &Object) -> Resu
     }
 }
 
-/// Turns `new`, which is based on `old` and its tree `before`, into the next version; `manage` is false when field owners are
-/// already noted.
+/// Turns `new`, which is based on `old` and its tree `before`, into the next version.
 pub(super) async fn finish(
     call: &Call<'_>,
     (old, mut before): (&Arc<Object>, Value),
     mut new: Value,
     options: &WriteOptions,
-    manage: bool,
+    owners: Owners,
 ) -> Result<Attempt, Failure> {
     restrict(call, &before, &mut new)?;
     call.default(&mut new)?;
     kinds::prepare(call.resource(), &mut new, Some(&before));
     count_generation(call, &before, &mut new);
-    if manage {
+    if owners == Owners::Open {
         call.own(Some(&mut before), &mut new, options)?;
     }
     kinds::settle(call.resource(), &mut new, Some(&before), call.subresource());
-    if same(&before, &new) {
+    let kept = match owners {
+        Owners::Open | Owners::Noted => same_owners(&before, &new),
+        Owners::Moved { changed } => !changed,
+    };
+    if kept && same(&before, &new) {
         return Ok(Attempt::Done(Arc::clone(old)));
     }
     let proven = call.validate(&new, Some((old, &before)))?;
@@ -248,15 +262,19 @@ fn same_fields(left: &Value, right: &Value, counts: impl Fn(&str) -> bool) -> bo
             .all(|(field, value)| right.get(field).is_some_and(|found| identical(found, value)))
 }
 
-/// Whether nothing changed but the times at which managers last wrote.
-fn same(before: &Value, new: &Value) -> bool {
-    let (old, next) = (&before["metadata"], &new["metadata"]);
-    let entry = |(old, new): (&Value, &Value)| same_fields(old, new, |field| field != "time");
-    let owners = match (old["managedFields"].as_array(), next["managedFields"].as_array()) {
-        (Some(old), Some(new)) => old.len() == new.len() && old.iter().zip(new).all(entry),
+/// Whether no owner changed but the times at which they last wrote.
+fn same_owners(before: &Value, new: &Value) -> bool {
+    match (before["metadata"]["managedFields"].as_array(), new["metadata"]["managedFields"].as_array()) {
+        (Some(old), Some(new)) => {
+            let entry = |(old, new): (&Value, &Value)| same_fields(old, new, |field| field != "time");
+            old.len() == new.len() && old.iter().zip(new).all(entry)
+        }
         (old, new) => old == new,
-    };
-    owners
-        && same_fields(old, next, |field| field != "resourceVersion" && field != "managedFields")
+    }
+}
+
+/// Whether nothing but the owners changed.
+fn same(before: &Value, new: &Value) -> bool {
+    same_fields(&before["metadata"], &new["metadata"], |field| field != "resourceVersion" && field != "managedFields")
         && same_fields(before, new, |field| field != "metadata")
 }

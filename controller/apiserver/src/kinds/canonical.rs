@@ -245,6 +245,9 @@ impl Writer {
 
     fn object(&mut self, map: &Map<String, Value>, name: &str, place: Place) {
         let order = self.order(name, place);
+        if place == Place::Below && order.is_empty() && map.keys().is_sorted() {
+            return self.as_it_stands(map);
+        }
         let mut fields: Vec<(&str, Option<&Value>)> = map.iter().map(|(key, field)| (key.as_str(), Some(field))).collect();
         if place == Place::Metadata && !map.contains_key("resourceVersion") {
             fields.push(("resourceVersion", None));
@@ -274,6 +277,20 @@ impl Writer {
                 let below = if place == Place::Top && key == "metadata" { Place::Metadata } else { Place::Below };
                 self.object_or(field, key, below);
             }
+        }
+        self.out.push(b'}');
+    }
+
+    /// Fields that are in order already, as most are that were stored before.
+    fn as_it_stands(&mut self, map: &Map<String, Value>) {
+        self.out.push(b'{');
+        for (index, (key, field)) in map.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            self.text(key);
+            self.out.push(b':');
+            self.object_or(field, key, Place::Below);
         }
         self.out.push(b'}');
     }

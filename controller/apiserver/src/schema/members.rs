@@ -3,9 +3,11 @@
 //! The maps of a kept schema have a handful of large entries each; a `BTreeMap` reserves eleven places for every one of them,
 //! which made the schemas of two kinds 0.9 MB instead of 0.3 (PERF-15).
 
-/// Values by name, in the order of the names.
+use std::sync::Arc;
+
+/// Values by name, in the order of the names. Maps of the same names can share them.
 #[derive(Debug)]
-pub struct Members<V>(Box<[(Box<str>, V)]>);
+pub struct Members<V>(Box<[(Arc<str>, V)]>);
 
 impl<V> Default for Members<V> {
     fn default() -> Self {
@@ -13,10 +15,10 @@ impl<V> Default for Members<V> {
     }
 }
 
-impl<V> FromIterator<(String, V)> for Members<V> {
+impl<N: Into<Arc<str>>, V> FromIterator<(N, V)> for Members<V> {
     /// Of several values of one name, the last is kept.
-    fn from_iter<I: IntoIterator<Item = (String, V)>>(entries: I) -> Self {
-        let mut sorted: Vec<(Box<str>, V)> = entries.into_iter().map(|(name, value)| (name.into_boxed_str(), value)).collect();
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
+        let mut sorted: Vec<(Arc<str>, V)> = entries.into_iter().map(|(name, value)| (name.into(), value)).collect();
         // Stable, so that of equal names the last given comes first once reversed.
         sorted.reverse();
         sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -28,8 +30,18 @@ impl<V> FromIterator<(String, V)> for Members<V> {
 impl<V> Members<V> {
     /// The value of `name`.
     pub fn get(&self, name: &str) -> Option<&V> {
+        self.entry(name).map(|(_, value)| value)
+    }
+
+    /// The name as it is kept, and its value.
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Arc<str>, &V)> {
         let place = self.0.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
-        self.0.get(place).map(|(_, value)| value)
+        self.0.get(place).map(|(name, value)| (name, value))
+    }
+
+    /// Names as they are kept, and values.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
+        self.0.iter().map(|(name, value)| (name, value))
     }
 
     /// Whether `name` is in it.

@@ -75,7 +75,7 @@ fn atomic_list(element: Type) -> Type {
 }
 
 fn keyed(key: &str, element: Type) -> Type {
-    list(element, Relation::Keyed(vec![key.to_owned()]))
+    list(element, Relation::Keyed(vec![key.into()]))
 }
 
 fn conditions() -> Type {

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -10,26 +11,54 @@ use super::value::{compare, in_path};
 /// A path from an object's root.
 pub type Path = Vec<Element>;
 
-/// One step: a member, or an entry of a list by key, value or index.
+/// One step: a member, or an entry of a list by key, value or index. A copy shares what it holds.
 #[derive(Clone, Debug)]
 pub enum Element {
     /// A member of an object.
-    Field(String),
+    Field(Arc<str>),
     /// An entry of a map list by its key fields, sorted by name.
-    Key(Vec<(String, Value)>),
+    Key(Arc<[(Arc<str>, Value)]>),
     /// An entry of a set.
-    Value(Value),
+    Value(Arc<Value>),
     /// An entry of any other list.
     Index(i64),
 }
 
+/// What finds its place among elements, and becomes one only where a set lacks it.
+pub(crate) trait Step {
+    /// The order beside an element.
+    fn order(&self, element: &Element) -> Ordering;
+
+    /// The step as an element.
+    fn element(&self) -> Element;
+}
+
+impl Step for Element {
+    fn order(&self, element: &Element) -> Ordering {
+        self.cmp(element)
+    }
+
+    fn element(&self) -> Element {
+        self.clone()
+    }
+}
+
+/// The place of a kind of elements among the others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Field,
+    Key,
+    Value,
+    Index,
+}
+
 impl Element {
-    fn rank(&self) -> u8 {
+    pub(super) fn rank(&self) -> Rank {
         match self {
-            Self::Field(_) => 0,
-            Self::Key(_) => 1,
-            Self::Value(_) => 2,
-            Self::Index(_) => 3,
+            Self::Field(_) => Rank::Field,
+            Self::Key(_) => Rank::Key,
+            Self::Value(_) => Rank::Value,
+            Self::Index(_) => Rank::Index,
         }
     }
 }
@@ -38,7 +67,7 @@ impl Ord for Element {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Field(left), Self::Field(right)) => left.cmp(right),
-            (Self::Key(left), Self::Key(right)) => compare_keys(left, right),
+            (Self::Key(left), Self::Key(right)) => compare_keys(pairs(left), pairs(right)),
             (Self::Value(left), Self::Value(right)) => compare(left, right),
             (Self::Index(left), Self::Index(right)) => left.cmp(right),
             _ => self.rank().cmp(&other.rank()),
@@ -60,13 +89,27 @@ impl PartialEq for Element {
 
 impl Eq for Element {}
 
-fn compare_keys(left: &[(String, Value)], right: &[(String, Value)]) -> Ordering {
-    let by_field = left
-        .iter()
-        .zip(right)
-        .map(|(left, right)| left.0.cmp(&right.0).then_with(|| compare(&left.1, &right.1)))
-        .find(|order| order.is_ne());
-    by_field.unwrap_or_else(|| left.len().cmp(&right.len()))
+/// Key fields as names and values.
+pub(super) fn pairs(fields: &[(Arc<str>, Value)]) -> impl Iterator<Item = (&str, &Value)> {
+    fields.iter().map(|(name, value)| (&**name, value))
+}
+
+/// The order of two lists of key fields, which are sorted by name.
+pub(super) fn compare_keys<'l, 'r>(
+    mut left: impl Iterator<Item = (&'l str, &'l Value)>,
+    mut right: impl Iterator<Item = (&'r str, &'r Value)>,
+) -> Ordering {
+    loop {
+        let order = match (left.next(), right.next()) {
+            (Some(left), Some(right)) => left.0.cmp(right.0).then_with(|| compare(left.1, right.1)),
+            (Some(_), None) => Ordering::Greater,
+            (None, Some(_)) => Ordering::Less,
+            (None, None) => return Ordering::Equal,
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
 }
 
 impl fmt::Display for Element {

@@ -24,6 +24,6 @@ pub use element::{Element, Path};
 pub use errors::{ApplyError, Conflict};
 pub use fields::FieldsError;
 pub use managed::ResetFields;
-pub use operations::{ApplyOptions, UpdateOptions, apply, update};
+pub use operations::{Applied, ApplyOptions, UpdateOptions, apply, update};
 pub use set::Set;
 pub use types::{TypeInfo, Types};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::errors::{ApplyError, Conflict};
-use super::managed::{Identity, Managed, ResetFields, Stored, is_reset, put_into, remove_from, shown};
+use super::managed::{Entries, Identity, Managed, ResetFields, Stored, give_back, is_reset, put_into, remove_from, shown};
 use super::typed::{Fault, faults_text, validate};
 use super::types::{Type, Types};
 use super::updater::{Context, Stop};
@@ -51,19 +51,40 @@ pub struct UpdateOptions<'a> {
     pub now: Timestamp,
 }
 
-/// Applies `applied` to `live` (`None` creates): the whole new object with its managedFields, or `None` where nothing changes.
+/// What an apply made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// The whole new object with its managedFields, not yet defaulted or validated.
+    pub object: Value,
+    /// Where the live object gave its managedFields to the new one: whether these differ in anything but times.
+    pub owners_changed: Option<bool>,
+}
+
+/// Applies `applied` to `live` (`None` creates); `None` where nothing changes.
 ///
-/// The result is not yet defaulted or validated. `live` lends its managedFields for the call and has them back afterwards.
+/// `live` lends its managedFields for the call. On the main path it gives them away where something changes: what stands of them is
+/// not copied.
 ///
 /// # Errors
 /// [`ApplyError::Conflicts`] unless forced, [`ApplyError::Type`] for undeclared fields and wrong types, [`ApplyError::BadRequest`].
 pub fn apply(
     types: &Types,
     live: Option<&mut Value>,
-    applied: &Value,
+    applied: Value,
     options: ApplyOptions<'_>,
-) -> Result<Option<Value>, ApplyError> {
-    without_list(live, |live, list| laid_over(types, live, list, applied, options))
+) -> Result<Option<Applied>, ApplyError> {
+    let gives = options.subresource.is_empty();
+    let Some(live) = live else {
+        return Ok(
+            laid_over(types, None, &mut None, applied, options)?.map(|(object, _)| Applied { object, owners_changed: None })
+        );
+    };
+    let mut list = remove_from(live);
+    let outcome = laid_over(types, Some(live), &mut list, applied, options);
+    if let (Some(list), Some(live)) = (list, live.as_object_mut()) {
+        give_back(live, list);
+    }
+    Ok(outcome?.map(|(object, changed)| Applied { object, owners_changed: gives.then_some(changed) }))
 }
 
 /// Runs `work` on an object without its managedFields, and with these beside it.
@@ -77,13 +98,14 @@ fn without_list<T>(object: Option<&mut Value>, work: impl FnOnce(Option<&Value>,
     result
 }
 
+/// The new object, and whether its managedFields differ in anything but times from `list`, which it may take.
 fn laid_over(
     types: &Types,
     live: Option<&Value>,
-    list: Option<&Value>,
-    applied: &Value,
+    list: &mut Option<Value>,
+    applied: Value,
     options: ApplyOptions<'_>,
-) -> Result<Option<Value>, ApplyError> {
+) -> Result<Option<(Value, bool)>, ApplyError> {
     let bad = |message: String| ApplyError::BadRequest { message };
     let version = applied.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let ty = types.get(options.api_version).filter(|_| version == options.api_version).ok_or_else(|| {
@@ -93,23 +115,24 @@ fn laid_over(
     if applied.pointer("/metadata/managedFields").is_some_and(|list| !list.is_null()) {
         return Err(bad("metadata.managedFields must be nil".to_owned()));
     }
-    conform(ty, applied, false, "patch")?;
-    let empty = empty_of(applied);
-    let before = Managed::of(list).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
+    conform(ty, &applied, false, "patch")?;
+    let before = Managed::of(types, list.as_ref()).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
+    let lives = live.is_some();
+    let empty = if lives && !before.owners.is_empty() { Value::Null } else { empty_of(&applied) };
     let base = at_version(live.unwrap_or(&empty), applied.get("apiVersion"));
     conform(ty, &base, true, "live")?;
     let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
     let first = if before.owners.is_empty() { Some(first_owner(&context, &empty, &base, options)?) } else { None };
     let known = first.as_ref().unwrap_or(&before);
-    let key = Identity { manager: options.manager, applied: true, api_version: "", subresource: options.subresource }.key();
-    let (new, owners) = run(&context, &base, applied, (known, &key), options)?;
+    let key = Identity::new(options.manager, true, "", options.subresource).key();
+    let config = (options.manager == legacy::MANAGER).then(|| applied.clone());
+    let (new, owners) = run(&context, &base, (applied, config.as_ref()), (known, &key), options)?;
     let mut managed = Managed { owners, times: known.times.clone() };
     managed.strip(&key);
     if new.is_some() {
         managed.times.insert(key, options.now);
     }
-    let stored = Stored { managed: &before, list };
-    Ok(finish(live.is_some(), &base, new, (stored, &managed), (applied, options.manager)))
+    Ok(finish((lives, &base), new, (&before, &managed), (list, options.subresource.is_empty()), config.as_ref()))
 }
 
 /// The object in the version of a request.
@@ -133,7 +156,7 @@ pub fn update(types: &Types, old: Option<&mut Value>, new: &mut Value, options: 
 }
 
 fn changed(types: &Types, (old, list): (Option<&Value>, Option<&Value>), new: &mut Value, options: UpdateOptions<'_>) {
-    let (managed, asked) = requested(list, new, options.subresource);
+    let (managed, asked) = requested(types, list, new, options.subresource);
     let removed = remove_from(new);
     let is_update = old.and_then(|old| old.pointer("/metadata/uid")).and_then(Value::as_str).is_some_and(|uid| !uid.is_empty());
     if managed.owners.is_empty() && is_update {
@@ -152,7 +175,8 @@ fn changed(types: &Types, (old, list): (Option<&Value>, Option<&Value>), new: &m
     let before = managed.clone();
     if let Some(mut managed) = record(&context, old, new, managed, options) {
         managed.cap();
-        put_into(new, &managed, Stored { managed: &before, list });
+        let entries = Entries::Lent(list.and_then(Value::as_array).map_or(&[], Vec::as_slice));
+        put_into(new, &managed, Stored { managed: &before, entries });
     }
 }
 
@@ -162,7 +186,7 @@ fn record(context: &Context<'_>, old: &Value, new: &Value, mut managed: Managed,
     managed.strip(CURRENT);
     if let Some(mut changed) = managed.owners.remove(CURRENT) {
         let UpdateOptions { manager, subresource, api_version, .. } = options;
-        let key = Identity { manager, applied: false, api_version, subresource }.key();
+        let key = Identity::new(manager, false, api_version, subresource).key();
         if let Some(previous) = managed.owners.get(&key) {
             changed.set = Arc::new(changed.set.union(&previous.set));
         }
@@ -173,15 +197,15 @@ fn record(context: &Context<'_>, old: &Value, new: &Value, mut managed: Managed,
 }
 
 /// The managers an update starts from: those it asks for, which are then marked so, else the old object's.
-fn requested(list: Option<&Value>, new: &Value, subresource: &str) -> (Managed, bool) {
-    let of_old = || Managed::of(list).unwrap_or_default();
+fn requested(types: &Types, list: Option<&Value>, new: &Value, subresource: &str) -> (Managed, bool) {
+    let of_old = || Managed::of(types, list).unwrap_or_default();
     if !subresource.is_empty() {
         return (of_old(), false);
     }
     if is_reset(new) {
         return (Managed::default(), true);
     }
-    let asked = Managed::of(new.pointer("/metadata/managedFields")).ok().filter(|managed| !managed.owners.is_empty());
+    let asked = Managed::of(types, new.pointer("/metadata/managedFields")).ok().filter(|managed| !managed.owners.is_empty());
     asked.map_or_else(|| (of_old(), false), |asked| (asked, true))
 }
 
@@ -195,15 +219,15 @@ fn first_owner(context: &Context<'_>, empty: &Value, base: &Value, options: Appl
 
 type Ran = (Option<Value>, super::updater::Managers);
 
+/// `config` is a copy of what is applied, for the manager that takes over from client-side apply.
 fn run(
     context: &Context<'_>,
     base: &Value,
-    applied: &Value,
+    (applied, config): (Value, Option<&Value>),
     (managed, key): (&Managed, &str),
     options: ApplyOptions<'_>,
 ) -> Result<Ran, ApplyError> {
-    let attempt = |force| context.apply(base, applied, managed.owners.clone(), (key, force));
-    let stop = match attempt(options.force) {
+    let stop = match context.apply(base, applied, managed.owners.clone(), (key, options.force)) {
         Ok(ran) => return Ok(ran),
         Err(stop) => stop,
     };
@@ -211,36 +235,52 @@ fn run(
         Stop::Faults(faults) => return Err(type_error(&format!("failed to merge config: {}", faults_text(&faults)))),
         Stop::Conflicts(conflicts) => conflicts,
     };
-    let owned = if options.manager == legacy::MANAGER { legacy::owned(context.ty, base, options.api_version) } else { None };
-    let conflicts = owned.map_or_else(|| conflicts.clone(), |owned| legacy::remaining(conflicts.clone(), &owned));
-    if conflicts.is_empty() {
-        return attempt(true).map_err(|_| type_error("failed to take over from client-side apply"));
-    }
+    let owned = config.and_then(|config| Some((config, legacy::owned(context.ty, base, options.api_version)?)));
+    let conflicts = match owned {
+        None => conflicts,
+        Some((config, owned)) => {
+            let left = legacy::remaining(conflicts, &owned);
+            if left.is_empty() {
+                let again = context.apply(base, config.clone(), managed.owners.clone(), (key, true));
+                return again.map_err(|_| type_error("failed to take over from client-side apply"));
+            }
+            left
+        }
+    };
     let conflicts = conflicts.into_iter().map(|(manager, path)| Conflict { manager: shown(&manager), path }).collect();
     Err(ApplyError::Conflicts { conflicts })
 }
 
+/// `list` is what is stored, and whether the new object may take it.
 fn finish(
-    lives: bool,
-    base: &Value,
+    (lives, base): (bool, &Value),
     new: Option<Value>,
-    (stored, managed): (Stored<'_>, &Managed),
-    (applied, manager): (&Value, &str),
-) -> Option<Value> {
+    (before, managed): (&Managed, &Managed),
+    (list, gives): (&mut Option<Value>, bool),
+    config: Option<&Value>,
+) -> Option<(Value, bool)> {
     let unchanged = new.is_none() && lives;
-    let same_owners = stored.managed.owners == managed.owners;
-    if unchanged && same_owners && manager != legacy::MANAGER {
+    let same_owners = before.owners == managed.owners;
+    if unchanged && same_owners && config.is_none() {
         return None;
     }
     let mut object = new.unwrap_or_else(|| base.clone());
-    if manager == legacy::MANAGER {
-        legacy::refresh(&mut object, applied);
+    if let Some(config) = config {
+        legacy::refresh(&mut object, config);
         if unchanged && same_owners && value::equal(&object, base) {
             return None;
         }
     }
-    put_into(&mut object, managed, stored);
-    Some(object)
+    let entries = match list {
+        Some(Value::Array(_)) if gives => Entries::Given(match list.take() {
+            Some(Value::Array(entries)) => entries,
+            Some(_) | None => Vec::new(),
+        }),
+        Some(Value::Array(entries)) => Entries::Lent(entries),
+        Some(_) | None => Entries::Lent(&[]),
+    };
+    let changed = put_into(&mut object, managed, Stored { managed: before, entries });
+    Some((object, changed))
 }
 
 fn conform(ty: &Type, object: &Value, allow_duplicates: bool, what: &str) -> Result<(), ApplyError> {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::element::{Element, Path};
+use super::element::{Element, Path, Step};
 use super::types::Type;
 
 /// A set of paths. Membership of a path says nothing about its parents or children.
@@ -65,22 +65,27 @@ impl Set {
 
     /// Adds a path; its parents are not added. The empty path is ignored: nobody owns a whole object.
     pub fn insert(&mut self, path: &[Element]) {
+        self.insert_steps(path);
+    }
+
+    /// [`Self::insert`] by steps that become elements only where the set lacks them.
+    pub(crate) fn insert_steps(&mut self, path: &[impl Step]) {
         match path {
             [] => {}
             [last] => {
-                if let Err(place) = self.members.binary_search(last) {
-                    self.members.insert(place, last.clone());
+                if let Err(place) = self.members.binary_search_by(|known| last.order(known).reverse()) {
+                    self.members.insert(place, last.element());
                 }
             }
-            [first, rest @ ..] => self.descend(first).insert(rest),
+            [first, rest @ ..] => self.descend(first).insert_steps(rest),
         }
     }
 
-    pub(crate) fn descend(&mut self, element: &Element) -> &mut Set {
-        let place = match self.children.binary_search_by(|(key, _)| key.cmp(element)) {
+    pub(crate) fn descend(&mut self, step: &impl Step) -> &mut Set {
+        let place = match self.children.binary_search_by(|(known, _)| step.order(known).reverse()) {
             Ok(place) => place,
             Err(place) => {
-                self.children.insert(place, (element.clone(), Set::default()));
+                self.children.insert(place, (step.element(), Set::default()));
                 place
             }
         };
@@ -96,18 +101,18 @@ impl Set {
         }
     }
 
-    pub(crate) fn has_member(&self, element: &Element) -> bool {
-        self.members.binary_search(element).is_ok()
+    pub(crate) fn has_member(&self, step: &impl Step) -> bool {
+        self.members.binary_search_by(|known| step.order(known).reverse()).is_ok()
     }
 
-    pub(crate) fn child(&self, element: &Element) -> Option<&Set> {
-        let place = self.children.binary_search_by(|(key, _)| key.cmp(element)).ok()?;
+    pub(crate) fn child(&self, step: &impl Step) -> Option<&Set> {
+        let place = self.children.binary_search_by(|(known, _)| step.order(known).reverse()).ok()?;
         Some(&self.children[place].1)
     }
 
     /// The members below `element`, relative to it.
-    pub(crate) fn with_prefix(&self, element: &Element) -> &Set {
-        self.child(element).unwrap_or(&EMPTY)
+    pub(crate) fn with_prefix(&self, step: &impl Step) -> &Set {
+        self.child(step).unwrap_or(&EMPTY)
     }
 
     /// Paths of either set.

@@ -1,11 +1,13 @@
 //! The types that objects are walked by: atoms with up to three forms, made from schemas.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
 use super::builtin;
+use super::element::{Element, Step};
 use crate::schema::{Extra, ListKind, Members, Node, Schema, Type as JsonType};
 
 /// What a scalar may be.
@@ -30,7 +32,7 @@ pub(crate) struct Atom {
 pub(crate) enum Relation {
     Atomic,
     Set,
-    Keyed(Vec<String>),
+    Keyed(Vec<Arc<str>>),
 }
 
 #[derive(Debug)]
@@ -51,6 +53,39 @@ pub(crate) struct MapType {
 pub(crate) struct Field {
     pub(crate) ty: Type,
     pub(crate) default: Option<Box<Value>>,
+}
+
+/// The name of a member on a walk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Name<'a> {
+    /// As the type has it: a step shares it.
+    Declared(&'a Arc<str>),
+    Free(&'a str),
+}
+
+impl Name<'_> {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Declared(name) => name,
+            Self::Free(name) => name,
+        }
+    }
+}
+
+impl Step for Name<'_> {
+    fn order(&self, element: &Element) -> Ordering {
+        match element {
+            Element::Field(other) => self.text().cmp(other),
+            Element::Key(_) | Element::Value(_) | Element::Index(_) => Ordering::Less,
+        }
+    }
+
+    fn element(&self) -> Element {
+        Element::Field(match self {
+            Self::Declared(name) => Arc::clone(name),
+            Self::Free(name) => Arc::from(*name),
+        })
+    }
 }
 
 /// A reference to an atom. The two recursive ones have names.
@@ -109,6 +144,14 @@ impl Type {
 }
 
 impl MapType {
+    /// The type of member `key`, and its name as a step.
+    pub(crate) fn step<'a>(&'a self, key: &'a str) -> (Option<&'a Type>, Name<'a>) {
+        match self.fields.entry(key) {
+            Some((name, field)) => (Some(&field.ty), Name::Declared(name)),
+            None => (self.element.as_ref(), Name::Free(key)),
+        }
+    }
+
     /// The type of member `key`: declared, or that of undeclared members.
     pub(crate) fn member(&self, key: &str) -> Option<&Type> {
         self.fields.get(key).map(|field| &field.ty).or(self.element.as_ref())
@@ -177,9 +220,9 @@ fn from_node(node: &Node, resource: bool, preserve: bool) -> Type {
 
 fn map_type(node: &Node, resource: bool, preserve: bool) -> MapType {
     let field = |child: &Node| Field { ty: from_node(child, false, preserve), default: child.default.clone() };
-    let declared = node.properties.iter().map(|(name, child)| (name.to_owned(), field(child)));
+    let declared = node.properties.entries().map(|(name, child)| (Arc::clone(name), field(child)));
     let fixed = if resource { builtin::resource_fields().to_vec() } else { Vec::new() };
-    let fixed = fixed.into_iter().map(|(name, ty)| (name.to_owned(), Field { ty, default: None }));
+    let fixed = fixed.into_iter().map(|(name, ty)| (Arc::from(name), Field { ty, default: None }));
     let element = match &node.extra {
         Some(Extra::Schema(child)) => Some(from_node(child, false, preserve)),
         Some(Extra::Any) => Some(Type::Deduced),
@@ -192,7 +235,7 @@ fn map_type(node: &Node, resource: bool, preserve: bool) -> MapType {
 fn list_type(node: &Node, preserve: bool) -> ListType {
     let relation = match &node.list {
         Some(ListKind::Set) => Relation::Set,
-        Some(ListKind::Map(keys)) => Relation::Keyed(keys.clone()),
+        Some(ListKind::Map(keys)) => Relation::Keyed(keys.iter().map(|key| Arc::from(key.as_str())).collect()),
         Some(ListKind::Atomic) | None => Relation::Atomic,
     };
     let element = node.items.as_ref().map_or(Type::Untyped, |items| from_node(items, false, preserve));

@@ -64,13 +64,13 @@ impl Context<'_> {
     pub(super) fn apply(
         &self,
         live: &Value,
-        config: &Value,
+        config: Value,
         managers: Managers,
         (manager, force): (&str, bool),
     ) -> Result<(Option<Value>, Managers), Stop> {
         let mut managers = self.reconciled(live, managers).map_err(Stop::Faults)?;
+        let mut set = to_set(self.ty, &config);
         let merged = merge(self.ty, live, config).map_err(Stop::Faults)?;
-        let mut set = to_set(self.ty, config);
         set.subtract_recursively(self.reset);
         // Where everything of the last time is applied again, there is nothing to prune.
         let again = |last: &Owned| last.api_version == self.api_version && last.set.is_within(&set);
@@ -78,7 +78,12 @@ impl Context<'_> {
         let owned = Owned { set: Arc::new(set), api_version: self.api_version.to_owned(), applied: true };
         let last = managers.insert(manager.to_owned(), owned);
         let new = self.prune(merged, &managers, last.as_ref().filter(|_| shrinks)).map_err(Stop::Faults)?;
-        self.transfer((live, &new), &mut managers, manager, force)?;
+        if managers.len() > 1 {
+            self.transfer((live, &new), &mut managers, manager, force)?;
+        } else {
+            // Nobody else has anything to lose; both sides conform to the type, so a comparison would find nothing wrong.
+            managers.retain(|_, owned| !owned.set.is_empty());
+        }
         let unchanged = equal(live, &new);
         Ok((if unchanged { None } else { Some(new) }, managers))
     }

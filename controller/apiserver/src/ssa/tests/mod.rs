@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::schema::Schema;
-use crate::ssa::{ApplyError, ApplyOptions, ResetFields, Set, TypeInfo, Types, UpdateOptions, apply, update};
+use crate::ssa::{ApplyError, ApplyOptions, ResetFields, Set, TypeInfo, Types, UpdateOptions, update};
 
 const VERSION: &str = "example.com/v1";
 
@@ -26,6 +26,16 @@ fn types() -> Types {
     }}))
     .unwrap();
     Types::single(VERSION, TypeInfo::from_schema(&schema))
+}
+
+/// The object that an apply makes of a copy of the live one.
+fn apply(
+    types: &Types,
+    live: Option<&mut Value>,
+    applied: &Value,
+    options: ApplyOptions<'_>,
+) -> Result<Option<Value>, ApplyError> {
+    crate::ssa::apply(types, live.cloned().as_mut(), applied.clone(), options).map(|made| made.map(|made| made.object))
 }
 
 fn at(seconds: i64) -> Timestamp {

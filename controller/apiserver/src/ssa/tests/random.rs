@@ -92,14 +92,14 @@ fn list(list: &ListType, random: &mut Random, style: Style, depth: u32) -> Value
         if let (Relation::Keyed(keys), Some(fields)) = (&list.relation, entry.as_object_mut()) {
             for (position, key) in keys.iter().enumerate() {
                 if position == 0 || random.one_in(2) {
-                    fields.insert(key.clone(), json!(random.pick(&NAMES)));
+                    fields.insert(key.to_string(), json!(random.pick(&NAMES)));
                 }
             }
         }
         let address = match &list.relation {
             Relation::Atomic => out.len().to_string(),
             Relation::Set => entry.to_string(),
-            Relation::Keyed(keys) => keys.iter().map(|key| format!("{:?}/", entry.get(key))).collect(),
+            Relation::Keyed(keys) => keys.iter().map(|key| format!("{:?}/", entry.get(&**key))).collect(),
         };
         let plain = list.relation == Relation::Atomic || style.wrong > 0 || (!entry.is_null() && !entry.is_array());
         if plain && (style.duplicates || !seen.contains(&address)) {

@@ -93,7 +93,7 @@ fn ours(types: &Types, live: &Value, managers: &Managers, step: &Step<'_>) -> (O
             Err(faults) => failed(faults_text(&faults)),
         };
     }
-    match context.apply(live, &step.object, managers.clone(), (step.manager, step.force)) {
+    match context.apply(live, step.object.clone(), managers.clone(), (step.manager, step.force)) {
         Ok((object, managers)) => (done(object, &managers), String::new()),
         Err(Stop::Faults(faults)) => failed(faults_text(&faults)),
         Err(Stop::Conflicts(conflicts)) => {

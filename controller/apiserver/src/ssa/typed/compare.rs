@@ -1,13 +1,13 @@
 //! What changed between two values of one type.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::{Fault, Form, Shape, below, check_scalar, entry_element, fault};
-use crate::ssa::element::Element;
+use super::{Address, Fault, Form, Shape, address, below, check_scalar, fault};
+use crate::ssa::element::{Element, Step};
 use crate::ssa::set::Set;
-use crate::ssa::types::{Atom, ListType, MapType, Relation, Type};
+use crate::ssa::types::{Atom, ListType, MapType, Name, Relation, Type};
 use crate::ssa::value::equal;
 
 /// Three disjoint sets of paths; all empty where the values are equal.
@@ -42,34 +42,36 @@ pub(in crate::ssa) fn compare(ty: &Type, left: &Value, right: &Value) -> Result<
 /// The values of both sides; at most one is absent.
 type Sides<'a> = (Option<&'a Value>, Option<&'a Value>);
 
-/// A step to where the walk stands: a path is made of them only where something differs.
+/// A step to where the walk stands: it becomes an element only where something differs.
 #[derive(Clone)]
-enum Step<'a> {
-    Field(&'a str),
-    Entry(Element),
+enum At<'a> {
+    Field(Name<'a>),
+    Entry(Address<'a>),
 }
 
-impl Step<'_> {
+impl Step for At<'_> {
+    fn order(&self, element: &Element) -> Ordering {
+        match self {
+            Self::Field(name) => name.order(element),
+            Self::Entry(address) => address.order(element),
+        }
+    }
+
     fn element(&self) -> Element {
         match self {
-            Self::Field(name) => Element::Field((*name).to_owned()),
-            Self::Entry(element) => element.clone(),
+            Self::Field(name) => name.element(),
+            Self::Entry(address) => address.element(),
         }
     }
 }
 
 struct Walk<'a> {
-    path: Vec<Step<'a>>,
+    path: Vec<At<'a>>,
     comparison: Comparison,
 }
 
-fn insert(set: &mut Set, path: &[Step<'_>]) {
-    let path: Vec<Element> = path.iter().map(Step::element).collect();
-    set.insert(&path);
-}
-
 impl<'a> Walk<'a> {
-    fn node(&mut self, ty: &Type, left: Option<&'a Value>, right: Option<&'a Value>) -> Vec<Fault> {
+    fn node(&mut self, ty: &'a Type, left: Option<&'a Value>, right: Option<&'a Value>) -> Vec<Fault> {
         let atom = ty.resolve();
         let (left_shape, right_shape) = (Shape::deduce(atom, left), Shape::deduce(atom, right));
         let mut faults = Vec::new();
@@ -84,16 +86,16 @@ impl<'a> Walk<'a> {
         }
         if !leaf {
             if left.is_none() {
-                insert(&mut self.comparison.added, &self.path);
+                self.comparison.added.insert_steps(&self.path);
             } else if right.is_none() {
-                insert(&mut self.comparison.removed, &self.path);
+                self.comparison.removed.insert_steps(&self.path);
             }
         }
         faults
     }
 
     /// Walks one form; true where it was a leaf.
-    fn form(&mut self, atom: &Atom, shape: Shape, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
+    fn form(&mut self, atom: &'a Atom, shape: Shape, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
         match (shape.form(), &atom.map, atom.scalar, &atom.list) {
             (Ok(Form::Map), Some(map), _, _) => self.map(map, (left, right), faults),
             (Ok(Form::Scalar), _, Some(scalar), _) => {
@@ -116,14 +118,14 @@ impl<'a> Walk<'a> {
 
     fn leaf(&mut self, left: Option<&Value>, right: Option<&Value>) {
         match (left, right) {
-            (None, _) => insert(&mut self.comparison.added, &self.path),
-            (Some(_), None) => insert(&mut self.comparison.removed, &self.path),
-            (Some(left), Some(right)) if !equal(left, right) => insert(&mut self.comparison.modified, &self.path),
+            (None, _) => self.comparison.added.insert_steps(&self.path),
+            (Some(_), None) => self.comparison.removed.insert_steps(&self.path),
+            (Some(left), Some(right)) if !equal(left, right) => self.comparison.modified.insert_steps(&self.path),
             (Some(_), Some(_)) => {}
         }
     }
 
-    fn map(&mut self, map: &MapType, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
+    fn map(&mut self, map: &'a MapType, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
         let (left_map, right_map) = (left.and_then(Value::as_object), right.and_then(Value::as_object));
         let empty = left_map.is_none_or(serde_json::Map::is_empty) && right_map.is_none_or(serde_json::Map::is_empty);
         if map.atomic || empty {
@@ -141,13 +143,13 @@ impl<'a> Walk<'a> {
             {
                 continue;
             }
-            let ty = map.member(key).unwrap_or(Type::none());
-            faults.extend(self.child(Step::Field(key), ty, left, right));
+            let (ty, name) = map.step(key);
+            faults.extend(self.child(At::Field(name), ty.unwrap_or(Type::none()), left, right));
         }
         false
     }
 
-    fn child(&mut self, step: Step<'a>, ty: &Type, left: Option<&'a Value>, right: Option<&'a Value>) -> Vec<Fault> {
+    fn child(&mut self, step: At<'a>, ty: &'a Type, left: Option<&'a Value>, right: Option<&'a Value>) -> Vec<Fault> {
         self.path.push(step);
         let faults = self.node(ty, left, right);
         match self.path.pop() {
@@ -156,58 +158,53 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn list(&mut self, list: &ListType, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
+    fn list(&mut self, list: &'a ListType, (left, right): Sides<'a>, faults: &mut Vec<Fault>) -> bool {
         let (left_list, right_list) = (left.and_then(Value::as_array), right.and_then(Value::as_array));
         let empty = left_list.is_none_or(Vec::is_empty) && right_list.is_none_or(Vec::is_empty);
         if list.relation == Relation::Atomic || empty {
             self.leaf(left, right);
             return true;
         }
-        let left = by_element(list, left_list, faults);
-        let right = by_element(list, right_list, faults);
-        let right_only = right.keys().filter(|element| !left.contains_key(element));
-        let elements: Vec<Element> = left.keys().chain(right_only).cloned().collect();
-        for element in elements {
-            let (left, right) =
-                (left.get(&element).map_or(&[][..], Vec::as_slice), right.get(&element).map_or(&[][..], Vec::as_slice));
-            self.entries(list, element, (left, right), faults);
+        let left = by_address(list, left_list, faults);
+        let right = by_address(list, right_list, faults);
+        for entries in left.chunk_by(|one, next| one.0 == next.0) {
+            self.entries(list, (entries, same(&right, entries)), faults);
+        }
+        for entries in right.chunk_by(|one, next| one.0 == next.0).filter(|entries| same(&left, entries).is_empty()) {
+            self.entries(list, (&[], entries), faults);
         }
         false
     }
 
-    fn insert_below(&mut self, step: Step<'a>, which: impl Fn(&mut Comparison) -> &mut Set) {
+    fn insert_below(&mut self, step: At<'a>, which: impl Fn(&mut Comparison) -> &mut Set) {
         self.path.push(step);
-        insert(which(&mut self.comparison), &self.path);
+        which(&mut self.comparison).insert_steps(&self.path);
         self.path.pop();
     }
 
     /// Compares the entries of one address; repeated ones count as one atomic value.
-    fn entries(
-        &mut self,
-        list: &ListType,
-        element: Element,
-        (left, right): (&[&'a Value], &[&'a Value]),
-        faults: &mut Vec<Fault>,
-    ) {
-        let step = Step::Entry(element);
+    fn entries(&mut self, list: &'a ListType, (left, right): (&[Entry<'a>], &[Entry<'a>]), faults: &mut Vec<Fault>) {
+        let Some((address, _)) = left.first().or(right.first()) else { return };
+        let step = At::Entry(address.clone());
+        let value = |entry: &Entry<'a>| entry.1;
         match (left, right) {
             ([] | [_], [] | [_]) => {
-                faults.extend(self.child(step, &list.element, left.first().copied(), right.first().copied()));
+                faults.extend(self.child(step, &list.element, left.first().map(value), right.first().map(value)));
             }
             ([_, _, ..], [_, _, ..]) => {
-                if left.len() != right.len() || !left.iter().zip(right).all(|(left, right)| equal(left, right)) {
+                if left.len() != right.len() || !left.iter().zip(right).all(|(left, right)| equal(left.1, right.1)) {
                     self.insert_below(step, |comparison| &mut comparison.modified);
                 }
             }
             ([_, _, ..], [] | [_]) => {
                 if let Some(right) = right.first() {
-                    faults.extend(self.child(step.clone(), &list.element, None, Some(right)));
+                    faults.extend(self.child(step.clone(), &list.element, None, Some(right.1)));
                 }
                 self.insert_below(step, |comparison| &mut comparison.removed);
             }
             ([] | [_], [_, _, ..]) => {
                 if let Some(left) = left.first() {
-                    faults.extend(self.child(step.clone(), &list.element, Some(left), None));
+                    faults.extend(self.child(step.clone(), &list.element, Some(left.1), None));
                 }
                 self.insert_below(step, |comparison| &mut comparison.added);
             }
@@ -215,13 +212,26 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn by_element<'a>(list: &ListType, items: Option<&'a Vec<Value>>, faults: &mut Vec<Fault>) -> BTreeMap<Element, Vec<&'a Value>> {
-    let mut map: BTreeMap<Element, Vec<&Value>> = BTreeMap::new();
+/// An entry of a list and its address.
+type Entry<'a> = (Address<'a>, &'a Value);
+
+/// The entries sorted by address; those of one address stay in their order.
+fn by_address<'a>(list: &'a ListType, items: Option<&'a Vec<Value>>, faults: &mut Vec<Fault>) -> Vec<Entry<'a>> {
+    let mut entries = Vec::with_capacity(items.map_or(0, Vec::len));
     for (index, item) in items.into_iter().flatten().enumerate() {
-        match entry_element(list, item) {
-            Ok(element) => map.entry(element).or_default().push(item),
+        match address(list, item) {
+            Ok(address) => entries.push((address, item)),
             Err(detail) => faults.push(fault(format!("element {index}: {detail}"))),
         }
     }
-    map
+    entries.sort_by(|left, right| left.0.cmp(&right.0));
+    entries
+}
+
+/// The entries of `side`, which is sorted, that have the address of `entries`.
+fn same<'s, 'a>(side: &'s [Entry<'a>], entries: &[Entry<'a>]) -> &'s [Entry<'a>] {
+    let Some((address, _)) = entries.first() else { return &[] };
+    let start = side.partition_point(|entry| entry.0 < *address);
+    let length = side[start..].partition_point(|entry| entry.0 == *address);
+    &side[start..start + length]
 }

@@ -1,5 +1,6 @@
 //! The walks over typed values: validate, list fields, merge, compare, remove, reconcile.
 
+mod address;
 mod compare;
 mod merge;
 mod reconcile;
@@ -7,6 +8,7 @@ mod remove;
 mod to_set;
 mod validate;
 
+use address::{Address, address};
 pub(super) use compare::{Comparison, compare};
 pub(super) use merge::merge;
 pub(super) use reconcile::reconcile;
@@ -18,8 +20,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::element::Element;
-use super::types::{Atom, ListType, Relation, Scalar, Type};
+use super::types::{Atom, Scalar};
 use crate::schema::go_value;
 
 /// One violation of a type, with the path below the walked value.
@@ -162,50 +163,4 @@ pub(super) fn map_of(value: &Value) -> Result<Option<&serde_json::Map<String, Va
         Value::Object(fields) => Ok(Some(fields)),
         other => Err(fault(format!("expected map, got &{{{}}}", go_value(other)))),
     }
-}
-
-/// How an entry of an associative list is addressed.
-pub(super) fn entry_element(list: &ListType, entry: &Value) -> Result<Element, String> {
-    match &list.relation {
-        Relation::Atomic => Err("invalid indexing of non-associative list".to_owned()),
-        Relation::Set => match entry {
-            Value::Object(_) => Err("associative list without keys has an element that's a map type".to_owned()),
-            Value::Array(_) => Err("not supported: associative list with lists as elements".to_owned()),
-            Value::Null => Err("associative list without keys has an element that's an explicit null".to_owned()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(Element::Value(entry.clone())),
-        },
-        Relation::Keyed(keys) => keyed_element(list, keys, entry),
-    }
-}
-
-fn keyed_element(list: &ListType, keys: &[String], entry: &Value) -> Result<Element, String> {
-    let fields = match entry {
-        Value::Null => return Err("associative list with keys may not have a null element".to_owned()),
-        Value::Object(fields) => fields,
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            return Err("associative list with keys may not have non-map elements".to_owned());
-        }
-    };
-    let mut found = Vec::with_capacity(keys.len());
-    for key in keys {
-        let value = match fields.get(key) {
-            Some(value) => Some(value.clone()),
-            None => key_default(&list.element, key)?,
-        };
-        found.extend(value.map(|value| (key.clone(), value)));
-    }
-    if found.is_empty() {
-        let quoted: Vec<String> = keys.iter().map(|key| crate::schema::go_quote(key)).collect();
-        let omitted = format!("associative list with keys has an element that omits all key fields [{}]", quoted.join(" "));
-        return Err(format!("{omitted} (and doesn't have default values for any key fields)"));
-    }
-    found.sort_by(|left, right| left.0.cmp(&right.0));
-    Ok(Element::Key(found))
-}
-
-fn key_default(element: &Type, key: &str) -> Result<Option<Value>, String> {
-    let Some(map) = &element.resolve().map else {
-        return Err(format!("couldn't find default value for {key}: associative list may not have non-map types"));
-    };
-    Ok(map.fields.get(key).and_then(|field| field.default.as_deref().cloned()))
 }

@@ -47,7 +47,7 @@ fn walk<'a>(ty: &Type, fields: Option<&'a Set>, atomic_member: bool, path: &mut 
 
 fn children<'a, 't>(fields: Option<&'a Set>, path: &mut Steps<'a>, roots: &mut Set, ty: impl Fn(&Element) -> Option<&'t Type>) {
     let Some(fields) = fields else { return };
-    let below = fields.children.iter().map(|(element, _)| (element, false)).filter(|(element, _)| !fields.has_member(element));
+    let below = fields.children.iter().map(|(element, _)| (element, false)).filter(|(element, _)| !fields.has_member(*element));
     let members = fields.members.iter().map(|element| (element, true));
     for (element, is_member) in below.chain(members) {
         let Some(ty) = ty(element) else { continue };

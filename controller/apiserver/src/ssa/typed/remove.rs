@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Form, Shape, entry_element};
-use crate::ssa::element::Element;
+use super::{Form, Shape, address};
 use crate::ssa::set::Set;
 use crate::ssa::types::{ListType, MapType, Relation, Type};
 
@@ -24,16 +23,16 @@ fn members(map: &MapType, value: &Value, fields: &Set) -> Option<Value> {
     let mut out = Map::new();
     let mut touched = false;
     for (key, child) in object {
-        let element = Element::Field(key.clone());
-        if fields.has_member(&element) {
+        let (ty, step) = map.step(key);
+        if fields.has_member(&step) {
             continue;
         }
-        let below = fields.with_prefix(&element);
+        let below = fields.with_prefix(&step);
         if below.is_empty() {
             out.insert(key.clone(), child.clone());
         } else {
             touched = true;
-            out.insert(key.clone(), kept(map.member(key).unwrap_or(Type::none()), child, below));
+            out.insert(key.clone(), kept(ty.unwrap_or(Type::none()), child, below));
         }
     }
     if out.is_empty() && !touched { None } else { Some(Value::Object(out)) }
@@ -44,7 +43,7 @@ fn entries(list: &ListType, value: &Value, fields: &Set) -> Option<Value> {
     let mut out = Vec::new();
     let mut touched = false;
     for item in items {
-        let Ok(element) = entry_element(list, item) else {
+        let Ok(element) = address(list, item) else {
             out.push(item.clone());
             continue;
         };

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Form, Shape, entry_element};
-use crate::ssa::element::Element;
+use super::{Address, Form, Shape, address};
+use crate::ssa::element::Step as _;
 use crate::ssa::set::Set;
-use crate::ssa::types::{ListType, MapType, Relation, Type};
+use crate::ssa::types::{ListType, MapType, Name, Relation, Type};
 
 /// Every leaf, every list entry and every undeclared member of `value`.
 pub(in crate::ssa) fn to_set(ty: &Type, value: &Value) -> Set {
@@ -45,13 +45,11 @@ fn members(map: &MapType, value: &Value) -> Mentioned {
     let Some(fields) = value.as_object() else { return Mentioned::default() };
     let mut set = Set::default();
     for (key, child) in fields {
-        let (ty, declared) = match map.fields.get(key) {
-            Some(field) => (&field.ty, true),
-            None => (map.element.as_ref().unwrap_or(Type::none()), false),
-        };
-        let found = walk(ty, child);
+        let (ty, step) = map.step(key);
+        let declared = matches!(step, Name::Declared(_));
+        let found = walk(ty.unwrap_or(Type::none()), child);
         let empty = child.is_null() || child.as_object().is_some_and(serde_json::Map::is_empty);
-        set.push(Element::Field(key.clone()), found.itself || empty || !declared, found.below);
+        set.push(step.element(), found.itself || empty || !declared, found.below);
     }
     set.sort();
     Mentioned { itself: false, below: set }
@@ -62,17 +60,17 @@ fn entries(list: &ListType, value: &Value) -> Mentioned {
         return Mentioned::itself();
     }
     let Some(items) = value.as_array() else { return Mentioned::default() };
-    let elements: Vec<Option<Element>> = items.iter().map(|item| entry_element(list, item).ok()).collect();
+    let elements: Vec<Option<Address<'_>>> = items.iter().map(|item| address(list, item).ok()).collect();
     let mut seen = BTreeSet::new();
-    let repeated: BTreeSet<&Element> = elements.iter().flatten().filter(|element| !seen.insert(*element)).collect();
+    let repeated: BTreeSet<&Address<'_>> = elements.iter().flatten().filter(|element| !seen.insert(*element)).collect();
     let mut told = BTreeSet::new();
     let mut set = Set::default();
     for (item, element) in items.iter().zip(&elements) {
         let Some(element) = element else { continue };
         if !repeated.contains(element) {
-            set.push(element.clone(), true, walk(&list.element, item).below);
+            set.push(element.element(), true, walk(&list.element, item).below);
         } else if told.insert(element) {
-            set.push(element.clone(), true, Set::default());
+            set.push(element.element(), true, Set::default());
         }
     }
     set.sort();

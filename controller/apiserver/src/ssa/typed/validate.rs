@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Fault, Form, Shape, below, check_scalar, entry_element, fault, list_of, map_of};
-use crate::ssa::element::Element;
+use super::{Fault, Form, Shape, address, below, check_scalar, fault, list_of, map_of};
+use crate::ssa::element::{Element, Step as _};
 use crate::ssa::types::{ListType, MapType, Relation, Type};
 
 /// Every violation of `ty`; repeated entries of associative lists count unless `allow_duplicates`.
@@ -25,7 +25,7 @@ fn members(map: &MapType, value: &Value, allow_duplicates: bool) -> Vec<Fault> {
     };
     let mut faults = Vec::new();
     for (key, child) in fields {
-        let at = |found| below(&Element::Field(key.clone()), found);
+        let at = |found| below(&Element::Field(key.as_str().into()), found);
         let Some(ty) = map.member(key) else {
             faults.extend(at(vec![fault("field not declared in schema".to_owned())]));
             break;
@@ -47,11 +47,11 @@ fn entries(list: &ListType, value: &Value, allow_duplicates: bool) -> Vec<Fault>
     let mut faults = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for (index, item) in items.iter().enumerate() {
-        let element = if list.relation == Relation::Atomic {
-            Element::Index(i64::try_from(index).unwrap_or(i64::MAX))
+        let place = if list.relation == Relation::Atomic {
+            None
         } else {
-            match entry_element(list, item) {
-                Ok(element) => element,
+            match address(list, item) {
+                Ok(place) => Some(place),
                 Err(detail) => {
                     faults.push(fault(format!("element {index}: {detail}")));
                     return faults;
@@ -59,14 +59,15 @@ fn entries(list: &ListType, value: &Value, allow_duplicates: bool) -> Vec<Fault>
             }
         };
         let found = validate(&list.element, item, allow_duplicates);
-        if !allow_duplicates && list.relation != Relation::Atomic && seen.contains(&element) {
-            faults.push(fault(format!("duplicate entries for key {element}")));
+        let element = || place.as_ref().map_or(Element::Index(i64::try_from(index).unwrap_or(i64::MAX)), |place| place.element());
+        if !allow_duplicates && place.as_ref().is_some_and(|place| seen.contains(place)) {
+            faults.push(fault(format!("duplicate entries for key {}", element())));
         }
         if !found.is_empty() {
-            faults.extend(below(&element, found));
+            faults.extend(below(&element(), found));
         }
-        if !allow_duplicates && list.relation != Relation::Atomic {
-            seen.insert(element);
+        if !allow_duplicates {
+            seen.extend(place);
         }
     }
     faults
