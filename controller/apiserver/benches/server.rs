@@ -1,4 +1,4 @@
-//! `cargo bench -p koan-apiserver`: the handlers in process, on a journal on disk, without TLS and HTTP (API-22, PERF-40 to PERF-43).
+//! `cargo bench -p koan-apiserver`: the handlers in process, on a journal on disk, without TLS and HTTP (API-22, PERF-40 to PERF-44).
 //!
 //! Prints fdatasync p50 first: what is written one by one cannot be quicker. `cargo xtask bench apiserver` measures the same through
 //! the socket and beside the reference, and judges.
@@ -25,6 +25,9 @@ const WIDTH: usize = 16;
 /// Objects of the list, and watchers of the patched object.
 const LISTED: usize = 1_000;
 const WATCHERS: usize = 100;
+/// Watchers of the namespace that is written to, and the writes (PERF-44).
+const CROWDS: [usize; 3] = [0, 100, 1_000];
+const WATCHED_WRITES: usize = 2_000;
 /// Bytes of a value, so that an object has 1 kB.
 const VALUE_BYTES: usize = 900;
 /// Where the objects are.
@@ -65,16 +68,52 @@ async fn measure(folder: &std::path::Path) -> Result<(), Failure> {
         .await?;
     let list = format!("{MAPS}?limit={LISTED}");
     run("list of 1,000 objects of 1 kB", &service, (FEW, 1), |_| request("GET", &list, "", &Value::Null)).await?;
-    fan_out(&service).await
+    fan_out(&service).await?;
+    crowds(&service).await
 }
 
-/// Sends requests, so many at a time, and prints rate, p50 and p99.
+/// Writes in a namespace that nobody, some and very many watch; each watcher reads what it is sent.
+async fn crowds(service: &Service) -> Result<(), Failure> {
+    let mut alone = None;
+    for watchers in CROWDS {
+        let namespace = format!("crowd-{watchers}");
+        let named = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        answer(service, request("POST", "/api/v1/namespaces", "application/json", &named)?).await?;
+        let maps = format!("/api/v1/namespaces/{namespace}/configmaps");
+        let mut crowd = JoinSet::new();
+        for _ in 0..watchers {
+            let watch = request("GET", &format!("{maps}?watch=true&timeoutSeconds=300"), "", &Value::Null)?;
+            let Ok(response): Result<Response<Body>, std::convert::Infallible> = service.clone().oneshot(watch).await;
+            if !response.status().is_success() {
+                return Err(format!("watch: {}", response.status()).into());
+            }
+            crowd.spawn(async move {
+                let mut body = response.into_body();
+                while let Some(Ok(_)) = body.frame().await {}
+            });
+        }
+        let name = format!("create 1 kB, 16 in flight, {watchers} watchers");
+        let rate = run(&name, service, (WATCHED_WRITES, WIDTH), |index| {
+            let value = json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("map-{index}")},
+                "data": {"value": "x".repeat(VALUE_BYTES)},
+            });
+            request("POST", &maps, "application/json", &value)
+        })
+        .await?;
+        println!("  of the rate without watchers: {:.2}", rate / *alone.get_or_insert(rate));
+        crowd.shutdown().await;
+    }
+    Ok(())
+}
+
+/// Sends requests, so many at a time, and prints rate, p50 and p99; answers the rate.
 async fn run(
     name: &str,
     service: &Service,
     (count, width): (usize, usize),
     make: impl Fn(usize) -> Result<Request<Full<Bytes>>, Failure>,
-) -> Result<(), Failure> {
+) -> Result<f64, Failure> {
     let requests: Arc<Vec<Request<Full<Bytes>>>> = Arc::new((0..count).map(make).collect::<Result<_, _>>()?);
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
@@ -95,8 +134,7 @@ async fn run(
     while let Some(done) = workers.join_next().await {
         times.extend(done??);
     }
-    report(name, began.elapsed(), &mut times);
-    Ok(())
+    Ok(report(name, began.elapsed(), &mut times))
 }
 
 async fn answer(service: &Service, request: Request<Full<Bytes>>) -> Result<Bytes, Failure> {
@@ -173,13 +211,14 @@ fn definition() -> Value {
     })
 }
 
-fn report(name: &str, whole: Duration, times: &mut [Duration]) {
+fn report(name: &str, whole: Duration, times: &mut [Duration]) -> f64 {
     times.sort_unstable();
     let at =
         |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default();
     let rate = precise(times.len() as u64) / whole.as_secs_f64();
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     println!("{name}: {rate:.0}/s, p50 {:.0} µs, p99 {:.0} µs", micros(at(50)), micros(at(99)));
+    rate
 }
 
 /// Counts and sizes are far below 2^32.

@@ -130,7 +130,9 @@ enum Place {
 
 /// Encodes `value` as an object of `resource`. A missing `metadata.resourceVersion` is put in its place.
 pub(crate) fn encode(resource: &Resource, value: &Value) -> Draft {
-    let mut writer = Writer { out: Vec::with_capacity(1024), gap: 0, core: resource.core() };
+    /// Room for most objects, so that few are copied while they are written.
+    const ROOM_BYTES: usize = 4 * 1024;
+    let mut writer = Writer { out: Vec::with_capacity(ROOM_BYTES), gap: 0, core: resource.core() };
     writer.object_or(value, "", Place::Top);
     let meta = value.get("metadata").and_then(|metadata| Meta::deserialize(metadata).ok().map(Arc::new));
     Draft { bytes: writer.out, gap: writer.gap, meta }

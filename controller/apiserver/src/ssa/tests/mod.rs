@@ -232,3 +232,38 @@ fn built_in_kinds_are_typed() {
     let wrong = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": 1}});
     assert!(apply(&types, None, &wrong, options).unwrap_err().to_string().contains(".data.a: expected string, got"));
 }
+
+/// API-14, PERF-41: on the main path what stands of the live object's list is passed on, and said to stand; on a subresource the
+/// live object keeps its list.
+#[test]
+fn entries_that_stand_are_passed_on() {
+    let live = created(json!({"x": 1, "services": [{"name": "db", "port": 1}]}), "first");
+    let by = |manager, spec, subresource| {
+        let mut live = live.clone();
+        let options = ApplyOptions { subresource, ..options(manager, true) };
+        let made = crate::ssa::apply(&types(), Some(&mut live), object(spec), options).unwrap().unwrap();
+        (made, live)
+    };
+    let (same, left) = by("first", json!({"x": 2, "services": [{"name": "db", "port": 1}]}), "");
+    assert_eq!((same.owners_changed, left.pointer("/metadata/managedFields")), (Some(false), None));
+    assert_eq!(fields_of(&same.object, "first"), fields_of(&live, "first"));
+    let (more, _) = by("second", json!({"y": "new"}), "");
+    assert_eq!((more.owners_changed, fields_of(&more.object, "first")), (Some(true), fields_of(&live, "first")));
+    assert_eq!(fields_of(&more.object, "second"), Some(json!({"f:spec": {"f:y": {}}})));
+    let (apart, left) = by("first", json!({"x": 2}), "status");
+    assert_eq!(apart.owners_changed, None);
+    assert_eq!(left, live);
+}
+
+/// API-14: a list that somebody else wrote, its keys in any order, names the same fields.
+#[test]
+fn fields_are_read_in_any_order() {
+    let told = json!({"f:z": {}, "f:a": {"f:b": {}, ".": {}}, "k:{\"b\":1,\"a\":\"x\"}": {}, "v:1": {}, "v:1.0": {}});
+    let set = Set::from_fields(&told).unwrap();
+    let written = json!({"f:a": {".": {}, "f:b": {}}, "f:z": {}, "k:{\"a\":\"x\",\"b\":1}": {}, "v:1": {}});
+    assert_eq!(set.to_fields(), written);
+    assert_eq!(Set::from_fields(&written).unwrap(), set);
+    assert!(Set::from_fields(&json!({"k:[1]": {}})).is_err());
+    let twice = Set::from_fields(&json!({"k:{\"a\":1,\"a\":2}": {}})).unwrap();
+    assert_eq!(twice.to_fields(), json!({"k:{\"a\":2}": {}}));
+}
