@@ -24,6 +24,11 @@ impl<'a> Asked<'a> {
             ["apis", group, _, rest @ ..] => (*group, rest),
             _ => return None,
         };
+        // The old form of a watch: the word stands before the resource.
+        let (watches, rest) = match rest {
+            ["watch", rest @ ..] if !rest.is_empty() => (true, rest),
+            _ => (false, rest),
+        };
         let (namespace, rest) = match rest {
             ["namespaces", namespace, resource, rest @ ..] if !["status", "finalize"].contains(resource) => {
                 (*namespace, [&[*resource], rest].concat())
@@ -34,8 +39,9 @@ impl<'a> Asked<'a> {
         };
         let (resource, name) = (*rest.first()?, rest.get(1).copied().unwrap_or_default());
         let verb = match (method, name.is_empty()) {
-            ("GET" | "HEAD", _) if query.flag("watch") => "watch",
+            _ if watches => "watch",
             ("GET" | "HEAD", false) => "get",
+            ("GET" | "HEAD", true) if query.flag("watch") => "watch",
             ("GET" | "HEAD", true) => "list",
             ("POST", _) => "create",
             ("PUT", _) => "update",

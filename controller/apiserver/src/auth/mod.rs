@@ -94,7 +94,7 @@ impl Guard {
     /// Lets the request pass or says why not.
     ///
     /// # Errors
-    /// 403 for a foreign host, origin or site and for a missing token; 401 for a wrong one.
+    /// 403 for a foreign host, origin or site and for a missing token; 401 for a wrong one, on health checks too.
     pub(crate) fn check(&self, parts: &Parts) -> Result<Role, Failure> {
         let text = |name: &header::HeaderName| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let host = parts.uri.authority().map(http::uri::Authority::as_str).or_else(|| text(&header::HOST)).unwrap_or_default();
@@ -113,18 +113,12 @@ impl Guard {
         if matches!(site, Some("cross-site" | "same-site")) && text(&header::ORIGIN).is_none() {
             return Err(Failure::forbidden_plain("forbidden: header Sec-Fetch-Site says that another site sent this request"));
         }
-        if is_health(parts.uri.path()) {
-            return Ok(Role::Nobody);
-        }
         let carried = carried(&parts.headers)?;
-        let role = match text(&header::AUTHORIZATION).or(carried.as_deref()) {
+        let role = match text(&header::AUTHORIZATION).or(carried.as_deref()).and_then(bearer) {
             None => Role::Nobody,
-            Some(value) => {
-                let bearer = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-                bearer.and_then(|(_, token)| self.identify(token.trim())).ok_or_else(Failure::unauthorized)?
-            }
+            Some(token) => self.identify(token).ok_or_else(Failure::unauthorized)?,
         };
-        if role == Role::Owner {
+        if role == Role::Owner || is_health(parts.uri.path()) {
             return Ok(role);
         }
         let (method, path) = (parts.method.as_str(), parts.uri.path());
@@ -141,6 +135,13 @@ impl Guard {
             }
         })
     }
+}
+
+/// The token of an `Authorization` header; `None` where it carries none, in which case the caller is nobody.
+fn bearer(value: &str) -> Option<&str> {
+    let mut words = value.trim().split(' ');
+    words.next().filter(|scheme| scheme.eq_ignore_ascii_case("bearer"))?;
+    words.next().filter(|token| !token.is_empty())
 }
 
 /// The token that a WebSocket carries as a subprotocol, as a bearer: browsers cannot set the header (API-30).
@@ -253,8 +254,13 @@ mod tests {
     fn sec_22_a_wrong_token_is_refused() {
         let (guard, bearer) = guard();
         let (_, other) = self::guard();
-        for token in [other.as_str(), &bearer[..bearer.len() - 1], "Bearer ", "Basic x"] {
-            assert_eq!(code(&guard, "/api", &[("host", "localhost:6443"), ("authorization", token)]), Some(401), "{token}");
+        for token in [other.as_str(), &bearer[..bearer.len() - 1]] {
+            for path in ["/api", "/healthz"] {
+                assert_eq!(code(&guard, path, &[("host", "localhost:6443"), ("authorization", token)]), Some(401), "{token}");
+            }
+        }
+        for none in ["Bearer ", "Basic x", "Bearer"] {
+            assert_eq!(code(&guard, "/api", &[("host", "localhost:6443"), ("authorization", none)]), Some(403), "{none}");
         }
     }
 }

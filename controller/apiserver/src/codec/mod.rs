@@ -4,6 +4,7 @@
 //! the reference does for `fieldValidation`.
 
 mod build;
+mod emit;
 mod go;
 mod strict;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::build::{Build, PlacedKey, PlainKey, State};
+pub(crate) use emit::yaml_text;
 pub(crate) use go::go_json_error;
 pub use strict::{apply_strict_error, apply_warnings, strict_error, warnings};
 
@@ -68,6 +70,21 @@ pub enum DecodeError {
         /// The limit that was passed.
         limit: usize,
     },
+}
+
+impl DecodeError {
+    /// What is wrong with a YAML body in the words of the reference's decoder, which counts the first line as none.
+    pub(crate) fn go_yaml(&self) -> Option<String> {
+        let Self::Yaml { detail } = self else { return None };
+        let (problem, line) = match detail.rsplit_once(" at line ") {
+            Some((problem, place)) => (problem, place.split(',').next().and_then(|line| line.parse::<u64>().ok())),
+            None => (detail.as_str(), None),
+        };
+        Some(match line.filter(|line| *line > 1) {
+            Some(line) => format!("yaml: line {line}: {problem}"),
+            None => format!("yaml: {problem}"),
+        })
+    }
 }
 
 /// The type of a JSON value, as Go's decoder names it in its messages.

@@ -6,7 +6,7 @@ use super::legacy::{SUB_VERBS, action, stream};
 use crate::kinds::{Registry, Resource};
 
 /// The list for the core group, or for all others.
-pub(super) fn list(registry: &Registry, core_group: bool, version: &str) -> Value {
+pub(super) fn list(registry: &Registry, core_group: bool) -> Value {
     let items: Vec<Value> = registry
         .groups()
         .into_iter()
@@ -28,7 +28,7 @@ pub(super) fn list(registry: &Registry, core_group: bool, version: &str) -> Valu
         .collect();
     json!({
         "kind": "APIGroupDiscoveryList",
-        "apiVersion": format!("apidiscovery.k8s.io/{version}"),
+        "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {},
         "items": items,
     })
@@ -36,7 +36,9 @@ pub(super) fn list(registry: &Registry, core_group: bool, version: &str) -> Valu
 
 fn entry(resource: &Resource) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
-    let own = kind(&resource.group, &resource.version, &resource.kind);
+    // The reference names group and version of its own kinds only where they are others.
+    let (group, version) = if resource.is_custom() { (resource.group.as_str(), resource.version.as_str()) } else { ("", "") };
+    let own = kind(group, version, &resource.kind);
     let mut entry = json!({
         "resource": resource.plural,
         "responseKind": own,
@@ -52,7 +54,7 @@ fn entry(resource: &Resource) -> Value {
     }
     let streams = resource.streams().iter().map(|name| {
         let (answer, verbs) = stream(name);
-        json!({"subresource": name, "responseKind": kind("", "v1", answer), "verbs": verbs})
+        json!({"subresource": name, "responseKind": kind("", "", answer), "verbs": verbs})
     });
     let subresources: Vec<Value> = resource
         .subresources()

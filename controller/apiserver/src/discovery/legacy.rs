@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kinds::Registry;
+use crate::kinds::{CoreKind, Registry};
 
 /// The verbs of a status subresource.
 pub(super) const SUB_VERBS: [&str; 3] = ["get", "patch", "update"];
@@ -22,7 +22,7 @@ pub(super) fn action(name: &str) -> (&'static str, &'static str, &'static str) {
     match name {
         "eviction" => ("policy", "v1", "Eviction"),
         "token" => ("authentication.k8s.io", "v1", "TokenRequest"),
-        _ => ("", "v1", "Binding"),
+        _ => ("", "", "Binding"),
     }
 }
 
@@ -94,7 +94,10 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
         if !resource.categories.is_empty() {
             entry["categories"] = json!(resource.categories);
         }
-        entry["storageVersionHash"] = json!(storage_hash(&resource.storage));
+        // A question is not stored.
+        if resource.core() != Some(CoreKind::Review) {
+            entry["storageVersionHash"] = json!(storage_hash(&resource.storage));
+        }
         resources.push(entry);
         for name in resource.subresources() {
             let verbs: &[&str] = if name == "finalize" { &["update"] } else { &SUB_VERBS };
@@ -131,7 +134,11 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
     if resources.is_empty() {
         return None;
     }
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    // The core group answers in the form that the oldest clients know.
+    if group.is_empty() {
+        return Some(json!({"kind": "APIResourceList", "groupVersion": version, "resources": resources}));
+    }
+    let group_version = format!("{group}/{version}");
     Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}))
 }
 

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use documents::Documents;
 pub(crate) use legacy::stream;
 
-use crate::http::{Body, Incoming, Route, respond, text};
+use crate::http::{BODY_TYPES, Body, Incoming, Route, Transforms, accepts, negotiate, respond, text};
 use crate::kinds::Registry;
 use crate::server::Core;
 use crate::status::Failure;
@@ -30,9 +30,7 @@ pub(crate) fn answer(
     route: &Route,
     incoming: &Incoming,
 ) -> Result<Response<Body>, Failure> {
-    if !matches!(incoming.method, Method::GET | Method::HEAD) {
-        return Err(Failure::method_not_allowed());
-    }
+    acceptable(registry, route, incoming)?;
     match route {
         Route::Root => Ok(document(incoming, "application/json", &legacy::paths(registry))),
         Route::Health { path, check } => Ok(health(core, path, check.as_deref(), incoming)),
@@ -46,8 +44,31 @@ pub(crate) fn answer(
             .map_or_else(|| text(404, "404 page not found\n"), |value| document(incoming, "application/json", &value))),
         Route::OpenApiV2 => openapi::swagger(registry, incoming),
         Route::OpenApiIndex => Ok(openapi::index(registry, incoming)),
-        Route::OpenApiGroup { group, version } => Ok(openapi::group(registry, group, version, incoming)),
+        Route::OpenApiGroup(path) => Ok(openapi::group(registry, path, incoming)),
         Route::Object(_) | Route::Unknown => Err(Failure::no_such_path()),
+    }
+}
+
+/// Refuses what a path does not do: some of the reference's are routes with a method and types, the others answer to all.
+fn acceptable(registry: &Registry, route: &Route, incoming: &Incoming) -> Result<(), Failure> {
+    let headers = &incoming.headers;
+    let routed = |types: &[&str]| {
+        if incoming.method == Method::GET { accepts(headers, types) } else { Err(Failure::method_not_allowed()) }
+    };
+    match route {
+        Route::Version => routed(&["application/json"]),
+        Route::CoreVersions if accepted_discovery(headers) => Ok(()),
+        Route::CoreVersions => routed(&BODY_TYPES),
+        Route::Resources { group, .. } if registry.is_builtin_group(group) => routed(&BODY_TYPES),
+        Route::Groups if accepted_discovery(headers) => Ok(()),
+        Route::Groups | Route::Group(_) | Route::Resources { .. } => negotiate(headers, Transforms::None).map(|_| ()),
+        Route::Root
+        | Route::Health { .. }
+        | Route::OpenApiV2
+        | Route::OpenApiIndex
+        | Route::OpenApiGroup(_)
+        | Route::Object(_)
+        | Route::Unknown => Ok(()),
     }
 }
 
@@ -95,41 +116,33 @@ fn health(core: &Core, path: &str, check: Option<&str>, incoming: &Incoming) -> 
 
 /// The form of discovery that the client prefers.
 fn groups(registry: &Registry, core_group: bool, incoming: &Incoming) -> Response<Body> {
-    let media = match accepted_discovery(&incoming.headers) {
-        "v2" => Some(("v2", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")),
-        "v2beta1" => Some(("v2beta1", "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList")),
-        _ => None,
-    };
-    if let Some((version, media)) = media {
-        return document(incoming, media, &aggregated::list(registry, core_group, version));
+    const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    if accepted_discovery(&incoming.headers) {
+        return document(incoming, AGGREGATED, &aggregated::list(registry, core_group));
     }
     let value = if core_group { legacy::core_versions() } else { legacy::groups(registry) };
     document(incoming, "application/json", &value)
 }
 
-/// The first form in `Accept` that is served: a version of aggregated discovery, or an empty name for the plain one.
-fn accepted_discovery(headers: &HeaderMap) -> &'static str {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .find_map(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let media = parts.next().unwrap_or_default();
-            let parameters: Vec<&str> = parts.collect();
-            if media != "application/json" {
-                return None;
-            }
-            let aggregated = parameters.contains(&"as=APIGroupDiscoveryList") && parameters.contains(&"g=apidiscovery.k8s.io");
-            match aggregated {
-                true if parameters.contains(&"v=v2") => Some("v2"),
-                true if parameters.contains(&"v=v2beta1") => Some("v2beta1"),
-                true => None,
-                false => Some(""),
-            }
-        })
-        .unwrap_or_default()
+/// Whether the first form in `Accept` that is served is the aggregated one.
+fn accepted_discovery(headers: &HeaderMap) -> bool {
+    let ranges =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut forms = ranges.filter_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let parameters: Vec<&str> = parts.collect();
+        if media != "application/json" {
+            return None;
+        }
+        let aggregated = parameters.contains(&"as=APIGroupDiscoveryList") && parameters.contains(&"g=apidiscovery.k8s.io");
+        match aggregated {
+            true if parameters.contains(&"v=v2") => Some(true),
+            true => None,
+            false => Some(false),
+        }
+    });
+    forms.next().unwrap_or_default()
 }
 
 /// The entity tag of `bytes`, quoted.

@@ -37,14 +37,16 @@ pub(super) fn swagger(registry: &Registry, incoming: &Incoming) -> Result<Respon
 pub(super) fn index(registry: &Registry, incoming: &Incoming) -> Response<Body> {
     let documents = &registry.documents().groups;
     let index = openapi::index(documents.iter().map(|document| (document.path.as_str(), document.hash.as_str())));
-    tagged(incoming, "application/json", index.to_string())
+    // The reference leaves the type of this one document to its looks.
+    tagged(incoming, "text/plain; charset=utf-8", index.to_string())
 }
 
 /// `/openapi/v3/…`: for ever under its hash; under another one it points to the current.
-pub(super) fn group(registry: &Registry, group: &str, version: &str, incoming: &Incoming) -> Response<Body> {
-    let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
+pub(super) fn group(registry: &Registry, path: &str, incoming: &Incoming) -> Response<Body> {
     let Some(document) = registry.documents().groups.iter().find(|document| document.path == path) else {
-        return text(404, "404 page not found\n");
+        let mut response = text(404, String::new());
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        return response;
     };
     let asked = incoming.query.get("hash");
     if asked.is_some_and(|hash| hash != document.hash) {

@@ -4,6 +4,7 @@
 
 mod json;
 mod quantity;
+mod schema;
 mod table;
 mod wire;
 
@@ -11,5 +12,6 @@ mod wire;
 mod tests;
 
 pub(crate) use json::{full, visit};
+pub(crate) use schema::structural;
 pub(crate) use table::root;
 pub(crate) use wire::decode;

@@ -9,7 +9,7 @@ use super::meta;
 use super::options::WriteOptions;
 use crate::crds;
 use crate::kinds::{self, Compiled, CoreKind, Draft, Resource, encode};
-use crate::schema::{Judgement, ProblemKind, Schema, SchemaId};
+use crate::schema::{Judgement, Problem, ProblemKind, Schema, SchemaId};
 use crate::ssa::{self, ResetFields, Types, UpdateOptions};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
@@ -91,12 +91,7 @@ impl Call<'_> {
         let old = old.map(|(_, tree)| tree);
         let mut causes = meta::validate(self.resource(), new, old);
         let Judgement { problems, forgiven } = schema.judge(new, old, (proven, causes.iter().any(blocks_rules)));
-        if !self.resource().is_custom()
-            && let Some(wrong) = problems.iter().find(|problem| problem.kind == ProblemKind::TypeInvalid)
-        {
-            let Resource { kind, version, .. } = self.resource();
-            return Err(Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}")));
-        }
+        self.refuse_types(&problems)?;
         // The reference reads its own kinds by their types and judges them by rules of their own.
         let judged = self.resource().core() != Some(CoreKind::Plain);
         let problems = problems.into_iter().filter(|_| judged);
@@ -110,6 +105,21 @@ impl Call<'_> {
         }
         let name = new["metadata"]["name"].as_str().unwrap_or_default();
         Err(Failure::invalid(self.resource().inner_group(), &self.resource().kind, name, causes))
+    }
+
+    /// Refuses a body of a built-in kind that its type cannot hold.
+    ///
+    /// # Errors
+    /// 400 naming the first wrong field.
+    pub(super) fn check_types(&self, new: &Value) -> Result<(), Failure> {
+        self.refuse_types(&self.schema()?.judge(new, None, (false, false)).problems)
+    }
+
+    fn refuse_types(&self, problems: &[Problem]) -> Result<(), Failure> {
+        let wrong = problems.iter().find(|problem| problem.kind == ProblemKind::TypeInvalid);
+        let Some(wrong) = wrong.filter(|_| !self.resource().is_custom()) else { return Ok(()) };
+        let Resource { kind, version, .. } = self.resource();
+        Err(Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}")))
     }
 
     /// The bytes to store for `value`, which is in the shape that the path serves.

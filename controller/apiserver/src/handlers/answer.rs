@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::call::stored_as;
-use crate::http::{Body, Form, json, negotiate, warn};
-use crate::kinds::{self, encode};
+use crate::http::{Body, Form, Transforms, json, negotiate, warn};
+use crate::kinds::{self, CoreKind, encode};
+use crate::schema::go_quote;
 use crate::status::Failure;
 use crate::store::Object;
 use crate::table::{self, Include, Shape};
@@ -55,17 +56,21 @@ pub(super) fn shaped(call: &Call<'_>, object: &Object, form: &Form, first: bool)
             Cow::Borrowed(_) => object.bytes.clone(),
             Cow::Owned(bytes) => Bytes::from(bytes),
         },
-        Form::Metadata(version) => metadata(call, object, version),
+        Form::Metadata(version) | Form::MetadataList(version) => metadata(call, object, version),
         Form::Table(version) => {
             let meta = ListMeta { revision: object.revision, ..ListMeta::default() };
-            Bytes::from(table_of(call, &[object], &meta, Shape { version, include: included(call), headers: first }))
+            let include = included(call).unwrap_or_default();
+            Bytes::from(table_of(call, &[object], &meta, Shape { version, include, headers: first }))
         }
     }
 }
 
 /// A response with one object.
 pub(super) fn one(call: &Call<'_>, object: &Arc<Object>, code: u16, warnings: Vec<String>) -> Result<Response<Body>, Failure> {
-    let form = negotiate(&call.incoming.headers)?;
+    let form = form(call)?;
+    if let Form::MetadataList(_) = form {
+        return Err(no_list(call));
+    }
     let bytes = shaped(call, object, &form, true);
     let mut line = BytesMut::with_capacity(bytes.len() + 1);
     line.extend_from_slice(&bytes);
@@ -89,10 +94,14 @@ pub(super) fn written(
 
 /// A response with a list of objects.
 pub(super) fn all(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> Result<Response<Body>, Failure> {
-    let form = negotiate(&call.incoming.headers)?;
-    let mut response = match form {
+    let mut response = match form(call)? {
         Form::Object => json(200, list_bytes(call, objects, meta)),
-        Form::Metadata(version) => {
+        Form::Metadata(_) => {
+            let found = type_name(call, &call.resource().list_kind);
+            let why = format!("you requested PartialObjectMetadata, but the requested object is a list ({found})");
+            return Err(Failure::other_form(why));
+        }
+        Form::MetadataList(version) => {
             let head = format!(
                 "{{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/{version}\",\"metadata\":{},\"items\":[",
                 list_meta(meta)
@@ -104,7 +113,8 @@ pub(super) fn all(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> 
         }
         Form::Table(version) => {
             let objects: Vec<&Object> = objects.iter().map(Arc::as_ref).collect();
-            json(200, table_of(call, &objects, meta, Shape { version, include: included(call), headers: true }))
+            let include = included(call).unwrap_or_default();
+            json(200, table_of(call, &objects, meta, Shape { version, include, headers: true }))
         }
     };
     deprecation(call, &mut response);
@@ -169,9 +179,44 @@ fn list_bytes(call: &Call<'_>, objects: &[Arc<Object>], meta: &ListMeta) -> Byte
     out.freeze()
 }
 
-/// What the rows of a Table carry besides their cells.
-fn included(call: &Call<'_>) -> Include {
-    Include::parse(call.incoming.query.get("includeObject").unwrap_or_default()).unwrap_or(Include::Metadata)
+/// What the rows of a Table carry besides their cells; `None` where the client says nothing that has a meaning.
+pub(super) fn included(call: &Call<'_>) -> Option<Include> {
+    Include::parse(call.incoming.query.get("includeObject").unwrap_or_default())
+}
+
+/// The shape that the client asked for.
+///
+/// # Errors
+/// 406: it cannot be given; 400: what is to stand in the rows of a Table is unknown.
+pub(super) fn form(call: &Call<'_>) -> Result<Form, Failure> {
+    let form = negotiate(&call.incoming.headers, Transforms::All)?;
+    if matches!(form, Form::Table(_)) && included(call).is_none() {
+        let asked = go_quote(call.incoming.query.get("includeObject").unwrap_or_default());
+        let why = format!("includeObject: Invalid value: {asked}: must be 'Metadata', 'Object', 'None', or empty");
+        return Err(Failure::bad_request(format!("Unable to convert to Table as requested: {why}")));
+    }
+    Ok(form)
+}
+
+/// The refusal to show one object as a list.
+fn no_list(call: &Call<'_>) -> Failure {
+    if call.resource().is_custom() {
+        return Failure::internal_plain("content is not a list");
+    }
+    let found = type_name(call, &call.resource().kind);
+    Failure::other_form(format!("you requested PartialObjectMetadataList, but the requested object is not a list ({found})"))
+}
+
+/// What the reference's language calls a type.
+fn type_name(call: &Call<'_>, kind: &str) -> String {
+    let resource = call.resource();
+    let package = match resource.core() {
+        None => return "*unstructured.UnstructuredList".to_owned(),
+        Some(CoreKind::EventV1) => "core",
+        Some(_) if resource.group.is_empty() => "core",
+        Some(_) => resource.group.split('.').next().unwrap_or_default(),
+    };
+    format!("*{package}.{kind}")
 }
 
 /// A Table as text; a kind whose columns cannot be made has none.

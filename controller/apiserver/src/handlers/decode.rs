@@ -7,7 +7,7 @@ use super::options::Strictness;
 use crate::codec::{self, Decoded, Duplicate};
 use crate::http::{BodyType, body_type};
 use crate::kinds::{self, CoreKind, Resource};
-use crate::proto;
+use crate::proto::{self, ProtoError};
 use crate::schema::go_quote;
 use crate::status::{Cause, Failure};
 
@@ -46,9 +46,20 @@ fn undecided(call: &Call<'_>) -> Result<Draft, Failure> {
             }
             plain(codec::json(bytes))?
         }
-        BodyType::Yaml => plain(codec::yaml(bytes))?,
+        BodyType::Yaml => {
+            let decoded = codec::yaml(bytes);
+            if let Some(why) = decoded.as_ref().err().and_then(codec::DecodeError::go_yaml) {
+                return Err(unrecognized(call, &why));
+            }
+            plain(decoded)?
+        }
         BodyType::Protobuf => {
-            let value = proto::decode(bytes).map_err(|error| Failure::bad_request(error.to_string()))?;
+            let value = proto::decode(bytes).map_err(|error| match error {
+                // Whoever cannot read the envelope does not know what is in it.
+                ProtoError::Prefix | ProtoError::Envelope { .. } => unrecognized(call, &error.to_string()),
+                ProtoError::Malformed { .. } => unhandled(call, &Failure::bad_request(error.to_string())),
+                ProtoError::Kind { .. } => Failure::bad_request(error.to_string()),
+            })?;
             Draft { value, duplicates: Vec::new() }
         }
     })
@@ -67,7 +78,11 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
     if let Some(why) = codec::no_type_error(value) {
         return Err(unrecognized(call, &format!("couldn't get version/kind; json parse error: {why}")));
     }
+    // Go reads `null` as an object without fields.
     if value.is_null() {
+        if custom {
+            return Err(unrecognized(call, "Object 'Kind' is missing in 'null'"));
+        }
         *value = Value::Object(serde_json::Map::new());
     }
     let Value::Object(map) = value else { return Ok(()) };

@@ -53,8 +53,7 @@ impl DeleteOptions {
         let dry_run = super::options::dry_run(call.incoming, &mut causes) || !asked.is_empty();
         causes.extend(super::options::unsupported_dry_run(&asked));
         let named = body["propagationPolicy"].as_str().or_else(|| call.incoming.query.get("propagationPolicy"));
-        let orphan =
-            body["orphanDependents"].as_bool().or_else(|| call.incoming.query.get("orphanDependents").map(|text| text == "true"));
+        let orphan = body["orphanDependents"].as_bool().or_else(|| call.incoming.query.choice("orphanDependents"));
         if let (Some(named), Some(_)) = (named, orphan) {
             let why = "orphanDependents and deletionPropagation cannot be both set";
             causes.push(Cause::invalid("propagationPolicy", &go_quote(named), why));
@@ -162,7 +161,7 @@ pub(super) async fn delete_collection(call: Call<'_>) -> Result<Response<Body>, 
     if scope == Scope::All && call.resource().namespaced {
         return Err(Failure::method_not_allowed());
     }
-    let (_, objects) = call.core.store.list(&call.resource().storage, &scope, &|object| selector.matches(object));
+    let (revision, objects) = call.core.store.list(&call.resource().storage, &scope, &|object| selector.matches(object));
     let removals = objects.iter().map(|object| {
         let own = DeleteOptions { uid: Some(object.meta.uid.clone()), ..options.clone() };
         let wanted = check(&call, &object.meta.name, object, &options);
@@ -180,7 +179,7 @@ pub(super) async fn delete_collection(call: Call<'_>) -> Result<Response<Body>, 
             Err(Refused::Meanwhile(failure) | Refused::Precondition(failure)) => return Err(failure),
         }
     }
-    answer::all(&call, &gone, &answer::ListMeta { revision: call.core.store.revision(), ..answer::ListMeta::default() })
+    answer::all(&call, &gone, &answer::ListMeta { revision, ..answer::ListMeta::default() })
 }
 
 /// Deletes `name`, or marks it as deleted while finalizers hold it.

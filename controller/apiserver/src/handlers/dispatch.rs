@@ -8,7 +8,10 @@ use super::call::Call;
 use super::{action, create, delete, exec, forward, log, patch, pod, read, review, scale, update, watch};
 use crate::crds;
 use crate::discovery;
-use crate::http::{Body, Incoming, Packing, Route, Target, packed, parse, text};
+use crate::http::{
+    BODY_TYPES, Body, Incoming, Packing, Route, STREAM_TYPES, Target, Transforms, accepts, in_encoding, negotiate, packed, parse,
+    text,
+};
 use crate::kinds::CoreKind;
 use crate::server::Core;
 use crate::status::Failure;
@@ -18,6 +21,8 @@ pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<
     let registry = core.registry();
     let route = parse(&incoming.path, &registry);
     let packing = packing(&route);
+    // These are JSON whatever their client would rather read.
+    let fixed = matches!(route, Route::Root | Route::OpenApiV2 | Route::OpenApiIndex | Route::OpenApiGroup(_));
     let answer = match route {
         // The groups that the reference itself serves know that they are asked for something else.
         Route::Unknown if registry.is_builtin_path(&incoming.path) => Failure::no_such_path().into(),
@@ -35,6 +40,7 @@ pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<
         }
         other => discovery::answer(core, &registry, &other, incoming).unwrap_or_else(Response::from),
     };
+    let answer = if fixed { answer } else { in_encoding(answer, &incoming.headers) };
     packed(answer, packing, &incoming.headers).await
 }
 
@@ -42,7 +48,7 @@ pub(crate) async fn dispatch(core: &Arc<Core>, incoming: &Incoming) -> Response<
 fn packing(route: &Route) -> Packing {
     match route {
         Route::OpenApiV2 => Packing::Document,
-        Route::OpenApiIndex | Route::OpenApiGroup { .. } => Packing::Never,
+        Route::OpenApiIndex | Route::OpenApiGroup(_) => Packing::Never,
         Route::Object(_)
         | Route::Root
         | Route::Health { .. }
@@ -94,11 +100,19 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
             _ => Err(Failure::method_not_allowed()),
         };
     }
+    // A built-in kind knows no HEAD; of the others it shows what GET does.
+    let reads = |method: &Method| *method == Method::GET || (*method == Method::HEAD && call.resource().is_custom());
+    let watches = call.target.watch || (call.incoming.query.flag("watch") && !named);
+    if reads(&call.incoming.method) || KNOWN.contains(&(&call.incoming.method, named)) {
+        negotiated(call, watches || (!named && call.incoming.method == Method::GET))?;
+    }
     match (call.incoming.method.clone(), named) {
-        (Method::GET | Method::HEAD, _) if call.incoming.query.flag("watch") && !sub => {
+        (method, _) if watches && reads(&method) => {
             allow("watch")?;
             watch::watch(call)
         }
+        (Method::HEAD, _) if !call.resource().is_custom() => Err(Failure::method_not_allowed()),
+        _ if call.target.watch => Err(Failure::method_not_allowed()),
         (Method::GET | Method::HEAD, true) => read::get(call).await,
         (Method::GET | Method::HEAD, false) => read::list(call).await,
         (Method::POST, false) => {
@@ -136,12 +150,30 @@ fn allowed(call: Call<'_>, verb: &str) -> Result<(), Failure> {
     }
 }
 
+/// The methods of objects, and whether each is for one of them.
+const KNOWN: [(&Method, bool); 5] =
+    [(&Method::POST, false), (&Method::PUT, true), (&Method::PATCH, true), (&Method::DELETE, true), (&Method::DELETE, false)];
+
+/// Refuses a request before it does anything if its answer could not have the type and shape that it asks for; `lists` says
+/// whether the path can answer with a stream.
+fn negotiated(call: Call<'_>, lists: bool) -> Result<(), Failure> {
+    let headers = &call.incoming.headers;
+    if !call.resource().is_custom() {
+        let streams = if lists { STREAM_TYPES.as_slice() } else { &[] };
+        accepts(headers, &[BODY_TYPES.as_slice(), streams].concat())?;
+    }
+    negotiate(headers, Transforms::All).map(|_| ())
+}
+
 /// Questions, connections and writes of mirrors, which are no verbs of a stored object; `None` for all others.
 async fn special(call: Call<'_>) -> Option<Result<Response<Body>, Failure>> {
     let (resource, method) = (call.resource(), &call.incoming.method);
     if resource.core() == Some(CoreKind::Review) {
-        let asks = method == Method::POST && call.target.name.is_none();
-        return Some(if asks { review::review(call) } else { Err(Failure::method_not_allowed()) });
+        return Some(match (method, &call.target.name) {
+            (&Method::POST, None) => accepts(&call.incoming.headers, &BODY_TYPES).and_then(|()| review::review(call)),
+            (_, None) => Err(Failure::method_not_allowed()),
+            (_, Some(_)) => Err(Failure::no_such_path()),
+        });
     }
     if let Some(name) = call.target.subresource.as_deref().filter(|name| resource.streams().contains(name)) {
         return Some(match (name, method) {

@@ -36,6 +36,7 @@ impl Internal {
             namespace: namespace.to_owned(),
             name: Some(name.to_owned()),
             subresource: None,
+            watch: false,
         };
         let incoming = Incoming {
             method: Method::POST,

@@ -68,11 +68,7 @@ async fn page(call: &Call<'_>, options: &ListOptions, selector: &Selector) -> Re
     };
     call.core.store.page(&Arc::clone(&call.resource().storage), &query).ok_or_else(|| match &options.token {
         Some(token) => Failure::expired_continue(token.inconsistent().encode()),
-        None => Failure::expired(format!(
-            "The resourceVersion for the provided list is too old: {} ({})",
-            at.unwrap_or_default(),
-            call.core.store.compacted(&call.resource().storage)
-        )),
+        None => Failure::expired("The resourceVersion for the provided list is too old."),
     })
 }
 

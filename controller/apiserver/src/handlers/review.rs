@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use http::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::decode;
 use super::options::WriteOptions;
 use crate::auth::{Account, Action, Role};
-use crate::http::{Body, Form, json as respond, negotiate};
+use crate::go_types;
+use crate::http::{Body, Transforms, json as respond, negotiate, warn};
 use crate::kinds::{Registry, Resource, SERVICE_ACCOUNTS};
 use crate::status::{Cause, Failure};
 use crate::store::Key;
@@ -19,41 +20,96 @@ const VIEW_VERBS: [&str; 3] = ["get", "patch", "update"];
 
 /// Answers a review.
 pub(super) fn review(call: Call<'_>) -> Result<Response<Body>, Failure> {
-    WriteOptions::parse(call.incoming, "CreateOptions", None)?;
-    if negotiate(&call.incoming.headers)? != Form::Object {
-        return Err(Failure::not_acceptable(&["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]));
-    }
-    let mut value = decode::body(&call)?.value;
-    let caller = call.incoming.caller;
-    let status = match call.resource().kind.as_str() {
-        "SelfSubjectReview" => json!({"userInfo": user(caller)}),
-        "TokenReview" => token(&call, &value)?,
-        "SelfSubjectRulesReview" => rules(&call, &value, caller)?,
-        "SelfSubjectAccessReview" => access(&call, &value, caller)?,
-        _ => {
-            let spec = &value["spec"];
-            let groups: Vec<&str> = spec["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let name = spec["user"].as_str().unwrap_or_default();
-            if name.is_empty() && groups.is_empty() {
-                let cause = Cause::invalid("spec.user", "\"\"", "at least one of user or group must be specified");
-                return Err(invalid(&call, cause));
-            }
-            access(&call, &value, Role::of(name, &groups))?
-        }
-    };
-    if let Some(map) = value.as_object_mut() {
-        let metadata = map.entry("metadata").or_insert_with(|| json!({}));
-        if let Some(metadata) = metadata.as_object_mut() {
-            metadata.insert("creationTimestamp".to_owned(), Value::Null);
-        }
-        map.insert("status".to_owned(), status);
-    }
-    Ok(respond(201, value.to_string() + "\n"))
+    let options = WriteOptions::parse(call.incoming, "CreateOptions", None)?;
+    negotiate(&call.incoming.headers, Transforms::None)?;
+    let mut draft = decode::body(&call)?;
+    let warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| decode::unhandled(&call, &failure))?;
+    call.check_types(&draft.value)?;
+    let mut asked = full(&call, draft.value);
+    call.own(Some(&mut full(&call, json!({}))), &mut asked, &options)?;
+    let mut response = respond(201, full(&call, answered(&call, asked)?).to_string() + "\n");
+    warn(&mut response, warnings);
+    Ok(response)
 }
 
-fn invalid(call: &Call<'_>, cause: Cause) -> Failure {
-    let Resource { group, kind, .. } = call.resource();
-    Failure::invalid(group, kind, "", vec![cause])
+/// The review with its answer.
+fn answered(call: &Call<'_>, mut asked: Value) -> Result<Value, Failure> {
+    let caller = call.incoming.caller;
+    let status = match call.resource().kind.as_str() {
+        // These two answer with an object of their own.
+        "SelfSubjectReview" => {
+            return Ok(json!({"metadata": {"creationTimestamp": call.now()}, "status": {"userInfo": user(caller)}}));
+        }
+        "SelfSubjectRulesReview" => return Ok(json!({"status": rules(call, &asked, caller)?})),
+        "TokenReview" => token(call, &asked)?,
+        "SelfSubjectAccessReview" => {
+            refuse(call, causes(&asked))?;
+            access(call, &asked, caller)
+        }
+        _ => {
+            let spec = &asked["spec"];
+            let groups: Vec<&str> = spec["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let name = text(spec, "user");
+            let nobody = Cause::invalid("spec.user", "\"\"", "at least one of user or group must be specified");
+            let nobody = (name.is_empty() && groups.is_empty()).then_some(nobody);
+            let mut found = causes(&asked);
+            // The subject is judged before the metadata.
+            let place = found.len() - usize::from(has_metadata(&asked));
+            found.splice(place..place, nobody);
+            refuse(call, found)?;
+            access(call, &asked, Role::of(name, &groups))
+        }
+    };
+    asked["status"] = status;
+    Ok(asked)
+}
+
+/// `value` as the reference writes a review.
+fn full(call: &Call<'_>, value: Value) -> Value {
+    let resource = call.resource();
+    let mut out = Map::new();
+    out.insert("kind".to_owned(), json!(resource.kind));
+    out.insert("apiVersion".to_owned(), json!(resource.api_version()));
+    if let (Some(root), Value::Object(mut fields)) = (resource.written_type(), value) {
+        for name in ["kind", "apiVersion"] {
+            fields.shift_remove(name);
+        }
+        out.extend(go_types::full(root, fields, &|_, _| {}));
+    }
+    Value::Object(out)
+}
+
+/// What is wrong with a question about access.
+fn causes(asked: &Value) -> Vec<Cause> {
+    let (resource, path) = (&asked["spec"]["resourceAttributes"], &asked["spec"]["nonResourceAttributes"]);
+    let mut causes = Vec::new();
+    match (resource.is_object(), path.is_object()) {
+        (true, true) => {
+            // The reference shows the fields under the names that they have in its memory.
+            let shown = json!({"Path": text(path, "path"), "Verb": text(path, "verb")}).to_string();
+            let why = "cannot be specified in combination with resourceAttributes";
+            causes.push(Cause::invalid("spec.nonResourceAttributes", &shown, why));
+        }
+        (false, false) => {
+            let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+            causes.push(Cause::invalid("spec.resourceAttributes", "null", why));
+        }
+        (true, false) | (false, true) => {}
+    }
+    if has_metadata(asked) {
+        causes.push(Cause::invalid("metadata", &asked["metadata"].to_string(), "must be empty"));
+    }
+    causes
+}
+
+fn has_metadata(asked: &Value) -> bool {
+    asked["metadata"].as_object().is_some_and(|metadata| metadata.keys().any(|name| name != "managedFields"))
+}
+
+/// # Errors
+/// 422 with all causes; the reference leaves out the name of the kind here.
+fn refuse(call: &Call<'_>, causes: Vec<Cause>) -> Result<(), Failure> {
+    if causes.is_empty() { Ok(()) } else { Err(Failure::invalid(&call.resource().group, "", "", causes)) }
 }
 
 fn user(role: Role) -> Value {
@@ -64,19 +120,17 @@ fn user(role: Role) -> Value {
 fn token(call: &Call<'_>, value: &Value) -> Result<Value, Failure> {
     let token = value["spec"]["token"].as_str().unwrap_or_default();
     if token.is_empty() {
-        return Err(invalid(call, Cause::required("spec.token", "")));
+        return Err(Failure::bad_request("token is required for TokenReview in authentication"));
     }
     Ok(match call.core.identify(token) {
         Some(role) => json!({"authenticated": true, "user": user(role)}),
-        None => {
-            account(call, token, &value["spec"]["audiences"]).unwrap_or_else(|why| json!({"authenticated": false, "error": why}))
-        }
+        None => account(call, token, &value["spec"]["audiences"]).unwrap_or_else(|why| json!({"error": why})),
     })
 }
 
 /// The ServiceAccount that a token is of, while there is one, and for whom of those that are asked about.
 fn account(call: &Call<'_>, token: &str, asked: &Value) -> Result<Value, String> {
-    let unknown = || "the token is none of this server's run".to_owned();
+    let unknown = || "invalid bearer token".to_owned();
     let grant = call.core.accounts.known(token, call.core.clock.now().as_second()).ok_or_else(unknown)?;
     let Account { namespace, name, uid } = &grant.account;
     let key = Key::new(&Arc::from(SERVICE_ACCOUNTS), namespace, name);
@@ -99,16 +153,12 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 /// Whether `role` may do it, and whether there is anything to do it to.
-fn access(call: &Call<'_>, value: &Value, role: Role) -> Result<Value, Failure> {
+fn access(call: &Call<'_>, value: &Value, role: Role) -> Value {
     let spec = &value["spec"];
     let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
-    if resource.is_object() == path.is_object() {
-        let message = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-        return Err(invalid(call, Cause::invalid("spec.resourceAttributes", &resource.to_string(), message)));
-    }
     if path.is_object() {
         let reads = ["get", "head"].contains(&text(path, "verb"));
-        return Ok(json!({"allowed": role == Role::Owner || (role == Role::Viewer && reads)}));
+        return json!({"allowed": role == Role::Owner || (role == Role::Viewer && reads)});
     }
     let action = Action {
         verb: text(resource, "verb"),
@@ -117,12 +167,9 @@ fn access(call: &Call<'_>, value: &Value, role: Role) -> Result<Value, Failure> 
         subresource: text(resource, "subresource"),
     };
     if !serves(&call.core.registry(), &action) {
-        return Ok(json!({"allowed": false, "reason": "this server does not serve that"}));
+        return json!({"allowed": false, "reason": "this server does not serve that"});
     }
-    Ok(match role.may(&action) {
-        true => json!({"allowed": true}),
-        false => json!({"allowed": false, "reason": format!("{} may not do that", role.user())}),
-    })
+    json!({"allowed": role.may(&action)})
 }
 
 /// Whether any served resource knows the action.
@@ -151,7 +198,7 @@ fn verbs(resource: &Resource, subresource: &str) -> Vec<&'static str> {
 /// Everything that `role` may do, resource by resource.
 fn rules(call: &Call<'_>, value: &Value, role: Role) -> Result<Value, Failure> {
     if text(&value["spec"], "namespace").is_empty() {
-        return Err(invalid(call, Cause::required("spec.namespace", "")));
+        return Err(Failure::bad_request("no namespace on request"));
     }
     let registry = call.core.registry();
     let rules: Vec<Value> = registry

@@ -166,6 +166,8 @@ pub(super) async fn finish(
     }
     // An object that goes is answered as the request left it: it has no version of its own.
     let last = gone.then(|| call.unstored(&draft, old.revision)).transpose()?;
+    // Watchers see the last state that was stored.
+    let draft = if gone { call.encode(call.current(old)) } else { draft };
     let expected = Expected::Revision(old.revision);
     let write = Write { key: call.key(call.name()), expected, draft, delete: gone, proven, through: call.through() };
     match call.core.store.commit(write).await {

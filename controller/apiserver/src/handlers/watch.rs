@@ -15,17 +15,18 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::answer::shaped;
+use super::answer::{form, included, shaped};
 use super::call::Call;
 use super::push::{WATCH_PROTOCOLS, pump};
 use super::read::scope;
-use crate::http::{Body, Form, Incoming, Target, Wish, negotiate, respond_stream, warn, wish};
+use crate::http::{Body, Encoding, Form, Incoming, STREAM_TYPES, Target, Transforms, Wish, encoding, respond_stream, warn, wish};
 use crate::kinds;
 use crate::paging;
 use crate::selectors::Selector;
 use crate::server::{Core, Permit};
 use crate::status::Failure;
 use crate::store::{Event, EventKind, Object, Portion, Scope, watch_line};
+use crate::table::{Include, Shape, table};
 
 /// Time between two bookmarks.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -48,11 +49,14 @@ pub(super) fn watch(call: Call<'_>) -> Result<Response<Body>, Failure> {
     if let Some(name) = &call.target.name {
         selector = selector.named(name);
     }
-    let form = negotiate(&call.incoming.headers)?;
+    let form = form(&call)?;
+    if encoding(&call.incoming.headers, Transforms::All) != Encoding::Json {
+        return Err(Failure::not_acceptable(&STREAM_TYPES));
+    }
     let permit = call.core.admit_watch()?;
     let query = &call.incoming.query;
     let bookmarks = query.flag("allowWatchBookmarks");
-    let initial = query.get("sendInitialEvents").map(|text| text == "true");
+    let initial = paging::initial_events(query);
     let core = Arc::clone(call.core);
     let mut watcher = Watcher {
         changed: core.store.subscribe(&call.resource().storage),
@@ -128,18 +132,18 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn start(&mut self, version: Option<u64>, initial: Option<bool>, bookmarks: bool) {
+    fn start(&mut self, version: Option<u64>, initial: bool, bookmarks: bool) {
         let current = self.core.store.revision();
         let version = version.unwrap_or_default();
         if version > current {
             return self.expire(version, current);
         }
-        if initial == Some(true) || (initial.is_none() && version == 0) {
+        if initial {
             let (revision, objects) =
                 self.core.store.list(&self.target.resource.storage, &self.scope, &|object| self.selector.matches(object));
             self.position = revision;
             self.initial = objects.into_iter();
-            self.end_mark = bookmarks && initial == Some(true);
+            self.end_mark = bookmarks;
             return;
         }
         self.position = if version == 0 { current } else { version };
@@ -164,7 +168,9 @@ impl Watcher {
         }
         loop {
             if let Some(line) = self.ready() {
-                return Some(self.gather(line));
+                // Events are no lists: a watcher that wants them so hears nothing more.
+                let shapeless = matches!(self.form, Form::MetadataList(_)) && !self.over;
+                return (!shapeless).then(|| self.gather(line));
             }
             if self.over || *self.stopping.borrow() {
                 return None;
@@ -317,16 +323,19 @@ impl Watcher {
                 json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": metadata})
             }
             Form::Object => json!({"kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata}),
-            Form::Metadata(version) => {
+            Form::Metadata(version) | Form::MetadataList(version) => {
                 json!({"kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata})
             }
-            Form::Table(version) => json!({
-                "kind": "Table", "apiVersion": format!("meta.k8s.io/{version}"),
-                "metadata": {"resourceVersion": self.position.to_string()}, "columnDefinitions": null,
-                "rows": [{"cells": [], "object": {
-                    "kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata,
-                }}],
-            }),
+            Form::Table(version) => {
+                let object = json!({"kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata});
+                let call = Call { core: &self.core, target: &self.target, incoming: &self.incoming };
+                // The end of the beginning is always told.
+                let include = included(&call).filter(|include| !end || *include != Include::None).unwrap_or_default();
+                let shape = Shape { version, include, headers: false };
+                let Ok(compiled) = call.compiled() else { return watch_line("BOOKMARK", b"{}") };
+                let meta = json!({"resourceVersion": self.position.to_string()});
+                table(&compiled.columns, &[&object], &meta, shape, self.core.clock.now())
+            }
         };
         watch_line("BOOKMARK", object.to_string().as_bytes())
     }

@@ -6,11 +6,13 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::debts::{Debt, STALL_TIME, TAKE_TIME};
+use super::media::{Encoding, Transforms, encoding};
+use crate::codec::yaml_text;
 use crate::server::Permit;
 use crate::status::Failure;
 
@@ -159,6 +161,21 @@ pub(crate) fn respond_lines(stream: impl Stream<Item = Bytes> + Send + 'static) 
 /// A JSON response.
 pub(crate) fn json(code: u16, bytes: impl Into<Bytes>) -> Response<Body> {
     respond(code, "application/json", bytes)
+}
+
+/// `response` as its client reads it best: a whole JSON answer in YAML where that was asked for.
+pub(crate) fn in_encoding(response: Response<Body>, headers: &HeaderMap) -> Response<Body> {
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media == "application/json");
+    // A refusal has no other shape than its own.
+    let transforms = if response.status().is_success() { Transforms::All } else { Transforms::None };
+    if !is_json || encoding(headers, transforms) == Encoding::Json {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Inner::Full(bytes) = &body.inner else { return Response::from_parts(parts, body) };
+    let Ok(value) = serde_json::from_slice(bytes) else { return Response::from_parts(parts, body) };
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
+    Response::from_parts(parts, Body { inner: Inner::Full(yaml_text(&value).into()), ..body })
 }
 
 /// A plain-text response.

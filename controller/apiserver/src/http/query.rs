@@ -28,12 +28,15 @@ impl Query {
         self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether `name` is set to something true, as Go reads it.
+    /// What `name` is set to, as the reference reads it: everything but `0` and `false` is true. `None` where it is absent.
+    pub(crate) fn choice(&self, name: &str) -> Option<bool> {
+        let (_, value) = self.0.iter().find(|(found, _)| found == name)?;
+        Some(value != "0" && !value.eq_ignore_ascii_case("false"))
+    }
+
+    /// Whether `name` is set to something true.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.0
-            .iter()
-            .find(|(found, _)| found == name)
-            .is_some_and(|(_, value)| !matches!(value.as_str(), "0" | "false" | "False" | "FALSE" | "f" | "F"))
+        self.choice(name).unwrap_or_default()
     }
 }
 
@@ -77,6 +80,8 @@ mod tests {
         assert_eq!(query.get("labelSelector"), Some("a=b,c in (d)"));
         assert!(query.flag("watch"));
         assert!(!query.flag("dryRun"));
+        assert_eq!(Query::parse("a=False&b=f").choice("a"), Some(false));
+        assert_eq!(Query::parse("a=False&b=f").choice("b"), Some(true));
         assert_eq!(decode("50%", false), "50%");
     }
 }

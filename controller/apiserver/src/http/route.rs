@@ -13,6 +13,8 @@ pub(crate) struct Target {
     pub(crate) namespace: String,
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<String>,
+    /// Whether the path itself asks for a watch, in the form that stands for `watch=true` in old clients.
+    pub(crate) watch: bool,
 }
 
 /// What a path means; a trailing slash changes nothing.
@@ -34,10 +36,8 @@ pub(crate) enum Route {
     },
     OpenApiV2,
     OpenApiIndex,
-    OpenApiGroup {
-        group: String,
-        version: String,
-    },
+    /// A document of the index, by what stands behind the index in its path.
+    OpenApiGroup(String),
     Object(Target),
     Unknown,
 }
@@ -57,10 +57,7 @@ pub(crate) fn parse(path: &str, registry: &Registry) -> Route {
         ["apis"] => Route::Groups,
         ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApiIndex,
-        ["openapi", "v3", "api", version] => Route::OpenApiGroup { group: String::new(), version: (*version).to_owned() },
-        ["openapi", "v3", "apis", group, version] => {
-            Route::OpenApiGroup { group: (*group).to_owned(), version: (*version).to_owned() }
-        }
+        ["openapi", "v3", document @ ..] => Route::OpenApiGroup(document.join("/")),
         ["api", version] => Route::Resources { group: String::new(), version: (*version).to_owned() },
         ["apis", group] => Route::Group((*group).to_owned()),
         ["apis", group, version] => Route::Resources { group: (*group).to_owned(), version: (*version).to_owned() },
@@ -70,7 +67,22 @@ pub(crate) fn parse(path: &str, registry: &Registry) -> Route {
     }
 }
 
+/// Whether a path has the old form of a watch: the word stands before the resource.
+pub(crate) fn is_watch_path(path: &str) -> bool {
+    let mut steps = path.split('/').filter(|step| !step.is_empty());
+    let version = match steps.next() {
+        Some("api") => 0,
+        Some("apis") => 1,
+        _ => return false,
+    };
+    steps.nth(version).is_some() && steps.next() == Some("watch") && steps.next().is_some()
+}
+
 fn target(registry: &Registry, group: &str, version: &str, rest: &[&str]) -> Route {
+    let (watch, rest) = match rest {
+        ["watch", rest @ ..] if !rest.is_empty() => (true, rest),
+        _ => (false, rest),
+    };
     let (namespace, rest) = match rest {
         // `namespaces/x` and its subresources are the Namespace itself.
         ["namespaces", _] | ["namespaces", _, "status" | "finalize"] if group.is_empty() => ("", rest),
@@ -86,10 +98,10 @@ fn target(registry: &Registry, group: &str, version: &str, rest: &[&str]) -> Rou
     let Some(resource) = registry.find(group, version, plural) else { return Route::Unknown };
     let misplaced =
         (!namespace.is_empty() && !resource.namespaced) || (namespace.is_empty() && resource.namespaced && name.is_some());
-    if misplaced {
+    if misplaced || (watch && (subresource.is_some() || !resource.allows("watch"))) {
         return Route::Unknown;
     }
-    Route::Object(Target { resource: Arc::clone(resource), namespace: namespace.to_owned(), name, subresource })
+    Route::Object(Target { resource: Arc::clone(resource), namespace: namespace.to_owned(), name, subresource, watch })
 }
 
 #[cfg(test)]
@@ -121,6 +133,9 @@ mod tests {
         );
         assert_eq!(object("/api/v1/namespaces/a/secrets/b"), Some(("secrets".into(), "a".into(), some("b"), None)));
         assert_eq!(object("/api/v1/secrets"), Some(("secrets".into(), String::new(), None, None)));
+        assert_eq!(object("/api/v1/watch/namespaces/a/secrets/b"), object("/api/v1/namespaces/a/secrets/b"));
+        assert!(is_watch_path("/api/v1/watch/secrets") && is_watch_path("/apis/a.dev/v1/watch/things"));
+        assert!(!is_watch_path("/api/v1/watch") && !is_watch_path("/api/v1/namespaces/watch/secrets"));
         assert_eq!(object("/apis/apps/v1/deployments"), None);
         assert_eq!(object("/api/v1/secrets/b"), None);
     }

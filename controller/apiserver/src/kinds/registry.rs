@@ -7,6 +7,31 @@ use super::builtin;
 use super::resource::Resource;
 use crate::discovery::Documents;
 
+/// The groups of the reference in the order in which it ranks them.
+const RANKED: [&str; 21] = [
+    "",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+];
+
 /// All served resources; replaced as a whole when a definition changes.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -84,7 +109,12 @@ impl Registry {
             return true;
         }
         let group = path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')).map(|(group, _)| group);
-        group.is_some_and(|group| self.builtin.iter().any(|resource| resource.group == group))
+        group.is_some_and(|group| self.is_builtin_group(group))
+    }
+
+    /// Whether a group is one of built-in kinds.
+    pub(crate) fn is_builtin_group(&self, group: &str) -> bool {
+        self.builtin.iter().any(|resource| resource.group == group)
     }
 
     /// Whether `resource` is still what its path serves.
@@ -117,7 +147,8 @@ impl Registry {
         self.ordered.iter().find(|resource| resource.group == group && resource.kind == kind)
     }
 
-    /// The versions of each group in the order of discovery: the group's preferred version first.
+    /// The versions of each group in the order of discovery: the reference's groups as it ranks them, the others by name, each
+    /// group's preferred version first.
     pub(crate) fn groups(&self) -> Vec<(&str, Vec<&str>)> {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
         for resource in &self.ordered {
@@ -133,6 +164,8 @@ impl Registry {
         for (_, versions) in &mut groups {
             versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
         }
+        let rank = |group: &str| RANKED.iter().position(|known| *known == group).unwrap_or(RANKED.len());
+        groups.sort_by(|(left, _), (right, _)| rank(left).cmp(&rank(right)).then_with(|| left.cmp(right)));
         groups
     }
 

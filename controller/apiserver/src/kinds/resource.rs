@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::go_types;
 use crate::schema::Schema;
 use crate::ssa::{TypeInfo, Types};
 use crate::table::Columns;
@@ -128,6 +129,11 @@ impl Resource {
     /// `group/version`, or the bare version of the core group.
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// How the reference writes objects of the kind, where it is known by its type.
+    pub(crate) fn written_type(&self) -> Option<&'static str> {
+        go_types::root(&self.api_version(), &self.kind)
     }
 
     /// `plural.group`, or the bare plural of the core group: how messages name a resource.
@@ -285,6 +291,7 @@ impl Resource {
             .get_or_init(|| {
                 let written = match self.core() {
                     Some(CoreKind::Plain) => super::extended::schema(self),
+                    Some(CoreKind::Review) => self.written_type().map(go_types::structural).unwrap_or_default(),
                     Some(_) | None => self.schema.read(),
                 };
                 let schema = Schema::parse(&written).map_err(|problems| {

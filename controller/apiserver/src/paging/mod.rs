@@ -2,7 +2,9 @@
 
 use base64::DecodeError;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::go_json_error;
@@ -70,7 +72,15 @@ impl Token {
     /// # Errors
     /// What is wrong with it, in the reference's words.
     fn decode(text: &str) -> Result<Self, String> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {
+        // Bits that fill the last letter mean nothing.
+        const LENIENT: GeneralPurpose = GeneralPurpose::new(
+            &URL_SAFE,
+            GeneralPurposeConfig::new()
+                .with_encode_padding(false)
+                .with_decode_allow_trailing_bits(true)
+                .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+        );
+        let bytes = LENIENT.decode(text).map_err(|error| match error {
             DecodeError::InvalidByte(place, _) | DecodeError::InvalidLastSymbol(place, _) => {
                 format!("illegal base64 data at input byte {place}")
             }
@@ -131,14 +141,27 @@ pub(crate) fn number(query: &Query, name: &str) -> Result<Option<i64>, Failure> 
     query.get(name).map(parse).transpose()
 }
 
+fn starts_with_all(query: &Query) -> bool {
+    matches!(query.get("resourceVersion"), None | Some("0"))
+}
+
+/// Whether a watch begins with what is there: as its client says, or where it names no version to go on from.
+pub(crate) fn initial_events(query: &Query) -> bool {
+    query.choice("sendInitialEvents").unwrap_or_else(|| starts_with_all(query))
+}
+
 /// Checks the parameters that lists and watches share.
 ///
 /// # Errors
 /// 400 for a number that is none; 422 naming everything that contradicts something else.
 pub(crate) fn check_match(query: &Query, watch: bool) -> Result<Option<&str>, Failure> {
     number(query, "timeoutSeconds")?;
-    let (rule, initial) = (query.get("resourceVersionMatch"), query.get("sendInitialEvents"));
     let version = query.get("resourceVersion");
+    let given = (query.get("resourceVersionMatch"), query.choice("sendInitialEvents"));
+    let (rule, initial) = match given {
+        (None, None) if watch && starts_with_all(query) => (Some("NotOlderThan"), Some(true)),
+        given => given,
+    };
     let mut causes = Vec::new();
     let mut forbid = |field: &str, why: &str| causes.push(Cause::forbidden(field, why));
     if watch && initial.is_some() && rule != Some("NotOlderThan") {

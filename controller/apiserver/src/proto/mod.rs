@@ -28,14 +28,20 @@ const MAGIC: &[u8] = b"k8s\0";
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ProtoError {
     /// The magic number is missing.
-    #[error("provided data does not appear to be a protobuf message, expected prefix k8s\\0")]
+    #[error("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")]
     Prefix,
-    /// The envelope or the object does not decode.
-    #[error("protobuf {what}: {detail}")]
+    /// The envelope does not decode.
+    #[error("{detail}")]
+    Envelope {
+        /// What is wrong, in the words of the reference's decoder where it has any.
+        detail: String,
+    },
+    /// The object does not decode.
+    #[error("{detail}")]
     Malformed {
-        /// Which part.
+        /// The kind.
         what: String,
-        /// The decoder's words.
+        /// As above.
         detail: String,
     },
     /// A kind that is not taken in this form.
@@ -53,11 +59,13 @@ pub enum ProtoError {
 /// # Errors
 /// [`ProtoError`], never a panic: lengths and nesting are bounded by the decoder, the body by the caller.
 pub fn decode(body: &[u8]) -> Result<Value, ProtoError> {
-    let envelope: Unknown = message("envelope", body.strip_prefix(MAGIC).ok_or(ProtoError::Prefix)?)?;
+    let envelope = body.strip_prefix(MAGIC).ok_or(ProtoError::Prefix)?;
+    let envelope =
+        Unknown::decode(envelope).map_err(|error| ProtoError::Envelope { detail: go_proto_error("Unknown", &error) })?;
     let type_meta = envelope.type_meta.unwrap_or_default();
     let (api_version, kind) = (type_meta.api_version.unwrap_or_default(), type_meta.kind.unwrap_or_default());
     if envelope.content_encoding.is_some_and(|encoding| !encoding.is_empty()) {
-        return Err(ProtoError::Malformed { what: "envelope".to_owned(), detail: "the content is encoded".to_owned() });
+        return Err(ProtoError::Envelope { detail: "the content is encoded".to_owned() });
     }
     let raw = envelope.raw.unwrap_or_default();
     let fields = match (api_version.as_str(), kind.as_str()) {
@@ -91,5 +99,20 @@ pub fn decode(body: &[u8]) -> Result<Value, ProtoError> {
 }
 
 fn message<M: Message + Default>(what: &str, bytes: &[u8]) -> Result<M, ProtoError> {
-    M::decode(bytes).map_err(|error| ProtoError::Malformed { what: what.to_owned(), detail: error.to_string() })
+    M::decode(bytes).map_err(|error| ProtoError::Malformed { what: what.to_owned(), detail: go_proto_error(what, &error) })
+}
+
+/// Why the message `what` does not decode, in the words of the reference's decoder where it has any.
+fn go_proto_error(what: &str, error: &prost::DecodeError) -> String {
+    let text = error.to_string();
+    if let Some((_, kind)) = text.rsplit_once("invalid wire type value: ") {
+        return format!("proto: illegal wireType {kind}");
+    }
+    match text {
+        text if text.ends_with("buffer underflow") => "unexpected EOF".to_owned(),
+        text if text.ends_with("invalid varint") => "proto: integer overflow".to_owned(),
+        text if text.ends_with("invalid tag value: 0") => format!("proto: {what}: illegal tag 0 (wire type 0)"),
+        text if text.ends_with("unexpected end group tag") => format!("proto: {what}: wiretype end group for non-group"),
+        text => text,
+    }
 }

@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use super::core::Core;
 use crate::auth::{Guard, Role};
 use crate::handlers;
-use crate::http::{Body, Debts, Incoming, Query, hand_over, read_limited};
+use crate::http::{Body, Debts, Incoming, Query, hand_over, in_encoding, is_watch_path, read_limited};
 use crate::status::Failure;
 
 /// How long one request may take; watches live by their own rule.
@@ -54,7 +54,7 @@ impl Service {
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let caller = match self.guard.as_ref().map_or(Ok(Role::Owner), |guard| guard.check(&parts)) {
             Ok(caller) => caller,
-            Err(failure) => return failure.into(),
+            Err(failure) => return in_encoding(failure.into(), &parts.headers),
         };
         if let Some(debts) = self.debts.as_ref().filter(|_| caller != Role::Nobody) {
             debts.prove();
@@ -63,7 +63,7 @@ impl Service {
             return Failure::unavailable("the server is stopping").into();
         }
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        let watch = parts.method == http::Method::GET && query.flag("watch");
+        let watch = parts.method == http::Method::GET && (query.flag("watch") || is_watch_path(parts.uri.path()));
         let permit = if watch { Ok(None) } else { self.core.admit_request().map(Some) };
         let permit = match permit {
             Ok(permit) => permit,

@@ -89,6 +89,17 @@ impl Failure {
         Self::new(406, "NotAcceptable", format!("only the following media types are accepted: {}", accepted.join(", ")))
     }
 
+    /// 406 of a path whose types are fixed.
+    pub(crate) fn not_representable(produced: &[&str]) -> Self {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", produced.join(", "));
+        Self::new(406, "NotAcceptable", message).about(Details::default())
+    }
+
+    /// 406 for a shape that this answer cannot have.
+    pub(crate) fn other_form(why: impl Into<String>) -> Self {
+        Self::new(406, "NotAcceptable", why)
+    }
+
     pub(crate) fn unsupported_media_type(accepted: &[&str]) -> Self {
         Self::new(
             415,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::join_all;
 use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
@@ -32,11 +33,23 @@ impl Exchange {
         Self { client, taken, namespace: String::new() }
     }
 
-    /// Sends a request, again and again where it says until when, and takes from the answer what later requests use.
-    pub(super) async fn settled(&mut self, request: &Value) -> Value {
+    /// Sends requests at the same time, each again and again where it says until when, and takes from the answers what later
+    /// requests use.
+    pub(super) async fn settled(&mut self, requests: &[Value]) -> Vec<Value> {
+        let answers = join_all(requests.iter().map(|request| self.asked(self.filled(request)))).await;
+        for (request, answer) in requests.iter().zip(&answers) {
+            for (name, pointer) in request["take"].as_object().into_iter().flatten() {
+                let value = answer.pointer(pointer.as_str().unwrap()).cloned().unwrap_or(Value::Null);
+                self.taken.insert(name.clone(), value);
+            }
+        }
+        answers
+    }
+
+    async fn asked(&self, request: Value) -> Value {
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        let request = &self.filled(request);
-        let answer = loop {
+        let request = &request;
+        loop {
             let answer = self.send(request).await;
             let until = &request["until"];
             let reached = match until["pointer"].as_str() {
@@ -49,12 +62,7 @@ impl Exchange {
                 break answer;
             }
             tokio::time::sleep(PAUSE).await;
-        };
-        for (name, pointer) in request["take"].as_object().into_iter().flatten() {
-            let value = answer.pointer(pointer.as_str().unwrap()).cloned().unwrap_or(Value::Null);
-            self.taken.insert(name.clone(), value);
         }
-        answer
     }
 
     /// The request with `${name}` replaced by what was taken under that name.

@@ -1,6 +1,7 @@
 //! Whole requests against the reference: each corpus is a file of requests beside a file of the reference's answers.
 //!
-//! `tests/goldens/<topic>/<corpus>.requests.json` holds what is sent, in order; `<corpus>.answers.json` what kube-apiserver 1.36.2
+//! `tests/goldens/<topic>/<corpus>.requests.json` holds what is sent, in order (reads that follow each
+//! other together); `<corpus>.answers.json` what kube-apiserver 1.36.2
 //! answered, without names of the moment (uids, times, versions). Where a reference runs (`hack/reference up` prints the variable
 //! that names it) the answers are compared with it, or written anew with `KOAN_RECORD=1`; `KOAN_GOLDENS=<words>` takes only the
 //! corpora whose `topic/name` contains one of them. A corpus has `about`, `definitions` (files of `tests/goldens/definitions` that
@@ -25,6 +26,7 @@ mod normal;
 mod server;
 
 use std::path::Path;
+use std::time::Instant;
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -42,11 +44,23 @@ const FILTER: &str = "KOAN_GOLDENS";
 async fn run(exchange: &mut Exchange, corpus: &Corpus) -> Vec<Value> {
     let mut memory = Memory::new(&exchange.namespace);
     let mut answers = Vec::new();
-    for request in corpus.requests() {
-        let answer = exchange.settled(request).await;
-        answers.push(memory.normalised(request, answer));
+    let mut rest = corpus.requests();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(together(rest));
+        let found = exchange.settled(now).await;
+        answers.extend(now.iter().zip(found).map(|(request, answer)| memory.normalised(request, answer)));
+        rest = later;
     }
     answers
+}
+
+/// How many of these requests can be sent at once: reads change nothing for each other, so that many waits are one. A read that
+/// others build upon ends them, and one that waits for something stands alone.
+fn together(requests: &[Value]) -> usize {
+    let reads = |request: &&Value| request["method"] == "GET" && request["until"].is_null();
+    let run = requests.iter().take_while(reads).count();
+    let taking = requests[..run].iter().position(|request| !request["take"].is_null());
+    taking.map_or(run, |place| place + 1).max(1)
 }
 
 fn wanted(corpus: &Corpus) -> bool {
@@ -54,26 +68,29 @@ fn wanted(corpus: &Corpus) -> bool {
     words.split_whitespace().any(|word| format!("{}/{}", corpus.topic, corpus.name).contains(word))
 }
 
-/// Prints the totals of a corpus; gives its differences.
-fn reported(server: &str, corpus: &Corpus, tally: Tally) -> Vec<String> {
+/// Prints the totals of a corpus, and how long it took since `start`; gives its differences.
+fn reported(server: &str, corpus: &Corpus, start: Instant, tally: Tally) -> Vec<String> {
     let Tally { equal, deviating, open, differences } = tally;
     let (name, requests, different) = (format!("{}/{}", corpus.topic, corpus.name), corpus.requests().len(), differences.len());
     println!(
         "goldens {server} {name}: {requests} requests, {equal} equal, {deviating} marked deviations, {open} open faults, \
-         {different} different"
+         {different} different, {} ms",
+        start.elapsed().as_millis()
     );
     differences.into_iter().map(|difference| format!("{name}, {difference}")).collect()
 }
 
 async fn replayed(corpus: Corpus) -> Vec<String> {
+    let start = Instant::now();
     let mut embedded = Embedded::start(corpus.extended()).await;
     prepare(&mut embedded.exchange, &corpus).await;
     let found = run(&mut embedded.exchange, &corpus).await;
-    reported("koan", &corpus, compare(corpus.requests(), &corpus.answers(), &found, true))
+    reported("koan", &corpus, start, compare(corpus.requests(), &corpus.answers(), &found, true))
 }
 
 /// Asks the reference, and keeps or compares what it answers.
 async fn asked(kubeconfig: &Path, corpus: Corpus) -> Vec<String> {
+    let start = Instant::now();
     let mut exchange = connect(kubeconfig).await;
     prepare(&mut exchange, &corpus).await;
     let found = run(&mut exchange, &corpus).await;
@@ -81,7 +98,7 @@ async fn asked(kubeconfig: &Path, corpus: Corpus) -> Vec<String> {
     if std::env::var_os(RECORD).is_some() {
         corpus.record(&found);
     }
-    reported("reference", &corpus, compare(corpus.requests(), &corpus.answers(), &found, false))
+    reported("reference", &corpus, start, compare(corpus.requests(), &corpus.answers(), &found, false))
 }
 
 async fn replay(topic: &str) {

@@ -61,7 +61,7 @@ pub(super) async fn prepare(exchange: &mut Exchange, corpus: &Corpus) {
 /// Lets the namespace of a corpus go, if one was made.
 pub(super) async fn forget(exchange: &mut Exchange) {
     if !exchange.namespace.is_empty() {
-        exchange.settled(&json!({"method": "DELETE", "path": "/api/v1/namespaces/${ns}"})).await;
+        exchange.settled(&[json!({"method": "DELETE", "path": "/api/v1/namespaces/${ns}"})]).await;
     }
 }
 
@@ -74,12 +74,12 @@ async fn define(exchange: &mut Exchange, definition: Value) {
     let path =
         format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{group}?fieldManager=goldens&force=true");
     let headers = json!({"content-type": "application/apply-patch+yaml"});
-    exchange.settled(&json!({"method": "PATCH", "path": path, "headers": headers, "body": definition})).await;
+    exchange.settled(&[json!({"method": "PATCH", "path": path, "headers": headers, "body": definition})]).await;
     expect(exchange, json!({"method": "GET", "path": objects}), "/code", json!(200)).await;
 }
 
 async fn expect(exchange: &mut Exchange, mut request: Value, pointer: &str, value: Value) {
     request["until"] = json!({"pointer": pointer, "value": value});
-    let answer = exchange.settled(&request).await;
+    let answer = exchange.settled(std::slice::from_ref(&request)).await.remove(0);
     assert_eq!(answer.pointer(pointer), Some(&value), "{request}: {answer}");
 }
