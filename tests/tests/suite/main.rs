@@ -18,3 +18,4 @@ mod quickstart;
 mod restart;
 mod server;
 mod shop;
+mod traps;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Stdio};
 
-use koan_tests::{Component, Koan, Kubectl, PATIENCE, Place, until};
+use koan_tests::{Component, Koan, Kubectl, Output, PATIENCE, Place, until};
 use serde_json::Value;
 
 const POD: &str = "shop-cache";
@@ -68,6 +68,31 @@ fn typed(kubectl: &Kubectl<'_>) {
     assert_eq!(child.wait().expect("it ends").code(), Some(5), "{shown}");
     assert!(shown.contains("terminal"), "{shown}");
     drop(input);
+}
+
+/// What is typed into an attached Pod reaches nobody: kubectl is told so, with what to do instead; without anything typed it
+/// follows the output.
+fn attached(kubectl: &Kubectl<'_>) {
+    for flags in ["-i", "-it"] {
+        let refused = kubectl.feed(&["attach", flags, POD], "typed\n");
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(
+            refused.stderr.contains("pod shop-cache takes no input") && refused.stderr.contains("kubectl exec -it"),
+            "{refused:?}"
+        );
+    }
+}
+
+/// A `kubectl attach` that the server has accepted.
+fn attach(kubectl: &Kubectl<'_>) -> Child {
+    let mut command = kubectl.command(&["attach", "-v=6", POD]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl runs");
+    let mut told = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let accepted = told.by_ref().any(|line| line.is_ok_and(|line| line.contains("/attach") && line.contains("101")));
+    assert!(accepted, "kubectl tells each answer");
+    // kubectl goes on telling, and ends where nobody could read it.
+    std::thread::spawn(move || told.count());
+    child
 }
 
 /// A running `kubectl port-forward`, which ends with the test.
@@ -145,7 +170,10 @@ fn read_and_restarted(kubectl: &Kubectl<'_>) {
     let mut lines = BufReader::new(follow.stdout.take().expect("a pipe")).lines();
     let found = lines.any(|line| line.is_ok_and(|line| line.contains("Ready to accept connections")));
     assert!(found, "the log is followed");
+    let attached = attach(kubectl);
     kubectl.run(&["delete", "pod", POD, "--timeout=60s"]).expect_code(0);
+    let attached = Output::from(attached.wait_with_output().expect("it ends"));
+    assert!(attached.stdout.contains("shutdown"), "it prints until it ends: {attached:?}");
     let rest = lines.count();
     assert!(follow.wait().expect("it ends").success(), "the followed log ends with its pod; {rest} more lines");
     until("another pod is ready", || ready(kubectl).filter(|uid| *uid != before));
@@ -169,6 +197,7 @@ fn pods(place: Place) {
         seen(&kubectl);
         entered(&kubectl);
         typed(&kubectl);
+        attached(&kubectl);
         forwarded(&kubectl);
         read_and_restarted(&kubectl);
     }
@@ -181,8 +210,8 @@ fn gone(koan: &Koan) -> Option<()> {
     (kubectl.get(&["pods"])["items"] == serde_json::json!([])).then_some(())
 }
 
-/// API-3, API-19, API-31 (decision 0013): kubectl sees, reads, enters and restarts programs of the host as Pods, and forwards
-/// their ports.
+/// API-3, API-19, API-31 (decisions 0010, 0013): kubectl sees, reads, enters, attaches to and restarts programs of the host as Pods, and
+/// forwards their ports.
 #[test]
 fn pods_mirror_processes() {
     pods(Place::Process);

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::status::Class;
 use crate::workloads::{TerminalSize, WorkloadError};
 
 /// The served subprotocols, the newest first.
@@ -109,6 +110,9 @@ pub(super) fn status(exit: &Result<i64, WorkloadError>) -> String {
             "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode",
             "message": format!("command terminated with non-zero exit code: exit status {code}"),
             "details": {"causes": [{"reason": "ExitCode", "message": code.to_string()}]},
+        }),
+        Err(error) if error.class == Class::Invalid => json!({
+            "metadata": {}, "status": "Failure", "reason": "BadRequest", "message": error.to_string(), "code": 400,
         }),
         Err(error) => json!({
             "metadata": {}, "status": "Failure", "reason": "InternalError",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Task;
+use super::{Task, in_portions};
 use crate::crds::stored_resource;
 use crate::handlers::{DeleteOptions, FOREGROUND, Internal, ORPHAN, Propagation};
 use crate::server::Core;
@@ -46,6 +46,7 @@ fn standing(core: &Core, dependent: &Object, owner: &Owner) -> Standing {
 /// Deletes the object under `key` when none of its owners lives, or strips the dead ones when one does.
 pub(super) async fn check(core: &Arc<Core>, key: &Key) -> Result<(), Failure> {
     let Some(object) = core.store.get(key) else { return Ok(()) };
+    assert!(object.meta.name == key.name(), "{}: the store answered with {}", key.path, object.meta.name);
     let foreground = object.meta.finalizers.iter().any(|finalizer| finalizer == FOREGROUND);
     if object.meta.owner_references.is_empty() || (object.deleting() && !foreground) {
         return Ok(());
@@ -57,8 +58,10 @@ pub(super) async fn check(core: &Arc<Core>, key: &Key) -> Result<(), Failure> {
     if any(Standing::Alive) {
         let dead: Vec<&str> =
             standings.iter().filter(|(_, standing)| *standing != Standing::Alive).map(|(uid, _)| uid.as_str()).collect();
+        assert!(dead.len() < standings.len(), "{}: the owner that lives would be taken off", key.path);
         return if dead.is_empty() { Ok(()) } else { internal.edit(&|value| without_owners(value, &dead)).await };
     }
+    assert!(!standings.is_empty(), "{}: nothing without an owner is collected (API-15)", key.path);
     let propagation = if any(Standing::Waiting) && !core.store.dependents(&object.meta.uid).is_empty() {
         unblock_cycle(core, &object, &internal).await?;
         Propagation::Foreground
@@ -72,6 +75,7 @@ pub(super) async fn check(core: &Arc<Core>, key: &Key) -> Result<(), Failure> {
     if object.deleting() {
         return Ok(());
     }
+    assert!(!object.meta.uid.is_empty(), "{}: what is collected is named by its uid", key.path);
     let options = DeleteOptions {
         propagation: Some(propagation),
         uid: Some(object.meta.uid.clone()),
@@ -98,6 +102,9 @@ async fn unblock_cycle(core: &Arc<Core>, object: &Object, internal: &Internal) -
     }
     internal
         .edit(&|value| {
+            if !is(value, &object.meta.uid) {
+                return None;
+            }
             let mut next = value.clone();
             for owner in next["metadata"]["ownerReferences"].as_array_mut().into_iter().flatten() {
                 owner["blockOwnerDeletion"] = json!(false);
@@ -117,17 +124,21 @@ pub(super) fn release(core: &Core, uid: &str) {
 /// Takes the collector's finalizers off the object `uid` once its dependents are let go or gone.
 pub(super) async fn finish(core: &Arc<Core>, uid: &str) -> Result<(), Failure> {
     let Some(key) = core.store.find_uid(uid) else { return Ok(()) };
-    let Some(object) = core.store.get(&key).filter(|object| object.deleting()) else { return Ok(()) };
+    // Another object may have come under its name meanwhile.
+    let same = |object: &Arc<Object>| object.meta.uid == uid && object.deleting();
+    let Some(object) = core.store.get(&key).filter(same) else { return Ok(()) };
     let Some(internal) = internal(core, &key) else { return Ok(()) };
     let has = |wanted: &str| object.meta.finalizers.iter().any(|finalizer| finalizer == wanted);
     let dependents = core.store.dependents(uid);
     if has(ORPHAN) {
-        for dependent in &dependents {
-            if let Some(dependent) = self::internal(core, dependent) {
-                dependent.edit(&|value| without_owners(value, &[uid])).await?;
-            }
-        }
-        return internal.edit(&|value| without_finalizer(value, ORPHAN)).await;
+        let releases = dependents
+            .iter()
+            .filter_map(|dependent| self::internal(core, dependent))
+            .map(|dependent| async move { dependent.edit(&|value| without_owners(value, &[uid])).await });
+        let released: Vec<Result<(), Failure>> = in_portions(releases.collect()).await;
+        assert!(released.len() <= dependents.len(), "{uid}: more was let go than was held");
+        released.into_iter().collect::<Result<(), Failure>>()?;
+        return internal.edit(&|value| without_finalizer(value, uid, ORPHAN)).await;
     }
     if has(FOREGROUND) {
         let blocking = dependents.iter().any(|key| {
@@ -139,7 +150,7 @@ pub(super) async fn finish(core: &Arc<Core>, uid: &str) -> Result<(), Failure> {
             release(core, uid);
             return Ok(());
         }
-        return internal.edit(&|value| without_finalizer(value, FOREGROUND)).await;
+        return internal.edit(&|value| without_finalizer(value, uid, FOREGROUND)).await;
     }
     Ok(())
 }
@@ -148,8 +159,17 @@ fn without_owners(value: &Value, uids: &[&str]) -> Option<Value> {
     without(value, "ownerReferences", &|owner| owner["uid"].as_str().is_some_and(|uid| uids.contains(&uid)))
 }
 
-fn without_finalizer(value: &Value, finalizer: &str) -> Option<Value> {
+fn without_finalizer(value: &Value, uid: &str, finalizer: &str) -> Option<Value> {
+    if !is(value, uid) {
+        return None;
+    }
+    assert!(value["metadata"]["deletionTimestamp"].is_string(), "{uid}: what stays keeps its finalizers");
     without(value, "finalizers", &|entry| entry == finalizer)
+}
+
+/// Whether it is still the object `uid`, not a successor of its name.
+fn is(value: &Value, uid: &str) -> bool {
+    value["metadata"]["uid"] == uid
 }
 
 /// `value` without the entries of a metadata list that `gone` picks; `None` when there are none.
@@ -159,6 +179,7 @@ fn without(value: &Value, field: &str, gone: &dyn Fn(&Value) -> bool) -> Option<
     if kept.len() == list.len() {
         return None;
     }
+    assert!(kept.len() < list.len() && kept.iter().all(|entry| !gone(entry)), "{field}: what was to go stays");
     let mut next = value.clone();
     if kept.is_empty() {
         next["metadata"].as_object_mut()?.remove(field);
@@ -166,4 +187,20 @@ fn without(value: &Value, field: &str, gone: &dyn Fn(&Value) -> bool) -> Option<
         next["metadata"][field] = Value::Array(kept);
     }
     Some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// API-15: only the object that was looked at loses its finalizer, never a successor of its name.
+    #[test]
+    fn a_successor_keeps_its_finalizers() {
+        let going =
+            json!({"metadata": {"uid": "1", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": [FOREGROUND, "a/b"]}});
+        assert_eq!(without_finalizer(&going, "1", FOREGROUND).unwrap()["metadata"]["finalizers"], json!(["a/b"]));
+        assert_eq!(without_finalizer(&going, "1", ORPHAN), None);
+        let successor = json!({"metadata": {"uid": "2", "finalizers": [FOREGROUND]}});
+        assert_eq!(without_finalizer(&successor, "1", FOREGROUND), None);
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::in_portions;
 use crate::handlers::{DeleteOptions, Internal};
 use crate::server::Core;
 use crate::store::{Object, Scope};
@@ -26,6 +27,8 @@ pub(super) async fn sweep(core: &Arc<Core>) {
         objects.iter().map(|object| (last_seen(&object.value()), object)).collect();
     aged.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| left.1.revision.cmp(&right.1.revision)));
     let surplus = aged.len().saturating_sub(KEPT_EVENTS);
+    assert!(aged.len() - surplus <= KEPT_EVENTS, "more events stay than are kept");
+    assert!(aged.iter().is_sorted_by_key(|(time, _)| *time), "the oldest go first");
     let now = core.clock.now();
     let old = |time: Option<Timestamp>| time.is_none_or(|time| now.duration_since(time) > KEPT_TIME);
     let gone = aged.iter().enumerate().filter(|(index, (time, _))| *index < surplus || old(*time)).map(|(_, (_, object))| object);
@@ -43,7 +46,8 @@ pub(super) async fn sweep(core: &Arc<Core>) {
             let _ = internal.delete(&options).await;
         }
     });
-    futures::future::join_all(removals).await;
+    let removals: Vec<()> = in_portions(removals.collect()).await;
+    assert!(removals.len() <= aged.len(), "more was removed than there was");
 }
 
 /// When the event last happened, by any of its times.

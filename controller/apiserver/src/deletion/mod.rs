@@ -84,6 +84,7 @@ fn recover(core: &Core) {
     for resource in core.registry().by_storage().into_values() {
         let (_, deleting) = core.store.list(&resource.storage, &Scope::All, &|object| object.deleting());
         for object in deleting {
+            assert!(object.deleting() && !object.meta.uid.is_empty(), "{}: a stored object has a uid", object.meta.name);
             core.work.add(Task::Finish(object.meta.uid.clone()));
             if &*resource.storage == crate::kinds::NAMESPACES {
                 core.work.add(Task::Namespace(object.meta.name.clone()));
@@ -125,6 +126,7 @@ async fn run(core: Weak<Core>, work: Arc<Worklist>, mut stopping: tokio::sync::w
         let tasks = work.take(CONCURRENCY);
         let Some(core) = core.upgrade() else { return };
         let outcomes = futures::future::join_all(tasks.iter().map(|task| perform(&core, task))).await;
+        assert!(outcomes.len() == tasks.len(), "each task has its outcome");
         drop(core);
         let failed: Vec<Task> = tasks.into_iter().zip(outcomes).filter(|(_, done)| !done).map(|(task, _)| task).collect();
         if !failed.is_empty() {
@@ -137,6 +139,17 @@ async fn run(core: Weak<Core>, work: Arc<Worklist>, mut stopping: tokio::sync::w
             }
         }
     }
+}
+
+/// Waits for all of `work` in its order, [`CONCURRENCY`] at a time.
+async fn in_portions<F: Future>(work: Vec<F>) -> Vec<F::Output> {
+    let (all, mut work, mut done) = (work.len(), work.into_iter(), Vec::new());
+    while done.len() < all {
+        let portion: Vec<F> = work.by_ref().take(CONCURRENCY).collect();
+        assert!(!portion.is_empty(), "{} of {all} are done and nothing is left", done.len());
+        done.extend(futures::future::join_all(portion).await);
+    }
+    done
 }
 
 /// Works on one task; false when it must be tried again.
@@ -157,4 +170,28 @@ async fn perform(core: &Arc<Core>, task: &Task) -> bool {
         tracing::warn!(?task, %failure, "clean-up is tried again");
     }
     outcome.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// REL-6: of much work only so much is begun at a time, and each outcome stands in its place.
+    #[tokio::test]
+    async fn work_is_done_in_portions() {
+        let (now, most) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        let work = (0..CONCURRENCY * 2 + 1).map(|number| {
+            let (now, most) = (&now, &most);
+            async move {
+                now.set(now.get() + 1);
+                most.set(most.get().max(now.get()));
+                tokio::task::yield_now().await;
+                now.set(now.get() - 1);
+                number
+            }
+        });
+        let done = in_portions(work.collect()).await;
+        assert_eq!(done, (0..CONCURRENCY * 2 + 1).collect::<Vec<_>>());
+        assert_eq!((now.get(), most.get()), (0, CONCURRENCY));
+    }
 }

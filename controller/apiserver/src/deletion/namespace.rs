@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::in_portions;
 use crate::handlers::{DeleteOptions, Internal, Propagation};
 use crate::kinds::{KUBERNETES, NAMESPACES};
 use crate::server::Core;
@@ -29,6 +30,8 @@ pub(super) async fn empty(core: &Arc<Core>, name: &str) -> Result<(), Failure> {
     for resource in registry.by_storage().into_values().filter(|resource| resource.namespaced) {
         // A mirror leaves with what it mirrors.
         let (_, objects) = core.store.list(&resource.storage, &scope, &|object| !object.deleting() && !resource.is_mirror());
+        let inside = objects.iter().all(|object| object.meta.namespace == name);
+        assert!(inside, "{name}: only what is in a namespace goes with it (API-16)");
         let removals = objects.iter().map(|object| {
             let internal = Internal::new(core, resource, name, &object.meta.name);
             async move {
@@ -42,7 +45,9 @@ pub(super) async fn empty(core: &Arc<Core>, name: &str) -> Result<(), Failure> {
                 internal.delete(&options).await
             }
         });
-        for removal in futures::future::join_all(removals).await {
+        let removals: Vec<_> = in_portions(removals.collect()).await;
+        assert!(removals.len() == objects.len(), "{name}: something was left out");
+        for removal in removals {
             match removal {
                 Ok(_) => {}
                 Err(failure) if failure.code() == 404 => {}
@@ -57,6 +62,7 @@ pub(super) async fn empty(core: &Arc<Core>, name: &str) -> Result<(), Failure> {
             *finalizers.entry(finalizer.clone()).or_default() += 1;
         }
     }
+    assert!(remaining.values().all(|count| *count > 0), "{name}: nothing of a kind is no remainder");
     let internal = Internal::new(core, namespaces, "", name);
     if remaining.is_empty() {
         return internal.edit(&released).await;

@@ -43,6 +43,7 @@ impl Worklist {
 
     /// Notes that the definition `name` was written.
     pub(crate) fn unsettle(&self, name: String) {
+        assert!(!name.is_empty(), "a definition has a name");
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         self.add(Task::Settle);
     }
@@ -76,6 +77,8 @@ impl Worklist {
         {
             taken.push(task);
         }
+        assert!(taken.len() <= count, "more was taken than can be worked on");
+        assert!(taken.is_sorted(), "tasks are taken in their order");
         taken
     }
 }

@@ -1,9 +1,14 @@
 //! `/exec` and `/attach` of a Pod over a WebSocket.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use http::Response;
+use tokio::io::AsyncWrite;
+use tokio::sync::oneshot;
 
 use super::call::Call;
 use super::log::container;
@@ -11,9 +16,9 @@ use super::pod::{failed, pod};
 use crate::channels::{PROTOCOLS, Protocol, drive};
 use crate::http::{Body, Offer, Wish, wish};
 use crate::server::Core;
-use crate::status::Failure;
+use crate::status::{Class, Failure};
 use crate::store::{Key, Object};
-use crate::workloads::{Command, LogRequest, Output, PodKey, Running};
+use crate::workloads::{Command, LogRequest, Output, PodKey, Running, WorkloadError};
 
 /// The clients that open a WebSocket for a command.
 const CLIENTS: &str = "kubectl 1.30 and newer open one";
@@ -37,7 +42,7 @@ pub(super) async fn exec(call: Call<'_>) -> Result<Response<Body>, Failure> {
     Ok(offer.accept(protocol, move |socket| Box::pin(drive(socket, Protocol::of(protocol), running, stopping, permit))))
 }
 
-/// Answers with what the Pod prints from now on; it takes no input.
+/// Answers with what the Pod prints from now on. What the client types has no reader: the first of it ends the session, which says so.
 pub(super) async fn attach(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let (object, key) = pod(&call)?;
     let offer = offer(&call, CLIENTS)?;
@@ -77,6 +82,12 @@ pub(super) fn running(call: &Call<'_>, object: &Object) -> Result<(), Failure> {
 async fn printed(call: &Call<'_>, key: &PodKey) -> Result<Running, Failure> {
     let request = LogRequest { follow: true, tail: Some(0), since: None, previous: false };
     let lines = call.core.workloads()?.log(key, &request).await.map_err(|error| failed(&error))?;
+    let (told, typed) = oneshot::channel();
+    let input = call.incoming.query.flag("stdin").then(|| Box::pin(Unread(Some(told))) as Pin<Box<dyn AsyncWrite + Send>>);
+    let refusal = format!(
+        "pod {} takes no input: its program was started without one; to type into it, run a command beside it (kubectl exec -it)",
+        key.name
+    );
     let output = lines.filter_map(|line| async {
         let line = line.ok()?;
         let bytes = (line.text + "\n").into();
@@ -84,14 +95,37 @@ async fn printed(call: &Call<'_>, key: &PodKey) -> Result<Running, Failure> {
     });
     let over = over(Arc::clone(call.core), call.key(call.name()), key.uid.clone());
     Ok(Running {
-        input: None,
+        input,
         output: output.boxed(),
         sizes: None,
         exit: Box::pin(async move {
-            over.await;
-            Ok(0)
+            tokio::select! {
+                () = over => Ok(0),
+                Ok(()) = typed => Err(WorkloadError { class: Class::Invalid, message: refusal }),
+            }
         }),
     })
+}
+
+/// Input that nobody reads; its first byte is told.
+struct Unread(Option<oneshot::Sender<()>>);
+
+impl AsyncWrite for Unread {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(told) = self.0.take() {
+            // A session that has ended needs no reason any more.
+            let _ = told.send(());
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// Resolves when the Pod was replaced or ended for good.

@@ -237,6 +237,33 @@ async fn refusals_name_what_was_asked() {
     assert_eq!(bench.refusal("POST /version", &viewer).await, path);
 }
 
+/// API-3, API-19 (decision 0010): who attaches with an input sees what the Pod prints; the first byte that is typed ends the session
+/// with the reason, and an input that ends without one does not.
+#[tokio::test]
+async fn what_is_typed_into_an_attached_pod_is_refused() {
+    let bench = Bench::new().await;
+    let path = format!("{PODS}/a/attach?stdin=true&stdout=true&stderr=true");
+    let status = async |socket: &mut Socket| loop {
+        match next(socket).await.expect("a status") {
+            Message::Binary(bytes) if bytes[0] == 3 => return serde_json::from_slice::<Value>(&bytes[1..]).unwrap(),
+            Message::Binary(bytes) => assert!(bytes[0] == 1 || bytes[0] == 2, "{bytes:?}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut typing = bench.open(&path, "v5.channel.k8s.io").await;
+    typing.send(binary(b"\0typed")).await.unwrap();
+    let refused = status(&mut typing).await;
+    assert_eq!((&refused["reason"], &refused["code"]), (&json!("BadRequest"), &json!(400)));
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.starts_with("pod a takes no input") && message.contains("kubectl exec -it"), "{message}");
+    assert!(matches!(next(&mut typing).await, Some(Message::Close(_))));
+
+    let mut silent = bench.open(&path, "v5.channel.k8s.io").await;
+    silent.send(binary(b"\xff\0")).await.unwrap();
+    bench.server.mirrors().show_pods(Vec::new()).await.unwrap();
+    assert_eq!(status(&mut silent).await["status"], "Success");
+}
+
 /// API-3, API-19 (decision 0013): plain channels forward several ports over one WebSocket, each begun with its number; a port that
 /// takes no connection says why on its own error channel, and the socket is closed behind the last one.
 #[tokio::test]
