@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::quantity::canonical;
 use super::table::{Field, Kind, fields};
+use super::time::Layout;
 
 type Object = Map<String, Value>;
 
@@ -110,13 +111,26 @@ fn zero(kind: &'static Kind, fill: Fill<'_>) -> Value {
 fn formed(kind: &'static Kind, value: Value, fill: Fill<'_>) -> Value {
     match (kind, value) {
         (Kind::Struct(name), Value::Object(map)) => Value::Object(full(name, map, fill)),
-        (Kind::List(inner), Value::Array(items)) => items.into_iter().map(|item| formed(inner, item, fill)).collect(),
+        (Kind::List(inner), Value::Array(items)) => items.into_iter().map(|item| element(inner, item, fill)).collect(),
         (Kind::Map(inner), Value::Object(map)) => {
-            Value::Object(map.into_iter().map(|(key, value)| (key, formed(inner, value, fill))).collect())
+            Value::Object(map.into_iter().map(|(key, value)| (key, element(inner, value, fill))).collect())
         }
+        (Kind::Time, Value::String(text)) => Layout::Seconds.canonical(&text).into(),
+        (Kind::MicroTime, Value::String(text)) => Layout::Micros.canonical(&text).into(),
+        // Line breaks in base64 are read over.
+        (Kind::Bytes, Value::String(text)) if text.contains(['\r', '\n']) => text.replace(['\r', '\n'], "").into(),
         (Kind::Quantity, Value::Number(number)) => quantity(number.to_string()),
         (Kind::Quantity, Value::String(text)) => quantity(text),
         (_, value) => value,
+    }
+}
+
+/// An entry of a list or map: `null` is the zero of its type.
+fn element(kind: &'static Kind, value: Value, fill: Fill<'_>) -> Value {
+    match (kind, value) {
+        (Kind::Bytes, Value::Null) => "".into(),
+        (kind, Value::Null) => zero(kind, fill),
+        (kind, value) => formed(kind, value, fill),
     }
 }
 

@@ -1,17 +1,23 @@
-//! How Go reads and writes the stable kinds of Kubernetes (API-5): the full form of an object in JSON, and protobuf to JSON.
+//! How Go reads and writes the stable kinds of Kubernetes: the full form of an object in JSON, why a tree is none, and protobuf to
+//! JSON.
 //!
 //! All of it comes from one table, which `hack/api-types` prints from the types themselves; nothing is read before it is used.
 
 mod json;
 mod quantity;
+mod read;
+mod restore;
 mod schema;
 mod table;
+mod time;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use json::{full, visit};
+pub(crate) use read::{META, readable};
+pub(crate) use restore::restorable;
 pub(crate) use schema::structural;
 pub(crate) use table::root;
 pub(crate) use wire::decode;

@@ -90,12 +90,12 @@ impl Call<'_> {
         let proven = old.is_some_and(|(old, _)| old.proven == Some(schema.id()));
         let old = old.map(|(_, tree)| tree);
         let mut causes = meta::validate(self.resource(), new, old);
-        let Judgement { problems, forgiven } = schema.judge(new, old, (proven, causes.iter().any(blocks_rules)));
-        self.refuse_types(&problems)?;
         // The reference reads its own kinds by their types and judges them by rules of their own.
-        let judged = self.resource().core() != Some(CoreKind::Plain);
-        let problems = problems.into_iter().filter(|_| judged);
-        causes.extend(problems.map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
+        let judged = matches!(self.resource().core(), None | Some(CoreKind::CustomResourceDefinition));
+        let Judgement { problems, forgiven } =
+            if judged { schema.judge(new, old, (proven, causes.iter().any(blocks_rules))) } else { Judgement::default() };
+        self.refuse_types(&problems)?;
+        causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
         causes.extend(kinds::validate(self.resource(), new, old));
         if self.resource().core() == Some(CoreKind::CustomResourceDefinition) && self.subresource().is_empty() {
             causes.extend(crds::check(new, old));

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::options::Strictness;
 use crate::codec::{self, Decoded, Duplicate};
+use crate::go_types;
 use crate::http::{BodyType, body_type};
 use crate::kinds::{self, CoreKind, Resource};
 use crate::proto::{self, ProtoError};
@@ -25,7 +26,24 @@ pub(super) struct Draft {
 pub(super) fn body(call: &Call<'_>) -> Result<Draft, Failure> {
     let mut draft = undecided(call)?;
     check_type(call, &mut draft.value)?;
+    readable(call, &draft.value).map_err(|why| unhandled(call, &Failure::bad_request(why)))?;
     Ok(draft)
+}
+
+/// Whether a value can be read into the type of the kind; of a custom kind only the metadata have one.
+///
+/// # Errors
+/// Why not, in the words of the reference's decoder.
+pub(super) fn readable(call: &Call<'_>, value: &Value) -> Result<(), String> {
+    if call.resource().is_custom() {
+        return value.get("metadata").map_or(Ok(()), |metadata| go_types::readable(go_types::META, metadata));
+    }
+    root(call).map_or(Ok(()), |root| go_types::readable(root, value))
+}
+
+/// The type of a built-in kind; definitions have none.
+pub(super) fn root(call: &Call<'_>) -> Option<&'static str> {
+    go_types::root(&call.resource().api_version(), &call.resource().kind)
 }
 
 /// Decodes a body of any kind.

@@ -13,9 +13,10 @@ use super::meta;
 use super::options::{Strictness, WriteOptions};
 use super::update::{self, ATTEMPTS, Attempt, Owners};
 use crate::codec;
+use crate::go_types;
 use crate::http::{Body, PatchType, patch_type};
 use crate::patch;
-use crate::schema::{canonical_json, go_quote};
+use crate::schema::{canonical_json, escaped_json, go_quote, go_value};
 use crate::ssa::{self, Applied, ApplyError, ApplyOptions};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
@@ -28,7 +29,8 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         return apply(call, &options).await;
     }
     if let Some(why) = codec::go_json_error(&call.incoming.body) {
-        return Err(Failure::bad_request(format!("error decoding patch: {why}")));
+        let prefix = if kind == PatchType::Strategic { "" } else { "error decoding patch: " };
+        return Err(Failure::bad_request(format!("{prefix}{why}")));
     }
     let document = decode::plain(codec::json(&call.incoming.body))?;
     for _ in 0..ATTEMPTS {
@@ -36,7 +38,8 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         let before = call.current(&old);
         let value = patched(&call, kind, &before, &document.value)?;
         let mut draft = Draft { value, duplicates: document.duplicates.clone() };
-        let text = || patched(&call, kind, &before, &document.value).map(|value| canonical_json(&value)).unwrap_or_default();
+        let text = || shown(&call, kind, &before, &document.value);
+        fits(&call, kind, &draft.value).map_err(|why| strict(&text(), &Failure::bad_request(why)))?;
         let mut warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&text(), &failure))?;
         meta::of(&mut draft.value).map_err(|failure| strict(&text(), &failure))?;
         decode::check_type(&call, &mut draft.value)?;
@@ -72,8 +75,33 @@ fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -
     outcome.map(|()| after).map_err(|error| match error.status() {
         400 => Failure::bad_request(error.to_string()),
         413 => Failure::too_large_because(error.to_string()),
+        500 => Failure::internal_plain(error.to_string()),
         _ => Failure::unprocessable(),
     })
+}
+
+/// Whether what a patch made is still an object of its kind.
+///
+/// # Errors
+/// Why not; a strategic merge patch works on trees, and the others on texts.
+fn fits(call: &Call<'_>, kind: PatchType, made: &Value) -> Result<(), String> {
+    match (kind, decode::root(call), made.as_object()) {
+        (PatchType::Strategic, Some(root), Some(map)) => go_types::restorable(root, map),
+        _ => decode::readable(call, made),
+    }
+}
+
+/// How a refusal shows what was made of a patch: the patch itself where trees are merged, else the text that came of it.
+fn shown(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -> String {
+    if kind == PatchType::Strategic {
+        return go_value(document);
+    }
+    let Ok(mut made) = patched(call, kind, before, document) else { return String::new() };
+    if call.resource().is_custom() {
+        return canonical_json(&made);
+    }
+    patch::sort_touched(&mut made, document);
+    escaped_json(&made)
 }
 
 /// Whether the patch names a version, so that it must not be tried again on a newer one.
@@ -208,6 +236,9 @@ async fn merged(
         now: call.core.clock.now(),
     };
     let outcome = ssa::apply(call.types()?, before.as_mut(), applied, apply).map_err(|error| refused(&error))?;
+    if let Some(Applied { object, .. }) = &outcome {
+        decode::readable(call, object).map_err(|why| decode::unhandled(call, &Failure::bad_request(why)))?;
+    }
     match (old.zip(before), outcome) {
         (Some((old, _)), None) => Ok((Attempt::Done(Arc::clone(old)), 200)),
         (Some((old, before)), Some(Applied { object, owners_changed })) => {

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::resource::{CoreKind, Resource};
 use super::{data_rules, definition, event_rules, extended, namespace};
+use crate::go_types;
 use crate::status::Cause;
 
-/// Completes a decoded object before anything is validated.
+/// Completes a decoded object before anything is validated: its full form, conversions and defaults.
 pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>) {
     let Some(kind) = resource.core() else { return };
     if kind == CoreKind::CustomResourceDefinition {
@@ -17,37 +18,64 @@ pub(crate) fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>)
     if kind == CoreKind::Plain {
         return extended::complete(resource, new, old);
     }
+    whole(resource, new);
     let name = new["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let Some(map) = new.as_object_mut() else { return };
     match kind {
         CoreKind::Secret => secret(map),
         CoreKind::Namespace => namespace::complete(map, &name),
-        CoreKind::Event => event(map),
-        CoreKind::EventV1 => event_v1(map),
-        CoreKind::ServiceAccount => service_account(map),
-        CoreKind::Lease => {
-            map.entry("spec").or_insert_with(|| json!({}));
-        }
         CoreKind::ConfigMap
         | CoreKind::CustomResourceDefinition
+        | CoreKind::Event
+        | CoreKind::EventV1
+        | CoreKind::Lease
         | CoreKind::Plain
         | CoreKind::Pod
         | CoreKind::Review
-        | CoreKind::Service => {}
+        | CoreKind::Service
+        | CoreKind::ServiceAccount => {}
     }
+}
+
+fn whole(resource: &Resource, object: &mut Value) {
+    if let (Some(root), Some(map)) = (go_types::root(&resource.api_version(), &resource.kind), object.as_object_mut()) {
+        whole_of(root, map);
+    }
+}
+
+/// Brings an object of a fixed type into its full form; its metadata has rules of its own.
+pub(super) fn whole_of(root: &'static str, map: &mut Map<String, Value>) {
+    let metadata = map.shift_remove("metadata");
+    let mut made = go_types::full(root, std::mem::take(map), &|_, _| {});
+    made.shift_remove("metadata");
+    made.extend(metadata.map(|metadata| ("metadata".to_owned(), metadata)));
+    *map = made;
 }
 
 /// Sets what no client sets, after it is noted who owns what.
 pub(crate) fn settle(resource: &Resource, new: &mut Value, old: Option<&Value>, subresource: &str) {
-    if resource.core() == Some(CoreKind::Namespace)
-        && let Some(map) = new.as_object_mut()
-    {
-        namespace::settle(map, old, subresource);
+    let Some(map) = new.as_object_mut() else { return };
+    match resource.core() {
+        Some(CoreKind::Namespace) => namespace::settle(map, old, subresource),
+        Some(CoreKind::ServiceAccount) => service_account(map),
+        Some(CoreKind::Lease) => uncoordinated(map),
+        Some(
+            CoreKind::ConfigMap
+            | CoreKind::CustomResourceDefinition
+            | CoreKind::Event
+            | CoreKind::EventV1
+            | CoreKind::Plain
+            | CoreKind::Pod
+            | CoreKind::Review
+            | CoreKind::Secret
+            | CoreKind::Service,
+        )
+        | None => {}
     }
 }
 
 fn secret(map: &mut Map<String, Value>) {
-    if let Some(Value::Object(plain)) = map.remove("stringData")
+    if let Some(Value::Object(plain)) = map.shift_remove("stringData")
         && let Some(data) = map.entry("data").or_insert_with(|| json!({})).as_object_mut()
     {
         for (key, value) in plain {
@@ -61,28 +89,6 @@ fn secret(map: &mut Map<String, Value>) {
     }
 }
 
-fn event(map: &mut Map<String, Value>) {
-    for (field, default) in [
-        ("source", json!({})),
-        ("firstTimestamp", Value::Null),
-        ("lastTimestamp", Value::Null),
-        ("eventTime", Value::Null),
-        ("reportingComponent", json!("")),
-        ("reportingInstance", json!("")),
-    ] {
-        map.entry(field).or_insert(default);
-    }
-}
-
-/// The fields that the newer shape always writes.
-fn event_v1(map: &mut Map<String, Value>) {
-    for (field, default) in
-        [("deprecatedSource", json!({})), ("deprecatedFirstTimestamp", Value::Null), ("deprecatedLastTimestamp", Value::Null)]
-    {
-        map.entry(field).or_insert(default);
-    }
-}
-
 /// Secrets are named and nothing else: they lie in the account's own namespace.
 fn service_account(map: &mut Map<String, Value>) {
     for secret in map.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -92,33 +98,23 @@ fn service_account(map: &mut Map<String, Value>) {
     }
 }
 
+/// The reference elects no holder by a strategy unless it is told to, and drops what asks for one.
+fn uncoordinated(map: &mut Map<String, Value>) {
+    if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.retain(|field, _| !matches!(field.as_str(), "strategy" | "preferredHolder"));
+    }
+}
+
 /// What a new object of a fixed type holds before anything is set: its creator does not own that. Custom kinds have none.
 pub(crate) fn blank(resource: &Resource) -> Option<Value> {
     if resource.core()? == CoreKind::Plain {
         return Some(extended::blank(resource));
     }
     let mut blank = json!({"apiVersion": resource.api_version(), "kind": resource.kind});
-    let map = blank.as_object_mut()?;
-    match resource.core()? {
-        CoreKind::Event => event(map),
-        CoreKind::EventV1 => event_v1(map),
-        CoreKind::Lease => {
-            map.insert("spec".to_owned(), json!({}));
-        }
-        CoreKind::Namespace => {
-            map.insert("spec".to_owned(), json!({}));
-            map.insert("status".to_owned(), json!({}));
-        }
-        CoreKind::CustomResourceDefinition => {
-            map.insert("spec".to_owned(), json!({"names": {}}));
-        }
-        CoreKind::ConfigMap
-        | CoreKind::Plain
-        | CoreKind::Pod
-        | CoreKind::Review
-        | CoreKind::Secret
-        | CoreKind::Service
-        | CoreKind::ServiceAccount => {}
+    if resource.core()? == CoreKind::CustomResourceDefinition {
+        blank["spec"] = json!({"names": {}});
+    } else {
+        whole(resource, &mut blank);
     }
     Some(blank)
 }

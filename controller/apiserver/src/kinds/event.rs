@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::extended;
 use super::resource::{CoreKind, Resource};
+use crate::go_types;
 
 /// Field names of the two shapes, stored shape first; fields that are not here have one name in both.
 const RENAMED: [(&str, &str); 7] = [
@@ -22,6 +23,16 @@ pub(super) fn served(resource: &Resource, stored: &'static str) -> &'static str 
     renamed.map_or(stored, |(_, new)| new)
 }
 
+/// The version of the newer shape.
+const NEWER: &str = "events.k8s.io/v1";
+
+/// Writes what the shape of `version` writes and leaves out what it leaves out.
+fn whole(version: &str, value: &mut Value) {
+    if let (Some(root), Some(map)) = (go_types::root(version, "Event"), value.as_object_mut()) {
+        super::core_rules::whole_of(root, map);
+    }
+}
+
 /// Whether objects of `resource` are served byte for byte as they are stored.
 pub(crate) fn is_stored_shape(resource: &Resource) -> bool {
     match &resource.origin {
@@ -34,7 +45,10 @@ pub(crate) fn is_stored_shape(resource: &Resource) -> bool {
 /// Turns an object of `resource` into the shape that the store keeps.
 pub(crate) fn to_storage(resource: &Resource, value: &mut Value) {
     match resource.core() {
-        Some(CoreKind::EventV1) => rename(value, "v1", |name| RENAMED.iter().find(|(_, new)| *new == name).map(|(old, _)| *old)),
+        Some(CoreKind::EventV1) => {
+            rename(value, "v1", |name| RENAMED.iter().find(|(_, new)| *new == name).map(|(old, _)| *old));
+            whole("v1", value);
+        }
         Some(CoreKind::Plain) => extended::to_storage(resource, value),
         Some(_) => {}
         None => {
@@ -54,10 +68,8 @@ pub(crate) fn to_storage(resource: &Resource, value: &mut Value) {
 pub(crate) fn from_storage(resource: &Resource, value: &mut Value) {
     match resource.core() {
         Some(CoreKind::EventV1) => {
-            if let Some(map) = value.as_object_mut() {
-                map.retain(|name, field| !(name.starts_with("reporting") && *field == ""));
-            }
-            rename(value, "events.k8s.io/v1", |name| RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new));
+            rename(value, NEWER, |name| RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new));
+            whole(NEWER, value);
         }
         Some(CoreKind::Plain) => extended::from_storage(resource, value),
         Some(_) => {}

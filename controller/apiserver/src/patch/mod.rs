@@ -9,6 +9,7 @@ pub mod strategic;
 #[cfg(test)]
 mod tests;
 
+use serde_json::Value;
 use thiserror::Error;
 
 /// Why a patch was not applied. `Display` is the Status message.
@@ -50,8 +51,36 @@ pub enum PatchError {
     },
 }
 
+/// Sorts the fields of each object that a JSON patch or a merge patch looked into: the reference reads those, and passes all
+/// others on as they stand.
+pub(crate) fn sort_touched(made: &mut Value, patch: &Value) {
+    match (made, patch) {
+        (Value::Object(fields), Value::Object(changes)) => {
+            fields.sort_keys();
+            for (key, change) in changes {
+                if let Some(child) = fields.get_mut(key) {
+                    sort_touched(child, change);
+                }
+            }
+        }
+        (made, Value::Array(operations)) => {
+            let pointers = operations.iter().flat_map(|operation| [&operation["path"], &operation["from"]]);
+            for pointer in pointers.filter_map(Value::as_str) {
+                let mut place = Some(&mut *made);
+                for step in pointer.split('/').skip(1) {
+                    if let Some(Value::Object(fields)) = place.as_deref_mut() {
+                        fields.sort_keys();
+                    }
+                    place = place.and_then(|value| value.pointer_mut(&format!("/{step}")));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The refusal of a body of the wrong JSON type; `wanted` is the reference's own name for the right one.
-fn mistyped(prefix: &str, found: &serde_json::Value, wanted: &str) -> PatchError {
+fn mistyped(prefix: &str, found: &Value, wanted: &str) -> PatchError {
     let found = crate::codec::json_type(found);
     PatchError::Malformed { detail: format!("{prefix}json: cannot unmarshal {found} into Go value of type {wanted}") }
 }

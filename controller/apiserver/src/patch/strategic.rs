@@ -39,7 +39,11 @@ pub fn apply(document: &mut Value, patch: &Value, kind: &str) -> Result<(), Patc
 /// [`apply`] for a kind with more lists that merge: `keys` gives the merge key of the list at a path of fields, empty for a list
 /// of plain values.
 pub(crate) fn apply_with(document: &mut Value, patch: &Value, kind: &str, keys: MergeKeys<'_>) -> Result<(), PatchError> {
-    let Value::Object(patch) = patch else { return Err(mistyped("", patch, "map[string]interface {}")) };
+    let patch = match patch {
+        Value::Object(patch) => patch,
+        Value::Null => return Ok(()),
+        other => return Err(mistyped("", other, "map[string]interface {}")),
+    };
     let original = document.as_object().cloned().unwrap_or_default();
     *document = Value::Object(Merge { kind, keys }.map(original, patch.clone(), "")?);
     Ok(())
@@ -120,6 +124,10 @@ impl Merge<'_> {
     }
 
     fn list(&self, original: Vec<Value>, patch: Vec<Value>, merge: ListMerge, path: &str) -> Result<Vec<Value>, PatchError> {
+        if original.is_empty() && patch.is_empty() {
+            return Ok(original);
+        }
+        alike(&original, &patch)?;
         let (kept, merged) = match merge {
             ListMerge::Values => {
                 let mut merged = original.clone();
@@ -149,7 +157,10 @@ impl Merge<'_> {
         let mut kept = Vec::with_capacity(patch.len());
         let mut replace = false;
         for entry in patch {
-            let Value::Object(fields) = &entry else { return Err(malformed("lists of lists are not supported")) };
+            let Value::Object(fields) = &entry else {
+                let found = Value::Array(vec![entry]);
+                return Err(unmergeable(format!("list element types are not identical: [{}]", go_value(&found))));
+            };
             match fields.get(DIRECTIVE).map(|directive| directive.as_str().unwrap_or_default()) {
                 None => kept.push(entry),
                 Some("delete") => {
@@ -157,6 +168,7 @@ impl Merge<'_> {
                     original.retain(|candidate| candidate.get(key) != Some(&value));
                 }
                 Some("replace") => replace = true,
+                Some("merge") => return Err(unmergeable("merging lists cannot yet be specified in the patch".to_owned())),
                 Some(_) => return Err(unknown_directive(&fields[DIRECTIVE], fields)),
             }
         }
@@ -214,6 +226,20 @@ impl Merge<'_> {
         }
         Ok(())
     }
+}
+
+/// All entries of lists that merge are of one type, which is no list.
+fn alike(original: &[Value], patch: &[Value]) -> Result<(), PatchError> {
+    let mut entries = original.iter().chain(patch);
+    let Some(first) = entries.next() else { return Ok(()) };
+    if first.is_array() {
+        return Err(PatchError::DoesNotApply { detail: "lists of lists are not supported".to_owned() });
+    }
+    if entries.all(|entry| go_type(entry) == go_type(first)) {
+        return Ok(());
+    }
+    let lists = Value::Array(vec![Value::Array(original.to_vec()), Value::Array(patch.to_vec())]);
+    Err(unmergeable(format!("list element types are not identical: {}", go_value(&lists))))
 }
 
 fn joined(path: &str, key: &str) -> String {
@@ -324,15 +350,20 @@ fn unknown_directive(directive: &Value, map: &Map<String, Value>) -> PatchError 
 }
 
 fn not_a_list(found: &Value) -> PatchError {
-    let kind = match found {
+    unmergeable(format!("expected a []interface {{}}, but received a {}", go_type(found)))
+}
+
+/// What Go holds a JSON value in.
+fn go_type(value: &Value) -> &'static str {
+    match value {
         Value::Null => "nil",
         Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
         Value::Number(_) => "int64",
         Value::String(_) => "string",
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
-    };
-    unmergeable(format!("expected a []interface {{}}, but received a {kind}"))
+    }
 }
 
 fn unmergeable(detail: String) -> PatchError {

@@ -29,6 +29,7 @@ pub use members::Members;
 pub(crate) use node::SchemaId;
 pub use node::{Bounds, Extra, ListKind, Node, Rule, Schema, Type};
 pub use problem::{Problem, ProblemKind};
+pub(crate) use render::escaped_json;
 pub(crate) use render::go_value;
 pub use render::{canonical_json, go_quote};
 pub(crate) use validate::Judgement;

@@ -58,6 +58,14 @@ pub fn canonical_json(value: &Value) -> String {
     out
 }
 
+/// JSON with the fields as they stand, and Go's HTML escapes.
+pub(crate) fn escaped_json(value: &Value) -> String {
+    let text = value.to_string();
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|character| push_escaped(&mut out, character));
+    out
+}
+
 fn push_canonical(out: &mut String, value: &Value) {
     match value {
         Value::Array(items) => {
@@ -91,11 +99,13 @@ fn push_canonical(out: &mut String, value: &Value) {
 }
 
 fn push_text(out: &mut String, text: &str) {
-    for character in Value::String(text.to_owned()).to_string().chars() {
-        match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_hex(out, 'u', 4, character),
-            other => out.push(other),
-        }
+    Value::String(text.to_owned()).to_string().chars().for_each(|character| push_escaped(out, character));
+}
+
+fn push_escaped(out: &mut String, character: char) {
+    match character {
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_hex(out, 'u', 4, character),
+        other => out.push(other),
     }
 }
 

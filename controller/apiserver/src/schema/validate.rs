@@ -53,7 +53,7 @@ pub(super) fn value(node: &Node, value: &Value) -> Vec<Problem> {
 }
 
 /// What validation found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Judgement {
     /// Every problem.
     pub(crate) problems: Vec<Problem>,

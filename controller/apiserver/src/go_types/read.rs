@@ -1,0 +1,156 @@
+//! Why Go cannot read a JSON value into a type, in its words: the first value of a wrong type in the order of the document, or a
+//! text that a type of its own refuses, which ends the reading at once.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD as LETTERS;
+use serde_json::Value;
+
+use super::table::{Field, Kind, fields};
+use super::time::Layout;
+use crate::codec::json_type;
+
+/// Fields whose scalars have a type of their own: struct, field, type.
+const NAMED: [(&str, &str, &str); 13] = [
+    ("core.v1.Secret", "type", "v1.SecretType"),
+    ("core.v1.NamespaceSpec", "finalizers", "v1.FinalizerName"),
+    ("core.v1.NamespaceStatus", "phase", "v1.NamespacePhase"),
+    ("core.v1.NamespaceCondition", "type", "v1.NamespaceConditionType"),
+    ("core.v1.NamespaceCondition", "status", "v1.ConditionStatus"),
+    ("core.v1.ObjectReference", "uid", "types.UID"),
+    ("coordination.v1.LeaseSpec", "strategy", "v1.CoordinatedLeaseStrategy"),
+    (META, "uid", "types.UID"),
+    (META, "generation", "int64"),
+    (META, "deletionGracePeriodSeconds", "int64"),
+    ("apimachinery.pkg.apis.meta.v1.OwnerReference", "uid", "types.UID"),
+    ("apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry", "operation", "v1.ManagedFieldsOperationType"),
+    ("core.v1.PodSpec", "activeDeadlineSeconds", "int64"),
+];
+/// The type of metadata.
+pub(crate) const META: &str = "apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// Why `value` cannot be read into a struct of the type `name`.
+///
+/// # Errors
+/// The message of Go's decoder.
+pub(crate) fn readable(name: &'static str, value: &Value) -> Result<(), String> {
+    let mut reading = Reading { fields: Vec::new(), owner: "", first: None };
+    reading.value(&Kind::Struct(name), None, value)?;
+    reading.first.map_or(Ok(()), Err)
+}
+
+struct Reading {
+    fields: Vec<&'static str>,
+    owner: &'static str,
+    first: Option<String>,
+}
+
+impl Reading {
+    fn mismatch(&self, found: &str, wanted: &str) -> String {
+        if self.fields.is_empty() {
+            return format!("json: cannot unmarshal {found} into Go value of type {wanted}");
+        }
+        let owner = self.owner.rsplit('.').next().unwrap_or_default();
+        format!("json: cannot unmarshal {found} into Go struct field {owner}.{} of type {wanted}", self.fields.join("."))
+    }
+
+    fn wrong(&mut self, found: &str, wanted: &str) {
+        if self.first.is_none() {
+            self.first = Some(self.mismatch(found, wanted));
+        }
+    }
+
+    fn value(&mut self, kind: &Kind, scalar: Option<&'static str>, value: &Value) -> Result<(), String> {
+        match (kind, value) {
+            (Kind::Raw | Kind::Owned | Kind::Extra | Kind::IntegerOrText | Kind::Quantity, _) | (_, Value::Null) => {}
+            (Kind::Time, found) => self.time(Layout::Seconds, found)?,
+            (Kind::MicroTime, found) => self.time(Layout::Micros, found)?,
+            (Kind::Struct(name), Value::Object(map)) => self.members(name, map)?,
+            (Kind::List(inner), Value::Array(items)) => {
+                items.iter().try_for_each(|item| self.value(inner, scalar, item))?;
+            }
+            (Kind::Map(inner), Value::Object(map)) => {
+                map.values().try_for_each(|child| self.value(inner, scalar, child))?;
+            }
+            (Kind::Text, Value::String(_)) | (Kind::Flag, Value::Bool(_)) => {}
+            (Kind::Bytes, Value::String(text)) => {
+                if let (Some(place), None) = (broken_base64(text), &self.first) {
+                    self.first = Some(format!("illegal base64 data at input byte {place}"));
+                }
+            }
+            (Kind::Integer, Value::Number(number)) => {
+                let wide = scalar == Some("int64");
+                if !number.as_i64().is_some_and(|number| wide || i32::try_from(number).is_ok()) {
+                    self.wrong(&format!("number {number}"), scalar.unwrap_or("int32"));
+                }
+            }
+            (kind, found) => self.wrong(json_type(found), &go_type(kind, scalar)),
+        }
+        Ok(())
+    }
+
+    fn time(&self, layout: Layout, found: &Value) -> Result<(), String> {
+        match found {
+            Value::String(text) => layout.read(text).map(|_| ()),
+            other => Err(self.mismatch(json_type(other), "string")),
+        }
+    }
+
+    fn members(&mut self, name: &'static str, map: &serde_json::Map<String, Value>) -> Result<(), String> {
+        let (owner, depth) = (self.owner, self.fields.len());
+        for (key, value) in map {
+            let Some((owner, field)) = find(name, key) else { continue };
+            self.owner = owner;
+            self.fields.push(field.name);
+            self.value(&field.kind, named(owner, key), value)?;
+            self.fields.truncate(depth);
+        }
+        self.owner = owner;
+        Ok(())
+    }
+}
+
+/// The field of this name, and the struct that has it: the one asked for, or one inlined in it.
+fn find(name: &'static str, key: &str) -> Option<(&'static str, &'static Field)> {
+    fields(name).iter().find_map(|field| match (&field.kind, field.inline) {
+        (Kind::Struct(inner), true) => find(inner, key),
+        _ => (field.name == key).then_some((name, field)),
+    })
+}
+
+/// The type that the scalars of a field have, where it is one of their own.
+pub(super) fn named(owner: &str, field: &str) -> Option<&'static str> {
+    NAMED.iter().find(|(of, known, _)| *of == owner && *known == field).map(|(_, _, scalar)| *scalar)
+}
+
+/// A type as Go prints it.
+pub(super) fn go_type(kind: &Kind, scalar: Option<&'static str>) -> String {
+    match kind {
+        Kind::Text => scalar.unwrap_or("string").to_owned(),
+        Kind::Flag => "bool".to_owned(),
+        Kind::Integer => scalar.unwrap_or("int32").to_owned(),
+        Kind::Bytes => "[]uint8".to_owned(),
+        Kind::Struct(name) => name.rsplitn(3, '.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("."),
+        Kind::Time => "v1.Time".to_owned(),
+        Kind::MicroTime => "v1.MicroTime".to_owned(),
+        Kind::IntegerOrText => "intstr.IntOrString".to_owned(),
+        Kind::Quantity => "resource.Quantity".to_owned(),
+        Kind::Raw => "runtime.RawExtension".to_owned(),
+        Kind::Owned => "v1.FieldsV1".to_owned(),
+        Kind::Extra => "v1.ExtraValue".to_owned(),
+        Kind::List(inner) => format!("[]{}", go_type(inner, scalar)),
+        Kind::Map(inner) => format!("map[string]{}", go_type(inner, scalar)),
+    }
+}
+
+/// Where a text stops being base64; `None` for one that is.
+pub(super) fn broken_base64(text: &str) -> Option<usize> {
+    // Line breaks are passed over, as Go does.
+    let signs: Vec<(usize, u8)> = text.bytes().enumerate().filter(|(_, sign)| !matches!(sign, b'\r' | b'\n')).collect();
+    let plain: Vec<u8> = signs.iter().map(|(_, sign)| *sign).collect();
+    if base64::engine::general_purpose::STANDARD.decode(&plain).is_ok() {
+        return None;
+    }
+    let letter = |sign: u8| LETTERS.as_str().as_bytes().contains(&sign);
+    let bad = signs.iter().find(|(_, sign)| !letter(*sign)).map(|(place, _)| *place);
+    Some(bad.unwrap_or(text.len()))
+}
