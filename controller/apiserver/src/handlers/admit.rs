@@ -9,7 +9,7 @@ use super::meta;
 use super::options::WriteOptions;
 use crate::crds;
 use crate::kinds::{self, Compiled, CoreKind, Draft, Resource, encode};
-use crate::schema::{Judgement, Problem, ProblemKind, Schema, SchemaId};
+use crate::schema::{Judgement, Problem, ProblemKind, Schema, SchemaId, go_quote};
 use crate::ssa::{self, ResetFields, Types, UpdateOptions};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
@@ -51,10 +51,20 @@ impl Call<'_> {
 
     /// Fills defaults, after dropping nulls that stand where a default belongs.
     pub(super) fn default(&self, value: &mut Value) -> Result<(), Failure> {
+        // The fixed kinds fill themselves; what is of another kind than asked for is not filled at all.
+        let fixed = !matches!(self.resource().core(), None | Some(CoreKind::CustomResourceDefinition));
+        if fixed || self.is_other(value) {
+            return Ok(());
+        }
         let schema = self.schema()?;
         schema.drop_nulls(value);
         schema.default(value);
         Ok(())
+    }
+
+    /// Whether a value is of another kind than its path: a custom resource may be until it is judged.
+    pub(super) fn is_other(&self, value: &Value) -> bool {
+        self.resource().is_custom() && value["kind"].as_str() != Some(self.resource().kind.as_str())
     }
 
     /// Notes in `managedFields` what this update changed, as `manager`'s.
@@ -96,15 +106,25 @@ impl Call<'_> {
             if judged { schema.judge(new, old, (proven, causes.iter().any(blocks_rules))) } else { Judgement::default() };
         self.refuse_types(&problems)?;
         causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
-        causes.extend(kinds::validate(self.resource(), new, old));
+        causes.extend(kinds::validate(self.resource(), new, old, self.subresource()));
         if self.resource().core() == Some(CoreKind::CustomResourceDefinition) && self.subresource().is_empty() {
             causes.extend(crds::check(new, old));
+        }
+        let kind = if self.is_other(new) {
+            let found = new["kind"].as_str().unwrap_or_default();
+            causes.insert(0, Cause::invalid("kind", &go_quote(found), &format!("must be {}", self.resource().kind)));
+            found
+        } else {
+            self.resource().kind.as_str()
+        };
+        if self.resource().is_custom() {
+            causes.extend(embedded_metadata(schema, new));
         }
         if causes.is_empty() {
             return Ok((!forgiven).then(|| schema.id()));
         }
         let name = new["metadata"]["name"].as_str().unwrap_or_default();
-        Err(Failure::invalid(self.resource().inner_group(), &self.resource().kind, name, causes))
+        Err(Failure::invalid(self.resource().inner_group(), kind, name, causes))
     }
 
     /// Refuses a body of a built-in kind that its type cannot hold.
@@ -135,6 +155,13 @@ impl Call<'_> {
 }
 
 /// Whether rules are not run beside a violation like this.
+/// What is wrong in the metadata of the resources inside a resource.
+fn embedded_metadata(schema: &Schema, new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    schema.each_embedded(new, &mut |path, resource| causes.extend(meta::embedded(resource, &format!("{path}.metadata"))));
+    causes
+}
+
 fn blocks_rules(cause: &Cause) -> bool {
     use ProblemKind::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
     [Required, TypeInvalid, NotSupported, TooLong, TooMany].iter().any(|kind| kind.reason() == cause.reason)

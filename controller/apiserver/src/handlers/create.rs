@@ -90,6 +90,10 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
     if manage {
         call.own(kinds::blank(call.resource()).as_mut(), &mut value, options)?;
     }
+    // Nobody owns a status, but one that is none keeps the rest from being owned.
+    if call.resource().drops_status() && call.resource().is_custom() {
+        drop_status(&mut value);
+    }
     kinds::settle(call.resource(), &mut value, None, "");
     let proven = call.validate(&value, None)?;
     let key = call.key(&name);
@@ -108,15 +112,19 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
     Ok(object)
 }
 
+fn drop_status(value: &mut Value) {
+    if let Some(map) = value.as_object_mut() {
+        map.remove("status");
+    }
+}
+
 /// Sets what the server sets on a new object; returns its name.
 fn complete(call: &Call<'_>, value: &mut Value) -> Result<String, Failure> {
     let no_id = |error: std::io::Error| Failure::internal(format!("no randomness: {error}"));
     let uid = call.core.ids.uid().map_err(no_id)?;
     let now = call.now();
-    if call.resource().drops_status()
-        && let Some(map) = value.as_object_mut()
-    {
-        map.remove("status");
+    if call.resource().drops_status() && !call.resource().is_custom() {
+        drop_status(value);
     }
     let generation = call.resource().counts_generation();
     let metadata = meta::of(value)?;

@@ -10,7 +10,7 @@ use crate::http::{BodyType, body_type};
 use crate::kinds::{self, CoreKind, Resource};
 use crate::proto::{self, ProtoError};
 use crate::schema::go_quote;
-use crate::status::{Cause, Failure};
+use crate::status::Failure;
 
 /// A decoded body that may still hold unknown fields.
 #[derive(Debug)]
@@ -111,12 +111,13 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
         } else if found.is_empty() && field == "kind" {
             let text = Value::Object(map.clone()).to_string();
             return Err(unrecognized(call, &format!("Object 'Kind' is missing in '{text}'")));
-        } else if found != *expected && field == "kind" {
+        } else if found != *expected && field == "kind" && !custom {
             return Err(wrong_kind(resource, map, &found));
+        } else if field == "kind" {
+            // A custom resource of another kind is refused with all else that is wrong with it.
         } else if found != *expected {
-            return Err(Failure::bad_request(format!(
-                "the API version in the data ({found}) does not match the expected API version ({expected})"
-            )));
+            let why = format!("the API version in the data ({found}) does not match the expected API version ({expected})");
+            return Err(Failure::bad_request(why).warned(&unknown_at(resource, &found, map)));
         }
     }
     Ok(())
@@ -128,20 +129,28 @@ pub(super) fn unhandled(call: &Call<'_>, failure: &Failure) -> Failure {
     Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {}", failure.message))
 }
 
-/// A body of another kind: invalid where any kind can be decoded, a bad request where the kind is fixed.
-fn wrong_kind(resource: &Resource, map: &serde_json::Map<String, Value>, found: &str) -> Failure {
-    if !resource.is_custom() {
-        let version = map.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        let version = version.rsplit('/').next().unwrap_or_default();
-        let kind = &resource.kind;
-        return Failure::bad_request(format!(
-            "{found} in version {} cannot be handled as a {kind}: converting ({version}.{found}) to (core.{kind}): unknown conversion",
-            go_quote(version)
-        ));
+/// What is said of the fields of a custom resource in a version that the definition does not have: none of them is known. Of other
+/// groups nothing is.
+fn unknown_at(resource: &Resource, version: &str, map: &serde_json::Map<String, Value>) -> Vec<String> {
+    let (group, _) = version.rsplit_once('/').unwrap_or_default();
+    if !resource.is_custom() || group != resource.group || resource.siblings.iter().any(|(known, _)| known == version) {
+        return Vec::new();
     }
-    let name = map.get("metadata").and_then(|metadata| metadata["name"].as_str()).unwrap_or_default();
-    let cause = Cause::invalid("kind", &format!("{found:?}"), &format!("must be {}", resource.kind));
-    Failure::invalid(&resource.group, found, name, vec![cause])
+    let mut unknown: Vec<&String> =
+        map.keys().filter(|key| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata")).collect();
+    unknown.sort();
+    unknown.into_iter().map(|key| format!("unknown field {key:?}")).collect()
+}
+
+/// A body of another kind than the one that its type can be converted to.
+fn wrong_kind(resource: &Resource, map: &serde_json::Map<String, Value>, found: &str) -> Failure {
+    let version = map.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let version = version.rsplit('/').next().unwrap_or_default();
+    let kind = &resource.kind;
+    Failure::bad_request(format!(
+        "{found} in version {} cannot be handled as a {kind}: converting ({version}.{found}) to (core.{kind}): unknown conversion",
+        go_quote(version)
+    ))
 }
 
 /// A body that does not say what it is.
@@ -172,7 +181,11 @@ fn shortened(text: &str) -> String {
 /// # Errors
 /// 400 under `Strict`.
 pub(super) fn prune(call: &Call<'_>, draft: &mut Draft, strictness: Strictness) -> Result<Vec<String>, Failure> {
-    let mut unknown = call.schema()?.prune(&mut draft.value);
+    let other = call.is_other(&draft.value);
+    let mut unknown = if other { Vec::new() } else { call.schema()?.prune(&mut draft.value) };
+    if let Some(wrong) = call.schema()?.unreadable(&draft.value).filter(|_| call.resource().is_custom() && !other) {
+        return Err(Failure::bad_request(wrong.to_string()));
+    }
     if call.resource().core() == Some(CoreKind::CustomResourceDefinition) {
         let found = kinds::reshape_schemas(&mut draft.value);
         if let Some(text) = found.mistyped {

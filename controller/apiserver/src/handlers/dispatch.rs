@@ -115,7 +115,9 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
         _ if call.target.watch => Err(Failure::method_not_allowed()),
         (Method::GET | Method::HEAD, true) => read::get(call).await,
         (Method::GET | Method::HEAD, false) => read::list(call).await,
-        (Method::POST, false) => {
+        // The reference routes all requests for custom resources to one handler, which looks for a name where it needs one.
+        (Method::PUT | Method::PATCH, false) if call.resource().is_custom() => Err(Failure::bad_request("name must be provided")),
+        (Method::POST, named) if !named || (call.resource().is_custom() && !sub) => {
             allow("create")?;
             create::create(call).await
         }

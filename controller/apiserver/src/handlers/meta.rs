@@ -15,9 +15,33 @@ const NAME_LIMIT: usize = 253;
 /// The longest namespace name.
 const LABEL_LIMIT: usize = 63;
 
-/// How often the reference checks labels, annotations and owners of an update of a custom resource, and of a built-in one.
-const ROUNDS_CUSTOM: usize = 3;
-const ROUNDS_BUILTIN: usize = 4;
+/// How often the reference checks the metadata of one object, and says what it finds.
+struct Rounds {
+    /// Labels, annotations and owners.
+    all: usize,
+    /// The form of finalizers.
+    finalizers: usize,
+    /// Whether finalizers have a domain.
+    domains: usize,
+}
+
+impl Rounds {
+    /// Every update is checked by the store twice, then by the rules of its kind: as an update, and by most as a whole as well. A
+    /// create is checked by the rules of its kind alone; some leave finalizers without a domain to others.
+    fn of(resource: &Resource, update: bool) -> Self {
+        let (all, finalizers, domains) = match (resource.core(), update) {
+            (None, true) | (Some(CoreKind::Lease), true) => (3, 1, 0),
+            (Some(CoreKind::CustomResourceDefinition), true) => (4, 1, 0),
+            (Some(CoreKind::Event), true) => (2, 1, 0),
+            (Some(CoreKind::EventV1), true) => (3, 1, 1),
+            (None | Some(CoreKind::CustomResourceDefinition | CoreKind::Event | CoreKind::Lease), false) => (1, 1, 0),
+            (Some(_), true) => (4, 2, 2),
+            (Some(_), false) => (1, 1, 1),
+        };
+        Self { all, finalizers, domains }
+    }
+}
+
 /// What is said of an owner that an object names twice, where it is found before anything else changed the object and where after.
 pub(super) const OWNERS_REPEATED: &str = "";
 pub(super) const OWNERS_REPEATED_BY_PATCH: &str = " after mutating admission happens";
@@ -109,34 +133,11 @@ pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
             causes.push(Cause::invalid("metadata.generation", &generation.to_string(), why));
         }
     }
-    let entries = |field: &str| metadata[field].as_object().into_iter().flatten();
-    let wrong = |field: &str, value: &str, problems: Vec<String>| -> Vec<Cause> {
-        problems.iter().map(|problem| Cause::invalid(field, &go_quote(value), problem)).collect()
-    };
-    for (key, value) in entries("labels") {
-        causes.extend(wrong("metadata.labels", key, label_key_problems(key)));
-        let value = value.as_str().unwrap_or_default();
-        causes.extend(wrong("metadata.labels", value, label_value_problems(value)));
-    }
-    let mut bytes = 0;
-    for (key, value) in entries("annotations") {
-        bytes += key.len() + value.as_str().map_or(0, str::len);
-        causes.extend(wrong("metadata.annotations", key, label_key_problems(&key.to_lowercase())));
-    }
-    if bytes > ANNOTATIONS_LIMIT_BYTES {
-        causes.push(Cause::new(
-            "FieldValueTooLong",
-            "metadata.annotations",
-            format!("Too long: may not be more than {ANNOTATIONS_LIMIT_BYTES} bytes"),
-        ));
-    }
+    entries(metadata, &mut causes);
     owners(metadata, &mut causes);
-    if old.is_some() {
-        // The reference checks an update in several places, and says what it finds as often.
-        let rounds = if resource.is_custom() { ROUNDS_CUSTOM } else { ROUNDS_BUILTIN };
-        causes = std::iter::repeat_n(causes, rounds).flatten().collect();
-    }
-    finalizers(resource, metadata, &mut causes);
+    let rounds = Rounds::of(resource, old.is_some());
+    let mut causes: Vec<Cause> = std::iter::repeat_n(causes, rounds.all).flatten().collect();
+    finalizers(&rounds, metadata, &mut causes);
     if let Some(old) = old {
         added_finalizers(metadata, &old["metadata"], &mut causes);
     }
@@ -189,6 +190,31 @@ fn segment(name: &str, causes: &mut Vec<Cause>) {
     }
 }
 
+/// Labels and annotations.
+fn entries(metadata: &Value, causes: &mut Vec<Cause>) {
+    let listed = |field: &str| metadata[field].as_object().into_iter().flatten();
+    let wrong = |field: &str, value: &str, problems: Vec<String>| -> Vec<Cause> {
+        problems.iter().map(|problem| Cause::invalid(field, &go_quote(value), problem)).collect()
+    };
+    for (key, value) in listed("labels") {
+        causes.extend(wrong("metadata.labels", key, label_key_problems(key)));
+        let value = value.as_str().unwrap_or_default();
+        causes.extend(wrong("metadata.labels", value, label_value_problems(value)));
+    }
+    let mut bytes = 0;
+    for (key, value) in listed("annotations") {
+        bytes += key.len() + value.as_str().map_or(0, str::len);
+        causes.extend(wrong("metadata.annotations", key, label_key_problems(&key.to_lowercase())));
+    }
+    if bytes > ANNOTATIONS_LIMIT_BYTES {
+        causes.push(Cause::new(
+            "FieldValueTooLong",
+            "metadata.annotations",
+            format!("Too long: may not be more than {ANNOTATIONS_LIMIT_BYTES} bytes"),
+        ));
+    }
+}
+
 fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
     let mut first: Option<String> = None;
     for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
@@ -225,21 +251,38 @@ fn listed(metadata: &Value) -> Vec<&str> {
     metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn finalizers(resource: &Resource, metadata: &Value, causes: &mut Vec<Cause>) {
+fn finalizers(rounds: &Rounds, metadata: &Value, causes: &mut Vec<Cause>) {
     let list = listed(metadata);
-    let strict = !matches!(resource.core(), None | Some(CoreKind::CustomResourceDefinition));
-    for (index, finalizer) in list.iter().enumerate() {
-        for problem in label_key_problems(finalizer) {
-            causes.push(Cause::invalid("metadata.finalizers", &go_quote(finalizer), &problem));
+    for _ in 0..rounds.finalizers {
+        for finalizer in &list {
+            let problems = label_key_problems(finalizer).into_iter();
+            causes.extend(problems.map(|problem| Cause::invalid("metadata.finalizers", &go_quote(finalizer), &problem)));
         }
-        if strict && let Some(why) = undomained(finalizer) {
-            causes.push(Cause::invalid(format!("metadata.finalizers[{index}]"), &go_quote(finalizer), why));
+        if list.contains(&"orphan") && list.contains(&"foregroundDeletion") {
+            let why = "finalizer orphan and foregroundDeletion cannot be both set";
+            causes.push(Cause::invalid("metadata.finalizers", &metadata["finalizers"].to_string(), why));
         }
     }
-    if list.contains(&"orphan") && list.contains(&"foregroundDeletion") {
-        let why = "finalizer orphan and foregroundDeletion cannot be both set";
-        causes.push(Cause::invalid("metadata.finalizers", &metadata["finalizers"].to_string(), why));
+    for _ in 0..rounds.domains {
+        for (index, finalizer) in list.iter().enumerate() {
+            let field = || format!("metadata.finalizers[{index}]");
+            causes.extend(undomained(finalizer).map(|why| Cause::invalid(field(), &go_quote(finalizer), why)));
+        }
     }
+}
+
+/// Every violation in the metadata of a resource inside another one; `path` is where they are. It needs no name.
+pub(super) fn embedded(resource: &Value, path: &str) -> Vec<Cause> {
+    let metadata = &resource["metadata"];
+    let mut causes = Vec::new();
+    segment(metadata["name"].as_str().unwrap_or_default(), &mut causes);
+    entries(metadata, &mut causes);
+    owners(metadata, &mut causes);
+    finalizers(&Rounds { all: 1, finalizers: 1, domains: 0 }, metadata, &mut causes);
+    for cause in &mut causes {
+        cause.field = cause.field.replacen("metadata", path, 1);
+    }
+    causes
 }
 
 fn added_finalizers(metadata: &Value, old: &Value, causes: &mut Vec<Cause>) {

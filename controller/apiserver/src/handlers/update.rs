@@ -64,6 +64,9 @@ async fn replace(
         ));
     }
     let version = version_of(metadata);
+    if let Some(old) = call.core.store.get(&call.key(call.name())) {
+        check_uid(&call, &draft.value, &old)?;
+    }
     if version.is_none() && !call.resource().updates_unconditionally() && call.core.store.get(&call.key(call.name())).is_some() {
         let cause = crate::status::Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
         return Err(Failure::invalid(&call.resource().group, &call.resource().plural, call.name(), vec![cause]));
@@ -113,6 +116,26 @@ pub(super) fn version_of(metadata: &serde_json::Map<String, Value>) -> Option<St
         .and_then(Value::as_str)
         .filter(|version| !version.is_empty() && *version != "0")
         .map(str::to_owned)
+}
+
+/// Refuses a body that names another object than `old`, in the words of the reference's storage.
+fn check_uid(call: &Call<'_>, new: &Value, old: &Object) -> Result<(), Failure> {
+    let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
+    if uid.is_empty() || uid == old.meta.uid {
+        return Ok(());
+    }
+    let resource = call.resource();
+    let namespace = &call.target.namespace;
+    let group = if resource.is_custom() { format!("{}/", resource.group) } else { String::new() };
+    let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{group}{}/{place}{}, ResourceVersion: 0, AdditionalErrorMsg: \
+         Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+        resource.plural,
+        call.name(),
+        old.meta.uid
+    );
+    Err(Failure::conflict(resource, call.name(), &why))
 }
 
 /// Refuses a body that names another version or another object than `old`.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::resource::{CoreKind, Resource};
-use super::{data_rules, definition, event_rules, extended, namespace};
+use super::{data_rules, definition, event_rules, extended, namespace, scale_rules};
 use crate::go_types;
 use crate::status::Cause;
 
@@ -119,8 +119,8 @@ pub(crate) fn blank(resource: &Resource) -> Option<Value> {
     Some(blank)
 }
 
-/// Every violation of a built-in kind's own rules.
-pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+/// Every violation of a kind's own rules, beside its schema.
+pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>, subresource: &str) -> Vec<Cause> {
     match resource.core() {
         Some(CoreKind::ConfigMap) => data_rules::config_map(new, old),
         Some(CoreKind::Secret) => data_rules::secret(new, old),
@@ -130,8 +130,8 @@ pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
         Some(CoreKind::Plain) => extended::validate(resource, new, old),
         Some(
             CoreKind::CustomResourceDefinition | CoreKind::Pod | CoreKind::Review | CoreKind::Service | CoreKind::ServiceAccount,
-        )
-        | None => Vec::new(),
+        ) => Vec::new(),
+        None => scale_rules::validate(resource, new, subresource),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
     fn immutable_data_is_refused() {
         let old = json!({"immutable": true, "type": "Opaque", "data": {"a": "eA=="}});
         let new = json!({"immutable": true, "type": "Opaque", "data": {"a": "eQ=="}});
-        let causes = validate(&secrets(), &new, Some(&old));
+        let causes = validate(&secrets(), &new, Some(&old), "");
         assert_eq!(causes.len(), 1);
         assert_eq!(causes[0].field, "data");
     }

@@ -13,6 +13,7 @@ mod extended;
 mod namespace;
 mod registry;
 mod resource;
+mod scale_rules;
 mod shape;
 
 pub(crate) use builtin::{CRDS, NAMESPACES, PODS, SERVICE_ACCOUNTS, SERVICES};

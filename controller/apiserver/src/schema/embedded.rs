@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::node::Node;
+use super::node::{Node, Schema};
 use super::problem::Problem;
 use super::prune::{push_index, push_key};
 
@@ -87,6 +87,55 @@ fn retain(fields: &mut Map<String, Value>, known: &[&str], path: &str, unknown: 
         }
         keep
     });
+}
+
+impl Schema {
+    /// Shows each resource inside a resource, with its path.
+    pub(crate) fn each_embedded(&self, value: &Value, see: &mut dyn FnMut(&str, &Value)) {
+        each(value, &self.root, "", see);
+    }
+
+    /// The first embedded resource that does not say what it is by texts: such a one is not even read.
+    pub(crate) fn unreadable(&self, value: &Value) -> Option<Problem> {
+        let mut found = None;
+        self.each_embedded(value, &mut |path, resource| {
+            for key in ["apiVersion", "kind"] {
+                if let (Some(wrong), None) = (resource.get(key).filter(|value| !value.is_string()), &found) {
+                    found = Some(Problem::invalid(&format!("{path}.{key}"), wrong.clone(), "must be a string"));
+                }
+            }
+        });
+        found
+    }
+}
+
+fn each(value: &Value, node: &Node, path: &str, see: &mut dyn FnMut(&str, &Value)) {
+    if !node.has_embedded {
+        return;
+    }
+    if node.embedded && value.is_object() {
+        see(path, value);
+    }
+    match value {
+        Value::Object(fields) => {
+            for (key, child) in fields {
+                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                match (node.properties.get(key), node.extra_schema()) {
+                    (Some(schema), _) => each(child, schema, &below, see),
+                    (None, Some(schema)) => each(child, schema, &format!("{path}[{key}]"), see),
+                    (None, None) => {}
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                if let Some(schema) = node.items.as_deref() {
+                    each(item, schema, &format!("{path}[{index}]"), see);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Checks `apiVersion` and `kind` of every embedded resource.
