@@ -11,6 +11,7 @@ use crate::codec;
 use crate::http::{Body, PatchType, json as respond, patch_type};
 use crate::kinds::Scale;
 use crate::patch;
+use crate::selectors::written;
 use crate::status::{Cause, Failure};
 use crate::store::Object;
 
@@ -83,32 +84,9 @@ fn view(call: &Call<'_>, object: &Object, paths: &Scale) -> Value {
         "status": {"replicas": at(&paths.status_path).unwrap_or_else(|| json!(0))},
     });
     if let Some(selector) = paths.selector_path.as_deref().and_then(at) {
-        scale["status"]["selector"] = if call.resource().is_custom() { selector } else { written(&selector) };
+        scale["status"]["selector"] = if call.resource().is_custom() { selector } else { written(&selector).into() };
     }
     scale
-}
-
-/// A selector of labels, or a map of them, as text.
-fn written(selector: &Value) -> Value {
-    let labels = selector.get("matchLabels").or(Some(selector).filter(|map| map.get("matchExpressions").is_none()));
-    let mut parts: Vec<String> = labels
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    for rule in selector["matchExpressions"].as_array().into_iter().flatten() {
-        let key = rule["key"].as_str().unwrap_or_default();
-        let values: Vec<&str> = rule["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        parts.push(match rule["operator"].as_str() {
-            Some("In") => format!("{key} in ({})", values.join(",")),
-            Some("NotIn") => format!("{key} notin ({})", values.join(",")),
-            Some("DoesNotExist") => format!("!{key}"),
-            _ => key.to_owned(),
-        });
-    }
-    parts.sort();
-    parts.join(",").into()
 }
 
 /// The place that `path` names, made if it is absent.

@@ -4,10 +4,12 @@ mod field;
 mod label;
 mod names;
 mod reader;
+mod written;
 
 pub(crate) use field::FieldSelector;
 pub(crate) use label::LabelSelector;
 pub(crate) use names::{label_key_problems, label_value_problems};
+pub(crate) use written::written;
 
 use crate::http::Query;
 use crate::kinds::Resource;

@@ -10,6 +10,7 @@ mod layout;
 mod plain_kinds;
 mod pod;
 mod printers;
+mod service;
 
 #[cfg(test)]
 mod tests;

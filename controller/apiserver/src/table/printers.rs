@@ -10,6 +10,9 @@ use super::plain_kinds;
 /// Makes the cells of one object.
 pub(super) type Printer = fn(&Value, Timestamp) -> Vec<Value>;
 
+/// What a cell shows where there is nothing.
+pub(super) const NONE: &str = "<none>";
+
 const SECRET_TYPE: &str = "Used to facilitate programmatic handling of secret data. More info: https://kubernetes.io/docs/concepts/configuration/secret/#secret-types";
 const SECRET_DATA: &str = "Data contains the secret data. Each key must consist of alphanumeric characters, '-', '_' or '.'. The serialized form of the secret data is a base64 encoded string, representing the arbitrary (possibly non-string) data value here. Described in https://tools.ietf.org/html/rfc4648#section-4";
 const CONFIG_DATA: &str = "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'. Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data must not overlap with the keys in the BinaryData field, this is enforced during validation process.";
@@ -25,7 +28,7 @@ pub(super) fn of(api_version: &str, kind: &str) -> (Vec<Column>, Printer) {
         ("v1", "ConfigMap") => (vec![name(), text("Data", CONFIG_DATA), age()], config_map),
         ("v1", "Namespace") => (vec![name(), text("Status", "The status of the namespace"), age()], namespace),
         ("v1", "Pod") => (super::pod::columns(), super::pod::pod),
-        ("v1", "Service") => (super::pod::service_columns(), super::pod::service),
+        ("v1", "Service") => (super::service::columns(), super::service::cells),
         ("v1", "ServiceAccount") => (vec![name(), age()], named),
         ("v1" | "events.k8s.io/v1", "Event") => (event_columns(), event),
         ("coordination.k8s.io/v1", "Lease") => (vec![name(), text("Holder", LEASE_HOLDER), age()], lease),
@@ -60,6 +63,11 @@ fn event_columns() -> Vec<Column> {
 
 pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A text, or the word for none.
+pub(super) fn or_none(text: &str) -> Value {
+    if text.is_empty() { NONE.into() } else { text.into() }
 }
 
 pub(super) fn size(object: &Value, pointer: &str) -> usize {

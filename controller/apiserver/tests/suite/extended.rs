@@ -53,11 +53,39 @@ async fn ask(client: &Client, exchange: &Value) -> (Value, Value) {
     (json!(code), normal(serde_json::from_slice(&bytes).unwrap(), &exchange["ignore"]))
 }
 
+/// The columns and the cells of the same object as a Table; a cell of the moment is `null`.
+async fn table(client: &Client, exchange: &Value) -> (Value, Value) {
+    let request = http::Request::post(exchange["path"].as_str().unwrap()).header("content-type", "application/json");
+    let request = request.header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+    let response = client.send(request.body(exchange["body"].to_string().into_bytes().into()).unwrap()).await.unwrap();
+    let found: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let columns = found["columnDefinitions"].as_array().unwrap().iter();
+    let columns =
+        columns.map(|column| ["name", "type", "format", "priority"].map(|field| column[field].clone())).map(Value::from_iter);
+    let mut cells = found["rows"][0]["cells"].clone();
+    for (cell, written) in cells.as_array_mut().unwrap().iter_mut().zip(exchange["cells"].as_array().unwrap()) {
+        if written.is_null() {
+            *cell = Value::Null;
+        }
+    }
+    (columns.collect(), cells)
+}
+
 /// One line for each answer that is another one than is written.
 async fn differences(client: &Client, name: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for exchange in exchanges(name) {
         let (code, answer) = ask(client, &exchange).await;
+        if exchange["cells"].is_array() {
+            let (columns, cells) = table(client, &exchange).await;
+            if (&columns, &cells) != (&exchange["columns"], &exchange["cells"]) {
+                let (wanted, shown) = (&exchange["columns"], &exchange["cells"]);
+                lines.push(format!(
+                    "{name}: {} as a Table\n  wanted {wanted} {shown}\n  found  {columns} {cells}",
+                    exchange["path"]
+                ));
+            }
+        }
         if (&code, &answer) != (&exchange["code"], &exchange["answer"]) {
             let (path, object) = (&exchange["path"], &exchange["body"]["metadata"]["name"]);
             lines.push(format!(
@@ -103,6 +131,9 @@ async fn the_written_exchanges_are_the_references() {
                 let (code, answer) = ask(&client, &exchange).await;
                 exchange["code"] = code;
                 exchange["answer"] = answer;
+                if exchange["cells"].is_array() {
+                    (exchange["columns"], exchange["cells"]) = table(&client, &exchange).await;
+                }
                 lines.push(format!("  {exchange}"));
             }
             std::fs::write(file(name), format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
