@@ -88,9 +88,6 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
     if let Some(answer) = special(call).await {
         return answer;
     }
-    let named = call.target.name.is_some();
-    let sub = call.target.subresource.is_some();
-    let allow = |verb: &str| allowed(call, verb);
     if call.subresource() == "finalize" && call.incoming.method != Method::PUT {
         return Err(Failure::method_not_allowed());
     }
@@ -100,6 +97,14 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
             _ => Err(Failure::method_not_allowed()),
         };
     }
+    verb(call).await
+}
+
+/// What every resource can do.
+async fn verb(call: Call<'_>) -> Result<Response<Body>, Failure> {
+    let named = call.target.name.is_some();
+    let sub = call.target.subresource.is_some();
+    let allow = |verb: &str| allowed(call, verb);
     // A built-in kind knows no HEAD; of the others it shows what GET does.
     let reads = |method: &Method| *method == Method::GET || (*method == Method::HEAD && call.resource().is_custom());
     let watches = call.target.watch || (call.incoming.query.flag("watch") && !named);
