@@ -16,9 +16,18 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) duplicates: Vec<Duplicate>,
+    /// The path of each key, where they are wanted.
+    pub(super) keys: Option<Vec<String>>,
     pub(super) too_deep: bool,
     path: String,
     depth: usize,
+}
+
+impl State {
+    /// A state that keeps the path of each key.
+    pub(super) fn with_keys() -> Self {
+        Self { keys: Some(Vec::new()), ..Self::default() }
+    }
 }
 
 /// An object key as one format delivers it.
@@ -169,6 +178,9 @@ impl<'de, K: Key + Deserialize<'de>> Visitor<'de> for Build<'_, K> {
                 self.state.path.push('.');
             }
             self.state.path.push_str(&key);
+            if let Some(keys) = &mut self.state.keys {
+                keys.push(self.state.path.clone());
+            }
             if map.contains_key(&key) {
                 self.state.duplicates.push(Duplicate { path: self.state.path.clone(), key: key.clone(), line });
             }

@@ -1,6 +1,6 @@
 //! Request bodies: JSON and YAML become values without losing repeated keys, within limits.
 //!
-//! [`json`] and [`yaml`] keep the last of repeated keys and report each one; [`strict_error`] and [`warnings`] phrase the findings as
+//! [`json`] and [`yaml`] keep the last of repeated keys and report each one; [`warnings`] phrases the findings as
 //! the reference does for `fieldValidation`.
 
 mod build;
@@ -18,7 +18,8 @@ use thiserror::Error;
 use self::build::{Build, PlacedKey, PlainKey, State};
 pub(crate) use emit::yaml_text;
 pub(crate) use go::go_json_error;
-pub use strict::{apply_strict_error, apply_warnings, strict_error, warnings};
+pub use strict::{apply_strict_error, apply_warnings, warnings};
+pub(crate) use strict::{in_order, told, yaml_error};
 
 /// Deepest nesting of a body.
 pub const MAX_DEPTH: usize = 64;
@@ -123,6 +124,15 @@ pub fn json(body: &[u8]) -> Result<Decoded, DecodeError> {
         Err(_) if state.too_deep => Err(DecodeError::TooDeep { limit: MAX_DEPTH }),
         Err(error) => Err(DecodeError::Json { detail: error.to_string() }),
     }
+}
+
+/// The path of each key of a JSON text, in document order; those up to the fault where it is none.
+pub(crate) fn keys(text: &[u8]) -> Vec<String> {
+    let mut state = State::with_keys();
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    // A fault was told when the text was decoded.
+    let _ = Build::<PlainKey>::new(&mut state).deserialize(&mut reader);
+    state.keys.unwrap_or_default()
 }
 
 /// Decodes a YAML body (JSON is YAML too), one document, aliases within a tight budget.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DecodeError, MAX_DEPTH, apply_strict_error, json as decode_json, strict_error, yaml};
+use super::{DecodeError, MAX_DEPTH, apply_strict_error, in_order, json as decode_json, keys, told, warnings, yaml};
 
 /// Section 8 (a map that loses duplicate keys), table of section 4: repeated keys are found, the last one stands.
 #[test]
@@ -10,10 +10,21 @@ fn repeated_keys_are_found_and_the_last_one_stands() {
     let decoded = decode_json(br#"{"spec":{"replicas":1,"replicas":2,"l":[{"a":1,"a":2}]}}"#).unwrap();
     assert_eq!(decoded.value, json!({"spec": {"replicas": 2, "l": [{"a": 2}]}}));
     assert_eq!(
-        strict_error(&decoded.duplicates, &["spec.u".to_owned()]).unwrap(),
+        told(&warnings(&decoded.duplicates, &["spec.u".to_owned()])).unwrap(),
         r#"strict decoding error: duplicate field "spec.replicas", duplicate field "spec.l[0].a", unknown field "spec.u""#
     );
-    assert_eq!(strict_error(&[], &[]), None);
+    assert_eq!(told(&[]), None);
+}
+
+/// Table of section 4: core kinds list what is wrong in document order, and nothing of what lies below an unknown field.
+#[test]
+fn findings_keep_the_order_of_the_document() {
+    let text = br#"{"u":{"a":1,"a":2},"data":{"k":"1","k":"2","k":"3"},"z":1,"u":3,"data":{}}"#;
+    let findings = in_order(&keys(text), &["z".to_owned(), "u".to_owned()]);
+    assert_eq!(
+        findings,
+        [r#"unknown field "u""#, r#"duplicate field "data.k""#, r#"unknown field "z""#, r#"duplicate field "data""#]
+    );
 }
 
 /// Table of section 4: a repeated key in an apply body is named with its line.

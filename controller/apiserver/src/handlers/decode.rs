@@ -194,12 +194,31 @@ pub(super) fn prune(call: &Call<'_>, draft: &mut Draft, strictness: Strictness) 
         unknown.extend(found.unknown);
         unknown.sort();
     }
-    match strictness {
-        Strictness::Ignore => Ok(Vec::new()),
-        Strictness::Warn => Ok(codec::warnings(&draft.duplicates, &unknown)),
-        Strictness::Strict => match codec::strict_error(&draft.duplicates, &unknown) {
-            None => Ok(Vec::new()),
-            Some(text) => Err(Failure::bad_request(text)),
-        },
+    if strictness == Strictness::Ignore {
+        return Ok(Vec::new());
+    }
+    let findings = findings(call, &draft.duplicates, &unknown, strictness);
+    match codec::told(&findings) {
+        Some(text) if strictness == Strictness::Strict => Err(Failure::bad_request(text)),
+        Some(_) | None => Ok(findings),
+    }
+}
+
+/// What is said of a body: of a built-in kind in the order of its text, of YAML by the parser of YAML.
+fn findings(call: &Call<'_>, duplicates: &[Duplicate], unknown: &[String], strictness: Strictness) -> Vec<String> {
+    if duplicates.is_empty() && unknown.is_empty() {
+        return Vec::new();
+    }
+    let source = body_type(&call.incoming.headers).ok().filter(|_| call.incoming.method != http::Method::PATCH);
+    match source {
+        Some(BodyType::Json) if !call.resource().is_custom() => codec::in_order(&codec::keys(&call.incoming.body), unknown),
+        Some(BodyType::Yaml) if !duplicates.is_empty() => {
+            let repeated = match strictness {
+                Strictness::Strict => vec![codec::yaml_error(duplicates)],
+                Strictness::Warn | Strictness::Ignore => codec::apply_warnings(duplicates),
+            };
+            repeated.into_iter().chain(codec::warnings(&[], unknown)).collect()
+        }
+        Some(_) | None => codec::warnings(duplicates, unknown),
     }
 }

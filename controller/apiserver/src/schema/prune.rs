@@ -18,10 +18,8 @@ impl Schema {
         let mut unknown = Vec::new();
         let mut path = String::new();
         prune_node(object, Some(&self.root), true, &mut path, &mut unknown);
+        unknown.append(&mut embedded::prune_metadata(object, &self.root));
         unknown.sort();
-        let mut meta = embedded::prune_metadata(object, &self.root);
-        meta.sort();
-        unknown.append(&mut meta);
         unknown
     }
 }
