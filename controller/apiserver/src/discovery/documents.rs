@@ -39,6 +39,7 @@ fn described<'a>(resource: &'a Resource, subresources: &'a [&'a str], schema: Op
         plural: &resource.plural,
         namespaced: resource.namespaced,
         subresources,
+        selectable: &resource.selectable,
         schema: schema.map_or(SchemaSource::Builtin, SchemaSource::Custom),
     }
 }

@@ -18,6 +18,6 @@ mod tests;
 pub(crate) use json::{full, visit};
 pub(crate) use read::{META, readable};
 pub(crate) use restore::restorable;
-pub(crate) use schema::structural;
+pub(crate) use schema::{set_defaults, structural};
 pub(crate) use table::root;
 pub(crate) use wire::decode;

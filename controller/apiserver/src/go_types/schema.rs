@@ -54,3 +54,62 @@ fn of(kind: &Kind) -> Value {
         Kind::Map(item) => json!({"type": "object", "additionalProperties": of(item)}),
     }
 }
+
+/// Sets the defaults in the published schema of the type `name`, as the reference derives them: what Go cannot leave out has its zero.
+pub(crate) fn set_defaults(name: &str, schema: &mut Value) {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for field in fields(name) {
+        match (&field.kind, field.inline) {
+            (Kind::Struct(inner), true) => {
+                // Its fields stand here, too.
+                let mut own = json!({"properties": Value::Object(std::mem::take(properties))});
+                set_defaults(inner, &mut own);
+                if let Some(Value::Object(fields)) = own.get_mut("properties") {
+                    *properties = std::mem::take(fields);
+                }
+            }
+            (kind, _) => {
+                if let Some(child) = properties.get_mut(field.name) {
+                    set_default(kind, field.pointer, field.omits_empty, child);
+                }
+            }
+        }
+    }
+}
+
+fn set_default(kind: &Kind, pointer: bool, omits_empty: bool, schema: &mut Value) {
+    let (part, inner) = match kind {
+        Kind::List(inner) => ("items", inner),
+        Kind::Map(inner) => ("additionalProperties", inner),
+        _ => {
+            let zero = match kind {
+                _ if pointer => None,
+                Kind::Struct(_) => Some(json!({})),
+                Kind::Text => Some(json!("")).filter(|_| !omits_empty),
+                Kind::Flag => Some(json!(false)).filter(|_| !omits_empty),
+                Kind::Integer => Some(json!(0)).filter(|_| !omits_empty),
+                _ => None,
+            };
+            return place_default(schema, zero);
+        }
+    };
+    if let Some(child) = schema.get_mut(part) {
+        set_default(inner, false, false, child);
+    }
+}
+
+/// A schema that is only a reference carries a default behind an `allOf`.
+fn place_default(schema: &mut Value, zero: Option<Value>) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    match zero {
+        None => {
+            fields.shift_remove("default");
+        }
+        Some(zero) => {
+            if let Some(reference) = fields.shift_remove("$ref") {
+                fields.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+            }
+            fields.insert("default".to_owned(), zero);
+        }
+    }
+}

@@ -33,10 +33,28 @@ pub(super) async fn list(call: Call<'_>) -> Result<Response<Body>, Failure> {
     let more = page.more.then(|| page.objects.last()).flatten();
     let meta = ListMeta {
         revision: page.revision,
-        token: more.map(|last| Token::new(page.revision, last.path()).encode()).unwrap_or_default(),
+        token: more.map(|last| Token::new(page.revision, behind(&scope(&call), &last.path())).encode()).unwrap_or_default(),
         remaining: (page.more && selector.is_empty()).then_some(page.remaining),
     };
     answer::all(&call, &page.objects, &meta)
+}
+
+/// Where a page starts that follows the object at `path`, in the reference's form: the least key behind it, as the path names keys.
+fn behind(scope: &Scope, path: &str) -> String {
+    let key = match scope {
+        Scope::Namespace(namespace) => path.strip_prefix(namespace.as_str()).unwrap_or(path),
+        Scope::All => path,
+    };
+    format!("{}\0", key.strip_prefix('/').unwrap_or(key))
+}
+
+/// The path of the object behind which a page starts.
+fn last_seen(call: &Call<'_>, start: &str) -> String {
+    let key = start.strip_suffix('\0').unwrap_or(start);
+    if call.resource().namespaced && call.target.namespace.is_empty() {
+        return key.to_owned();
+    }
+    format!("{}/{key}", call.target.namespace)
 }
 
 pub(super) fn scope(call: &Call<'_>) -> Scope {
@@ -58,9 +76,10 @@ async fn page(call: &Call<'_>, options: &ListOptions, selector: &Selector) -> Re
     };
     let scope = scope(call);
     let keep = |object: &crate::store::Object| selector.matches(object);
+    let after = options.token.as_ref().map(|token| last_seen(call, token.start()));
     let query = Query {
         scope: &scope,
-        after: options.token.as_ref().map(Token::start),
+        after: after.as_deref(),
         limit: options.limit,
         at,
         keep: &keep,

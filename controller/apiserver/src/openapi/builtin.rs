@@ -1,5 +1,6 @@
 //! Schemas of the reference's own kinds: generated from their Rust types, with the extensions that these lack.
 
+use crate::go_types;
 use crate::kinds::{add_extended, extensions as merging};
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenReview};
 use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview};
@@ -73,6 +74,11 @@ impl Collector {
         let mut schemas = self.generator.take_definitions(false);
         for schema in schemas.values_mut() {
             wrap_references(schema);
+        }
+        for (name, schema) in &mut schemas {
+            // The table names the types of the stable groups without what they have in common.
+            let name = name.strip_prefix("io.k8s.api.").or_else(|| name.strip_prefix("io.k8s.")).unwrap_or(name);
+            go_types::set_defaults(name, schema);
         }
         // How built-in kinds merge, by the reference's own table.
         for (name, schema) in &mut schemas {

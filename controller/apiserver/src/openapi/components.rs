@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use super::builtin::Collector;
 use super::paths::{Described, SchemaSource, reference};
 
+/// What the reference says of the lists of its own kinds: the name of a schema and three texts in JSON on each line.
+const LISTS: &str = include_str!("lists.txt");
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 const META_TEXT: &str = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
@@ -34,7 +36,7 @@ pub(super) fn of(kinds: &[Described<'_>]) -> Value {
             SchemaSource::Builtin => {
                 if let Some(required) =
                     schemas.get_mut(&model).and_then(|schema| schema.get_mut("required")).and_then(Value::as_array_mut)
-                    && kind.kind != "Event"
+                    && (kind.kind != "Event" || !kind.group.is_empty())
                 {
                     required.retain(|field| field != "metadata");
                 }
@@ -47,6 +49,15 @@ pub(super) fn of(kinds: &[Described<'_>]) -> Value {
             schema.insert(IDENTITY.to_owned(), json!([kind.identity(kind.kind)]));
         }
         schemas.insert(kind.model(kind.list_kind), list(kind, &model));
+        if !kind.selectable.is_empty() {
+            let paths = kind.selectable.iter().map(|path| json!({"fieldPath": path.trim_start_matches('.')}));
+            let paths: Value = paths.collect();
+            for model in [&model, &kind.model(kind.list_kind)] {
+                if let Some(Value::Object(schema)) = schemas.get_mut(model) {
+                    schema.insert("x-kubernetes-selectable-fields".to_owned(), paths.clone());
+                }
+            }
+        }
     }
     if let Some(Value::Object(scale)) = schemas.get_mut(super::paths::SCALE) {
         scale.insert(IDENTITY.to_owned(), json!([{"group": "autoscaling", "version": "v1", "kind": "Scale"}]));
@@ -60,7 +71,29 @@ fn described(model: &str, text: &str) -> Value {
     json!({"description": text, "allOf": [reference(model)]})
 }
 
+/// What the reference says of a list of its own: the list, its items, its metadata.
+fn words(model: &str) -> Option<[String; 3]> {
+    let line = LISTS.lines().find_map(|line| line.split_once(' ').filter(|(name, _)| *name == model))?;
+    serde_json::from_str(line.1).ok()
+}
+
 fn list(kind: &Described<'_>, model: &str) -> Value {
+    if let Some([own, items, metadata]) = words(&kind.model(kind.list_kind)) {
+        return json!({
+            "description": own,
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "apiVersion": {"description": VERSION_TEXT, "type": "string"},
+                "items": {
+                    "description": items, "type": "array", "items": {"default": {}, "allOf": [reference(model)]},
+                },
+                "kind": {"description": KIND_TEXT, "type": "string"},
+                "metadata": {"description": metadata, "default": {}, "allOf": [reference(LIST_META)]},
+            },
+            IDENTITY: [kind.identity(kind.list_kind)],
+        });
+    }
     let items = format!(
         "List of {}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md",
         kind.plural

@@ -1,5 +1,8 @@
 //! Operations of a kind.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 const JSON: &str = "application/json";
@@ -35,6 +38,8 @@ pub struct Described<'a> {
     pub namespaced: bool,
     /// Subresources with the object's own schema, for example `status`, `finalize`, and `scale`.
     pub subresources: &'a [&'a str],
+    /// Paths of the fields that selectors may name, as a definition gives them.
+    pub selectable: &'a [String],
     /// Its schema.
     pub schema: SchemaSource<'a>,
 }
@@ -205,9 +210,10 @@ impl<'a> Operations<'a> {
 }
 
 const WRITE: [&str; 3] = ["dryRun", "fieldManager", "fieldValidation"];
-const PATCH: [&str; 4] = ["dryRun", "fieldManager", "fieldValidation", "force"];
-const DELETE: [&str; 4] = ["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
-const LIST: [&str; 10] = [
+const PATCH: [&str; 4] = ["dryRun", "fieldManager@patch", "fieldValidation", "force"];
+const DELETE: [&str; 5] =
+    ["dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents", "propagationPolicy"];
+const LIST: [&str; 11] = [
     "allowWatchBookmarks",
     "continue",
     "fieldSelector",
@@ -216,68 +222,44 @@ const LIST: [&str; 10] = [
     "resourceVersion",
     "resourceVersionMatch",
     "sendInitialEvents",
+    "shardSelector",
     "timeoutSeconds",
     "watch",
 ];
-const DELETE_ALL: [&str; 10] = [
+const DELETE_ALL: [&str; 14] = [
     "continue",
     "dryRun",
     "fieldSelector",
     "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
     "labelSelector",
     "limit",
     "orphanDependents",
     "propagationPolicy",
     "resourceVersion",
+    "resourceVersionMatch",
+    "sendInitialEvents",
+    "shardSelector",
     "timeoutSeconds",
 ];
 
-/// What each query parameter means and its type.
-const PARAMETERS: [(&str, &str, &str); 17] = [
-    ("pretty", "string", "If 'true', then the output is pretty printed."),
-    (
-        "dryRun",
-        "string",
-        "When present, indicates that modifications should not be persisted. An invalid or unrecognized dryRun directive will result in an error response and no further processing of the request. Valid values are: - All: all dry run stages will be processed",
-    ),
-    (
-        "fieldManager",
-        "string",
-        "fieldManager is a name associated with the actor or entity that is making these changes. The value must be less than or 128 characters long, and only contain printable characters.",
-    ),
-    (
-        "fieldValidation",
-        "string",
-        "fieldValidation instructs the server on how to handle objects in the request (POST/PUT/PATCH) containing unknown or duplicate fields. Valid values are: - Ignore - Warn - Strict",
-    ),
-    (
-        "force",
-        "boolean",
-        "Force is going to \"force\" Apply requests. It means user will re-acquire conflicting fields owned by other people. Force flag must be unset for non-apply patch requests.",
-    ),
-    ("gracePeriodSeconds", "integer", "The duration in seconds before the object should be deleted."),
-    ("orphanDependents", "boolean", "Deprecated: please use the PropagationPolicy, this field will be deprecated in 1.7."),
-    ("propagationPolicy", "string", "Whether and how garbage collection will be performed."),
-    ("allowWatchBookmarks", "boolean", "allowWatchBookmarks requests watch events with type \"BOOKMARK\"."),
-    ("continue", "string", "The continue option should be set when retrieving more results from the server."),
-    ("fieldSelector", "string", "A selector to restrict the list of returned objects by their fields. Defaults to everything."),
-    ("labelSelector", "string", "A selector to restrict the list of returned objects by their labels. Defaults to everything."),
-    ("limit", "integer", "limit is a maximum number of responses to return for a list call."),
-    ("resourceVersion", "string", "resourceVersion sets a constraint on what resource versions a request may be served from."),
-    ("resourceVersionMatch", "string", "resourceVersionMatch determines how resourceVersion is applied to list calls."),
-    ("sendInitialEvents", "boolean", "`sendInitialEvents=true` may be set together with `watch=true`."),
-    ("timeoutSeconds", "integer", "Timeout for the list/watch call."),
-];
+/// The query parameters as the reference describes them, one on each line: name, type, text in JSON. Those of a patch that differ
+/// have `@patch` behind their names.
+const PARAMETERS: &str = include_str!("parameters.txt");
+
+/// Each parameter by its name in [`PARAMETERS`].
+static QUERIES: LazyLock<HashMap<&'static str, Value>> = LazyLock::new(|| PARAMETERS.lines().filter_map(parameter).collect());
+
+fn parameter(line: &'static str) -> Option<(&'static str, Value)> {
+    let mut words = line.splitn(3, ' ');
+    let (key, kind, text) = (words.next()?, words.next()?, words.next()?);
+    let (name, description) = (key.split('@').next()?, serde_json::from_str::<Value>(text).ok()?);
+    let schema = json!({"type": kind, "uniqueItems": true});
+    Some((key, json!({"name": name, "in": "query", "description": description, "schema": schema})))
+}
 
 fn query(names: &[&str]) -> Vec<Value> {
-    let watch = (
-        "watch",
-        "boolean",
-        "Watch for changes to the described resources and return them as a stream of add, update, and remove notifications.",
-    );
-    let described = |name: &&str| PARAMETERS.iter().find(|parameter| parameter.0 == *name).copied().unwrap_or(watch);
-    let parameter = |(name, kind, description): (&str, &str, &str)| json!({"name": name, "in": "query", "description": description, "schema": {"type": kind, "uniqueItems": true}});
-    names.iter().map(|name| parameter(described(name))).collect()
+    names.iter().filter_map(|name| QUERIES.get(name).cloned()).collect()
 }
 
 fn delete_body() -> Value {

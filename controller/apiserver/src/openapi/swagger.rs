@@ -78,7 +78,8 @@ fn schema(found: &Value) -> Value {
             let is = |key: &str| fields.get(key) == Some(&Value::Bool(true));
             let free = is("x-kubernetes-preserve-unknown-fields") || is("nullable");
             for (key, value) in fields {
-                let undescribed = free && matches!(key.as_str(), "properties" | "items" | "additionalProperties" | "type");
+                let undescribed = free && matches!(key.as_str(), "properties" | "items" | "additionalProperties" | "type")
+                    || (free && key == "required" && is("x-kubernetes-embedded-resource"));
                 if !DROPPED.contains(&key.as_str()) && !undescribed {
                     out.insert(key.clone(), children(key, value));
                 }

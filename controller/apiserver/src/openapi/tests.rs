@@ -13,6 +13,7 @@ fn custom(schema: &Value) -> Described<'_> {
         plural: "devstacks",
         namespaced: true,
         subresources: &["status", "scale"],
+        selectable: &[],
         schema: SchemaSource::Custom(schema),
     }
 }
@@ -20,7 +21,17 @@ fn custom(schema: &Value) -> Described<'_> {
 fn builtin(group: &'static str, kind: &'static str, plural: &'static str) -> Described<'static> {
     let list_kind = Box::leak(format!("{kind}List").into_boxed_str());
     let namespaced = kind != "Namespace" && kind != "CustomResourceDefinition";
-    Described { group, version: "v1", kind, list_kind, plural, namespaced, subresources: &[], schema: SchemaSource::Builtin }
+    Described {
+        group,
+        version: "v1",
+        kind,
+        list_kind,
+        plural,
+        namespaced,
+        subresources: &[],
+        selectable: &[],
+        schema: SchemaSource::Builtin,
+    }
 }
 
 /// Every reference of a document, resolved or not.
