@@ -75,6 +75,9 @@ pub(super) fn of(value: &mut Value) -> Result<&mut Map<String, Value>, Failure> 
         }
     }
     for field in ["labels", "annotations"] {
+        // A text that is null is an empty one.
+        let entries = metadata.get_mut(field).and_then(Value::as_object_mut);
+        entries.into_iter().flatten().filter(|(_, value)| value.is_null()).for_each(|(_, value)| *value = json!(""));
         match metadata.get(field) {
             None => {}
             Some(Value::Object(entries)) if entries.values().all(Value::is_string) => {}

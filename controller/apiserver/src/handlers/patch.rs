@@ -12,7 +12,7 @@ use super::decode::{self, Draft};
 use super::meta;
 use super::options::{Strictness, WriteOptions};
 use super::update::{self, ATTEMPTS, Attempt, Owners};
-use crate::codec;
+use crate::codec::{self, Decoded};
 use crate::go_types;
 use crate::http::{Body, PatchType, patch_type};
 use crate::patch;
@@ -142,7 +142,7 @@ fn strict(patched: &str, failure: &Failure) -> Failure {
 }
 
 async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>, Failure> {
-    let decoded = decode::plain(codec::yaml(&call.incoming.body))?;
+    let decoded = document(&call)?;
     let mut warnings = Vec::new();
     match options.strictness {
         Strictness::Strict => {
@@ -159,10 +159,26 @@ async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>,
     let mut first = Some(applied);
     let again = || match first.take() {
         Some(applied) => Ok(applied),
-        None => checked(&call, decode::plain(codec::yaml(&call.incoming.body))?.value),
+        None => checked(&call, document(&call)?.value),
     };
     let (object, code) = apply_value(&call, again, options).await.map_err(|failure| failure.warned(&warnings))?;
     answer::written(&call, &object, code, warnings.into_iter().chain(unwise).collect())
+}
+
+/// The body of an apply, which is YAML and an object.
+fn document(call: &Call<'_>) -> Result<Decoded, Failure> {
+    let wrong = |why: String| Failure::bad_request(format!("error decoding YAML: {why}"));
+    let decoded = codec::yaml(&call.incoming.body).map_err(|error| match error.go_yaml() {
+        Some(why) => wrong(format!("error converting YAML to JSON: {why}")),
+        None => wrong(error.to_string()),
+    })?;
+    if decoded.value.is_object() || decoded.value.is_null() {
+        return Ok(decoded);
+    }
+    let found = codec::json_type(&decoded.value);
+    Err(wrong(format!(
+        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+    )))
 }
 
 /// Merges what `applied` gives into the object, or makes it; says whether it was made by the code. Each attempt asks for it anew
@@ -214,17 +230,21 @@ fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
 async fn merged(
     call: &Call<'_>,
     old: Option<&Arc<Object>>,
-    applied: Value,
+    mut applied: Value,
     options: &WriteOptions,
 ) -> Result<(Attempt, u16), Failure> {
     let mut before = old.map(|old| call.current(old));
     if let Some(old) = old {
+        check_uid(call, &applied, old)?;
         update::check_identity(call, &applied, old)?;
     } else if !call.subresource().is_empty() {
         return Err(Failure::not_found(call.resource(), call.name()));
     } else if let Some(uid) = applied["metadata"]["uid"].as_str() {
         let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
         return Err(Failure::conflict(call.resource(), call.name(), &why));
+    } else if let Some(metadata) = applied["metadata"].as_object_mut() {
+        // What is not there yet has no version that could be another one.
+        metadata.remove("resourceVersion");
     }
     let version = call.resource().api_version();
     let apply = ApplyOptions {

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use serde_json::json;
+
 use super::types::{Atom, Field, ListType, MapType, Relation, Scalar, Type};
 
 static OBJECT_META: LazyLock<Type> = LazyLock::new(object_meta);
@@ -84,8 +86,6 @@ fn conditions() -> Type {
 }
 
 fn object_meta() -> Type {
-    let owner = ["apiVersion", "kind", "name", "uid"].map(|name| (name, text()));
-    let owner = object(owner.into_iter().chain([("blockOwnerDeletion", flag()), ("controller", flag())]), true);
     let entry = ["apiVersion", "fieldsType", "manager", "operation", "subresource"].map(|name| (name, text()));
     let entry = object(entry.into_iter().chain([("fieldsV1", map_of(Type::Deduced)), ("time", time())]), false);
     let texts = ["generateName", "name", "namespace", "resourceVersion", "selfLink", "uid"].map(|name| (name, text()));
@@ -98,9 +98,19 @@ fn object_meta() -> Type {
         ("generation", number()),
         ("labels", map_of(text())),
         ("managedFields", atomic_list(entry)),
-        ("ownerReferences", keyed("uid", owner)),
+        ("ownerReferences", keyed("uid", owner())),
     ];
     object(texts.into_iter().chain(others), false)
+}
+
+/// An owner without a uid is refused for that, and not for having no key.
+fn owner() -> Type {
+    let texts = ["apiVersion", "kind", "name", "uid"].map(|name| (name, text()));
+    let fields = texts.into_iter().chain([("blockOwnerDeletion", flag()), ("controller", flag())]).map(|(name, ty)| {
+        let default = (name == "uid").then(|| Box::new(json!("")));
+        (name.to_owned(), Field { ty, default })
+    });
+    Type::inline(Atom { map: Some(MapType { fields: fields.collect(), element: None, atomic: true }), ..Atom::default() })
 }
 
 fn reference() -> Type {

@@ -99,7 +99,7 @@ impl Columns {
         if let Some(printer) = self.printer {
             return printer(object, now);
         }
-        let name = object.pointer("/metadata/name").cloned().unwrap_or_default();
+        let name = object.pointer("/metadata/name").cloned().unwrap_or_else(|| "".into());
         let others = self.columns.iter().skip(1).map(|column| {
             let found = column.path.as_ref().and_then(|path| path.first(object));
             found.map_or(Value::Null, |value| cell(&column.kind, value, now))
