@@ -48,6 +48,8 @@ type table struct {
 func main() {
 	types := table{blocks: map[string][]string{}}
 	types.add(reflect.TypeFor[apiregistrationv1.APIService]())
+	types.add(reflect.TypeFor[metav1.Status]())
+	types.add(reflect.TypeFor[metav1.DeleteOptions]())
 	for kind, found := range scheme.Scheme.AllKnownTypes() {
 		_, object := found.FieldByName("ObjectMeta")
 		if object && stable.MatchString(kind.Version) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::table::{Kind, fields};
+use super::table::{Field, Kind, fields};
 
 /// The metadata of every object, which has a schema of its own.
 const METADATA: &str = "apimachinery.pkg.apis.meta.v1.ObjectMeta";
@@ -75,6 +75,21 @@ pub(crate) fn set_defaults(name: &str, schema: &mut Value) {
             }
         }
     }
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        in_order(fields(name), required);
+    }
+    if schema["required"].as_array().is_some_and(Vec::is_empty)
+        && let Some(schema) = schema.as_object_mut()
+    {
+        schema.shift_remove("required");
+    }
+}
+
+/// Demands stand in the order of the fields; what is left out when it is empty is not demanded.
+fn in_order(fields: &[Field], required: &mut Vec<Value>) {
+    let place = |name: &Value| fields.iter().position(|field| *name == field.name);
+    required.retain(|name| place(name).is_none_or(|place| !fields[place].omits_empty));
+    required.sort_by_key(|name| place(name).unwrap_or(fields.len()));
 }
 
 fn set_default(kind: &Kind, pointer: bool, omits_empty: bool, schema: &mut Value) {

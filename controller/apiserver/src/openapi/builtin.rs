@@ -14,6 +14,10 @@ use schemars::Schema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+/// The reference lists the values of an enumeration in its description, which the bindings leave out.
+const PHASES: &str = "Phase is the current lifecycle phase of the namespace. More info: \
+    https://kubernetes.io/docs/tasks/administer-cluster/namespaces/\n\nPossible enum values:\n - `\"Active\"` means the namespace is \
+    available for use in the system\n - `\"Terminating\"` means the namespace is undergoing graceful termination";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
 /// The name of a built-in kind's schema.
@@ -151,6 +155,8 @@ fn extensions() -> Vec<(&'static str, &'static str, Value)> {
         ("io.k8s.api.core.v1.LocalObjectReference", "", atomic_map()),
         ("io.k8s.api.core.v1.NamespaceSpec", "finalizers", atomic_list()),
         ("io.k8s.api.core.v1.NamespaceStatus", "conditions", keyed("type")),
+        ("io.k8s.api.core.v1.NamespaceStatus", "phase", json!({"enum": ["Active", "Terminating"], "description": PHASES})),
+        ("io.k8s.api.events.v1.Event", "", json!({"required": ["eventTime"]})),
         ("io.k8s.api.core.v1.ServiceAccount", "imagePullSecrets", atomic_list()),
         ("io.k8s.api.core.v1.ServiceAccount", "secrets", keyed("name")),
         (crd_spec, "versions", atomic_list()),

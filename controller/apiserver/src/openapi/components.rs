@@ -9,6 +9,8 @@ use super::paths::{Described, SchemaSource, reference};
 const LISTS: &str = include_str!("lists.txt");
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 const META_TEXT: &str = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 const LIST_META_TEXT: &str = "Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 const VERSION_TEXT: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
@@ -57,6 +59,17 @@ pub(super) fn of(kinds: &[Described<'_>]) -> Value {
                     schema.insert("x-kubernetes-selectable-fields".to_owned(), paths.clone());
                 }
             }
+        }
+    }
+    let identities = |kind: &str, groups: &[(&str, &str)]| -> Value {
+        groups.iter().map(|(group, version)| json!({"group": group, "kind": kind, "version": version})).collect()
+    };
+    let core = ("", "v1");
+    let own = kinds.first().map(|kind| (kind.group, kind.version)).filter(|own| *own != core);
+    let options: Vec<(&str, &str)> = std::iter::once(core).chain(own).collect();
+    for (model, kind, groups) in [(DELETE_OPTIONS, "DeleteOptions", options.as_slice()), (STATUS, "Status", &[core])] {
+        if let Some(Value::Object(schema)) = schemas.get_mut(model) {
+            schema.insert(IDENTITY.to_owned(), identities(kind, groups));
         }
     }
     if let Some(Value::Object(scale)) = schemas.get_mut(super::paths::SCALE) {
