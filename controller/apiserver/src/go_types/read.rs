@@ -25,6 +25,7 @@ const NAMED: [(&str, &str, &str); 13] = [
     ("apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry", "operation", "v1.ManagedFieldsOperationType"),
     ("core.v1.PodSpec", "activeDeadlineSeconds", "int64"),
 ];
+const LETTERS_A_GROUP: usize = 4;
 /// The type of metadata.
 pub(crate) const META: &str = "apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
@@ -142,7 +143,8 @@ pub(super) fn go_type(kind: &Kind, scalar: Option<&'static str>) -> String {
     }
 }
 
-/// Where a text stops being base64; `None` for one that is.
+/// Where a text stops being base64; `None` for one that is. Bits behind the last byte must be zero, which Go does not ask for: it
+/// drops them.
 pub(super) fn broken_base64(text: &str) -> Option<usize> {
     // Line breaks are passed over, as Go does.
     let signs: Vec<(usize, u8)> = text.bytes().enumerate().filter(|(_, sign)| !matches!(sign, b'\r' | b'\n')).collect();
@@ -150,7 +152,25 @@ pub(super) fn broken_base64(text: &str) -> Option<usize> {
     if base64::engine::general_purpose::STANDARD.decode(&plain).is_ok() {
         return None;
     }
-    let letter = |sign: u8| LETTERS.as_str().as_bytes().contains(&sign);
-    let bad = signs.iter().find(|(_, sign)| !letter(*sign)).map(|(place, _)| *place);
-    Some(bad.unwrap_or(text.len()))
+    let fault = match signs.iter().position(|(_, sign)| !LETTERS.as_str().as_bytes().contains(sign)) {
+        Some(place) if signs[place].1 == b'=' => misplaced_padding(&signs, place, text.len()),
+        Some(place) => Some(signs[place].0),
+        // The last group of letters is too short.
+        None => Some(text.len() - signs.len() % LETTERS_A_GROUP),
+    };
+    Some(fault.unwrap_or(text.len()))
+}
+
+/// Where Go says that the padding which begins at `place` is wrong; `end` is the end of the text.
+fn misplaced_padding(signs: &[(usize, u8)], place: usize, end: usize) -> Option<usize> {
+    let at = |place: usize| signs.get(place).map(|(at, _)| *at);
+    match place % LETTERS_A_GROUP {
+        0 | 1 => at(place),
+        2 => match signs.get(place + 1) {
+            None => Some(end),
+            Some((_, b'=')) => at(place + 2),
+            Some((next, _)) => Some(next - 1),
+        },
+        _ => at(place + 1),
+    }
 }

@@ -123,6 +123,57 @@ pub(super) fn check_type(call: &Call<'_>, value: &mut Value) -> Result<(), Failu
     Ok(())
 }
 
+/// Reads what a patch of texts made of an object of a built-in kind as the kind that it says it is, which must be its own. One that
+/// names no version is read as the reference's own inner form, whose fields have other names; what is said of the fields lost so.
+///
+/// # Errors
+/// Why not, in the words of the reference's decoder.
+fn as_named(call: &Call<'_>, value: &mut Value) -> Result<Vec<String>, String> {
+    let resource = call.resource();
+    let text = |field: &str| value[field].as_str().unwrap_or_default();
+    let (version, kind) = (resource.api_version(), resource.kind.as_str());
+    let found = if text("kind").is_empty() { kind } else { text("kind") };
+    if text("apiVersion").is_empty() {
+        if found != kind {
+            return Err(unconvertible(resource, inner_package(resource), found));
+        }
+        let typed = |key: &String| matches!(key.as_str(), "apiVersion" | "kind");
+        let lost = value.as_object().into_iter().flatten().filter(|(key, _)| !typed(key));
+        let mut lost: Vec<String> = lost.map(|(key, _)| format!("unknown field {key:?}")).collect();
+        // The fields of an object that a patch looked into are in order.
+        lost.sort();
+        *value = serde_json::json!({ "apiVersion": version, "kind": kind });
+        return Ok(lost);
+    }
+    if (text("apiVersion"), found) == (version.as_str(), kind) {
+        return Ok(Vec::new());
+    }
+    // Definitions are in a scheme of their own.
+    let known = root(call).and_then(|_| go_types::root(text("apiVersion"), found));
+    let Some(known) = known else {
+        return Err(format!(
+            "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
+            go_quote(found),
+            go_quote(text("apiVersion"))
+        ));
+    };
+    go_types::readable(known, value)?;
+    Err(unconvertible(resource, text("apiVersion").rsplit('/').next().unwrap_or_default(), found))
+}
+
+/// The package of a kind's inner form in the reference.
+fn inner_package(resource: &Resource) -> &str {
+    match resource.group.split('.').next().unwrap_or_default() {
+        "" | "events" => "core",
+        group => group,
+    }
+}
+
+/// What the reference says of a kind of the package `from` where it wants another one.
+fn unconvertible(resource: &Resource, from: &str, found: &str) -> String {
+    format!("converting ({from}.{found}) to ({}.{}): unknown conversion", inner_package(resource), resource.kind)
+}
+
 /// A body that is of the right kind but cannot be taken.
 pub(super) fn unhandled(call: &Call<'_>, failure: &Failure) -> Failure {
     let Resource { kind, version, .. } = call.resource();
@@ -147,10 +198,8 @@ fn wrong_kind(resource: &Resource, map: &serde_json::Map<String, Value>, found: 
     let version = map.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let version = version.rsplit('/').next().unwrap_or_default();
     let kind = &resource.kind;
-    Failure::bad_request(format!(
-        "{found} in version {} cannot be handled as a {kind}: converting ({version}.{found}) to (core.{kind}): unknown conversion",
-        go_quote(version)
-    ))
+    let why = unconvertible(resource, version, found);
+    Failure::bad_request(format!("{found} in version {} cannot be handled as a {kind}: {why}", go_quote(version)))
 }
 
 /// A body that does not say what it is.
@@ -198,10 +247,47 @@ pub(super) fn prune(call: &Call<'_>, draft: &mut Draft, strictness: Strictness) 
         return Ok(Vec::new());
     }
     let findings = findings(call, &draft.duplicates, &unknown, strictness);
-    match codec::told(&findings) {
-        Some(text) if strictness == Strictness::Strict => Err(Failure::bad_request(text)),
-        Some(_) | None => Ok(findings),
+    told(findings, strictness)
+}
+
+/// The findings as warnings, or as a refusal where the client wants none.
+fn told(findings: Vec<String>, strictness: Strictness) -> Result<Vec<String>, Failure> {
+    match (codec::told(&findings), strictness) {
+        (_, Strictness::Ignore) => Ok(Vec::new()),
+        (Some(text), Strictness::Strict) => Err(Failure::bad_request(text)),
+        (Some(_) | None, Strictness::Strict | Strictness::Warn) => Ok(findings),
     }
+}
+
+/// Whether what a patch made is still an object of its kind.
+///
+/// # Errors
+/// Why not; a patch that is not `named` works on trees, and the others on texts.
+fn fits(call: &Call<'_>, value: &Value, named: bool) -> Result<(), String> {
+    match (named, root(call), value.as_object()) {
+        (false, Some(root), Some(map)) => go_types::restorable(root, map),
+        _ => readable(call, value),
+    }
+}
+
+/// Reads what a patch made, and reports unknown and repeated fields as the client asked. `named`: whether it was made of texts, so
+/// that a built-in kind is read as what it says it is.
+///
+/// # Errors
+/// Why it is no object of its kind, and what was found under `Strict`.
+pub(super) fn made(call: &Call<'_>, draft: &mut Draft, strictness: Strictness, named: bool) -> Result<Vec<String>, Failure> {
+    let says = |field: &str| draft.value[field].is_null() || draft.value[field].is_string();
+    let lost = if named && !call.resource().is_custom() && draft.value.is_object() && says("apiVersion") && says("kind") {
+        as_named(call, &mut draft.value).map_err(Failure::bad_request)?
+    } else {
+        Vec::new()
+    };
+    fits(call, &draft.value, named).map_err(Failure::bad_request)?;
+    if lost.is_empty() {
+        return prune(call, draft, strictness);
+    }
+    let findings = codec::warnings(&draft.duplicates, &[]).into_iter().chain(lost).collect();
+    told(findings, strictness)
 }
 
 /// What is said of a body: of a built-in kind in the order of its text, of YAML by the parser of YAML.

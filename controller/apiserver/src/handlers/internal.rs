@@ -75,7 +75,7 @@ impl Internal {
     /// # Errors
     /// As an apply patch.
     pub(crate) async fn apply(&self, value: Value, manager: &str) -> Result<Arc<Object>, Failure> {
-        patch::apply_value(&self.call(), || Ok(value.clone()), &options(manager)).await.map(|(object, _)| object)
+        patch::apply_value(&self.call(), || Ok(value.clone()), &[], &options(manager)).await.map(|(object, _)| object)
     }
 
     /// Replaces the status by that of `value`.

@@ -23,6 +23,8 @@ struct Rounds {
     finalizers: usize,
     /// Whether finalizers have a domain.
     domains: usize,
+    /// What an update may not change.
+    updates: usize,
 }
 
 impl Rounds {
@@ -38,7 +40,8 @@ impl Rounds {
             (Some(_), true) => (4, 2, 2),
             (Some(_), false) => (1, 1, 1),
         };
-        Self { all, finalizers, domains }
+        let updates = if resource.core() == Some(CoreKind::Event) { 1 } else { 2 };
+        Self { all, finalizers, domains, updates }
     }
 }
 
@@ -47,8 +50,9 @@ pub(super) const OWNERS_REPEATED: &str = "";
 pub(super) const OWNERS_REPEATED_BY_PATCH: &str = " after mutating admission happens";
 
 /// The fields of metadata that only the server writes and an update keeps.
-const KEPT: [&str; 6] =
-    ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"];
+const KEPT: [&str; 3] = ["uid", "creationTimestamp", "generation"];
+/// Those that only a deletion writes.
+const DELETION: [&str; 2] = ["deletionTimestamp", "deletionGracePeriodSeconds"];
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
     start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
@@ -110,12 +114,16 @@ pub(super) fn keep(new: &mut Map<String, Value>, old: &Value) {
             }
         }
     }
-    for field in ["name", "namespace"] {
+    for field in ["name", "namespace", "deletionTimestamp"] {
         if let Some(value) = old.get(field) {
             put(new, field, value);
         }
     }
-    new.remove("selfLink");
+    if let Some(seconds) = old.get("deletionGracePeriodSeconds")
+        && !new.contains_key("deletionGracePeriodSeconds")
+    {
+        put(new, "deletionGracePeriodSeconds", seconds);
+    }
 }
 
 /// Makes a field what it was; most are it already.
@@ -142,6 +150,8 @@ pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
     let mut causes: Vec<Cause> = std::iter::repeat_n(causes, rounds.all).flatten().collect();
     finalizers(&rounds, metadata, &mut causes);
     if let Some(old) = old {
+        let changed = deletion_changed(metadata, &old["metadata"]);
+        causes.extend(std::iter::repeat_n(changed, rounds.updates).flatten());
         added_finalizers(metadata, &old["metadata"], &mut causes);
     }
     causes
@@ -281,11 +291,19 @@ pub(super) fn embedded(resource: &Value, path: &str) -> Vec<Cause> {
     segment(metadata["name"].as_str().unwrap_or_default(), &mut causes);
     entries(metadata, &mut causes);
     owners(metadata, &mut causes);
-    finalizers(&Rounds { all: 1, finalizers: 1, domains: 0 }, metadata, &mut causes);
+    finalizers(&Rounds { all: 1, finalizers: 1, domains: 0, updates: 0 }, metadata, &mut causes);
     for cause in &mut causes {
         cause.field = cause.field.replacen("metadata", path, 1);
     }
     causes
+}
+
+/// A deletion is asked for by a DELETE alone.
+fn deletion_changed(metadata: &Value, old: &Value) -> Vec<Cause> {
+    let changed = DELETION.iter().filter(|field| metadata[**field] != old[**field]);
+    changed
+        .map(|field| Cause::invalid(format!("metadata.{field}"), &metadata[*field].to_string(), "field is immutable"))
+        .collect()
 }
 
 fn added_finalizers(metadata: &Value, old: &Value, causes: &mut Vec<Cause>) {

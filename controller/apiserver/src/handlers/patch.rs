@@ -12,9 +12,10 @@ use super::decode::{self, Draft};
 use super::meta;
 use super::options::{Strictness, WriteOptions};
 use super::update::{self, ATTEMPTS, Attempt, Owners};
-use crate::codec::{self, Decoded};
+use crate::codec::{self, Decoded, Duplicate};
 use crate::go_types;
 use crate::http::{Body, PatchType, patch_type};
+use crate::kinds::Resource;
 use crate::patch;
 use crate::schema::{canonical_json, escaped_json, go_quote, go_value};
 use crate::ssa::{self, Applied, ApplyError, ApplyOptions};
@@ -39,18 +40,11 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         let value = patched(&call, kind, &before, &document.value)?;
         let mut draft = Draft { value, duplicates: document.duplicates.clone() };
         let text = || shown(&call, kind, &before, &document.value);
-        fits(&call, kind, &draft.value).map_err(|why| strict(&text(), &Failure::bad_request(why)))?;
-        let mut warnings = decode::prune(&call, &mut draft, options.strictness).map_err(|failure| strict(&text(), &failure))?;
-        meta::of(&mut draft.value).map_err(|failure| strict(&text(), &failure))?;
+        let mut warnings = made(&call, kind, &mut draft, options.strictness).map_err(|failure| strict(&text(), &failure))?;
         decode::check_type(&call, &mut draft.value)?;
         let named = based_on(&before, &draft.value);
-        check_uid(&call, &draft.value, &old)?;
-        update::check_identity(&call, &draft.value, &old)?;
-        check_name(&call, &draft.value)?;
-        check_namespace(&call, &draft.value["metadata"])?;
-        warnings.extend(meta::distinct_owners(&mut draft.value, meta::OWNERS_REPEATED_BY_PATCH));
         let unwise = meta::warnings(call.resource(), &draft.value, Some(&old));
-        let outcome = update::finish(&call, (&old, before), draft.value, &options, Owners::Open).await;
+        let outcome = changed(&call, (&old, before), draft.value, &options, &mut warnings).await;
         match outcome.map_err(|failure| failure.warned(&warnings))? {
             Attempt::Done(object) => {
                 return answer::written(&call, &object, 200, warnings.into_iter().chain(unwise).collect());
@@ -60,6 +54,29 @@ pub(super) async fn patch(call: Call<'_>) -> Result<Response<Body>, Failure> {
         }
     }
     Err(Failure::modified(call.resource(), call.name()))
+}
+
+/// Reads what a patch made; what is said of its fields.
+fn made(call: &Call<'_>, kind: PatchType, draft: &mut Draft, strictness: Strictness) -> Result<Vec<String>, Failure> {
+    let warnings = decode::made(call, draft, strictness, kind != PatchType::Strategic)?;
+    meta::of(&mut draft.value)?;
+    Ok(warnings)
+}
+
+/// Checks what a patch made of `old`, and writes it.
+async fn changed(
+    call: &Call<'_>,
+    (old, before): (&Arc<Object>, Value),
+    mut value: Value,
+    options: &WriteOptions,
+    warnings: &mut Vec<String>,
+) -> Result<Attempt, Failure> {
+    check_uid(call, &value, old)?;
+    update::check_identity(call, &value, old)?;
+    check_name(call, &value)?;
+    check_namespace(call, &value["metadata"])?;
+    warnings.extend(meta::distinct_owners(&mut value, meta::OWNERS_REPEATED_BY_PATCH));
+    update::finish(call, (old, before), value, options, Owners::Open).await
 }
 
 fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -> Result<Value, Failure> {
@@ -78,17 +95,6 @@ fn patched(call: &Call<'_>, kind: PatchType, before: &Value, document: &Value) -
         500 => Failure::internal_plain(error.to_string()),
         _ => Failure::unprocessable(),
     })
-}
-
-/// Whether what a patch made is still an object of its kind.
-///
-/// # Errors
-/// Why not; a strategic merge patch works on trees, and the others on texts.
-fn fits(call: &Call<'_>, kind: PatchType, made: &Value) -> Result<(), String> {
-    match (kind, decode::root(call), made.as_object()) {
-        (PatchType::Strategic, Some(root), Some(map)) => go_types::restorable(root, map),
-        _ => decode::readable(call, made),
-    }
 }
 
 /// How a refusal shows what was made of a patch: the patch itself where trees are merged, else the text that came of it.
@@ -143,16 +149,7 @@ fn strict(patched: &str, failure: &Failure) -> Failure {
 
 async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>, Failure> {
     let decoded = document(&call)?;
-    let mut warnings = Vec::new();
-    match options.strictness {
-        Strictness::Strict => {
-            if let Some(text) = codec::apply_strict_error(&decoded.duplicates) {
-                return Err(Failure::bad_request(text));
-            }
-        }
-        Strictness::Warn => warnings = codec::apply_warnings(&decoded.duplicates),
-        Strictness::Ignore => {}
-    }
+    let repeated = decoded.duplicates;
     let applied = checked(&call, decoded.value)?;
     let old = call.core.store.get(&call.key(call.name()));
     let unwise = meta::warnings(call.resource(), &applied, old.as_deref());
@@ -161,8 +158,23 @@ async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>,
         Some(applied) => Ok(applied),
         None => checked(&call, document(&call)?.value),
     };
-    let (object, code) = apply_value(&call, again, options).await.map_err(|failure| failure.warned(&warnings))?;
+    let (object, code) = apply_value(&call, again, &repeated, options).await?;
+    let warnings = noted(&repeated, options.strictness)?;
     answer::written(&call, &object, code, warnings.into_iter().chain(unwise).collect())
+}
+
+/// What is said of keys that an apply gives twice.
+///
+/// # Errors
+/// 400 under `Strict`.
+fn noted(repeated: &[Duplicate], strictness: Strictness) -> Result<Vec<String>, Failure> {
+    match strictness {
+        Strictness::Strict => {
+            codec::apply_strict_error(repeated).map_or_else(|| Ok(Vec::new()), |text| Err(Failure::bad_request(text)))
+        }
+        Strictness::Warn => Ok(codec::apply_warnings(repeated)),
+        Strictness::Ignore => Ok(Vec::new()),
+    }
 }
 
 /// The body of an apply, which is YAML and an object.
@@ -182,15 +194,19 @@ fn document(call: &Call<'_>) -> Result<Decoded, Failure> {
 }
 
 /// Merges what `applied` gives into the object, or makes it; says whether it was made by the code. Each attempt asks for it anew
-/// and uses it up.
+/// and uses it up; the keys `repeated` in it are told once it merges.
 pub(super) async fn apply_value(
     call: &Call<'_>,
     mut applied: impl FnMut() -> Result<Value, Failure>,
+    repeated: &[Duplicate],
     options: &WriteOptions,
 ) -> Result<(Arc<Object>, u16), Failure> {
     for _ in 0..ATTEMPTS {
         let old = call.core.store.get(&call.key(call.name()));
-        if let (Attempt::Done(object), code) = merged(call, old.as_ref(), applied()?, options).await? {
+        let (merged, before) = merged(call, old.as_ref(), applied()?, options)?;
+        let warnings = noted(repeated, options.strictness)?;
+        let stored = stored(call, (old.as_ref(), before), merged, options).await;
+        if let (Attempt::Done(object), code) = stored.map_err(|failure| failure.warned(&warnings))? {
             return Ok((object, code));
         }
     }
@@ -227,12 +243,13 @@ fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
     Ok(applied)
 }
 
-async fn merged(
+/// Merges what `applied` gives into `old`: what comes of it, `None` where nothing changes, and the tree of `old`.
+fn merged(
     call: &Call<'_>,
     old: Option<&Arc<Object>>,
     mut applied: Value,
     options: &WriteOptions,
-) -> Result<(Attempt, u16), Failure> {
+) -> Result<(Option<Applied>, Option<Value>), Failure> {
     let mut before = old.map(|old| call.current(old));
     if let Some(old) = old {
         check_uid(call, &applied, old)?;
@@ -247,6 +264,7 @@ async fn merged(
         metadata.remove("resourceVersion");
     }
     let version = call.resource().api_version();
+    let given = applied["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
     let apply = ApplyOptions {
         manager: &options.manager,
         force: options.force,
@@ -257,8 +275,34 @@ async fn merged(
     };
     let outcome = ssa::apply(call.types()?, before.as_mut(), applied, apply).map_err(|error| refused(&error))?;
     if let Some(Applied { object, .. }) = &outcome {
-        decode::readable(call, object).map_err(|why| decode::unhandled(call, &Failure::bad_request(why)))?;
+        convertible(call, object, &given)?;
     }
+    Ok((outcome, before))
+}
+
+/// Whether a merged tree can become an object of its kind; `namespace` is the one that the apply names.
+fn convertible(call: &Call<'_>, merged: &Value, namespace: &str) -> Result<(), Failure> {
+    let (Some(root), Some(tree)) = (decode::root(call), merged.as_object()) else {
+        return decode::readable(call, merged).map_err(|why| decode::unhandled(call, &Failure::bad_request(why)));
+    };
+    let Resource { group, version, kind, .. } = call.resource();
+    let kind = format!("{group}/{version}, Kind={kind}");
+    go_types::restorable(root, tree).map_err(|why| {
+        Failure::internal_plain(format!(
+            "failed to convert new object ({namespace}/{}; {kind}) to proper version: unable to convert unstructured object to \
+             {kind}: {why}",
+            call.name()
+        ))
+    })
+}
+
+/// Writes what an apply made of the object, or the object that it made; says by the code which.
+async fn stored(
+    call: &Call<'_>,
+    (old, before): (Option<&Arc<Object>>, Option<Value>),
+    outcome: Option<Applied>,
+    options: &WriteOptions,
+) -> Result<(Attempt, u16), Failure> {
     match (old.zip(before), outcome) {
         (Some((old, _)), None) => Ok((Attempt::Done(Arc::clone(old)), 200)),
         (Some((old, before)), Some(Applied { object, owners_changed })) => {

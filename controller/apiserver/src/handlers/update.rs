@@ -174,6 +174,10 @@ pub(super) async fn finish(
         call.own(Some(&mut before), &mut new, options)?;
     }
     kinds::settle(call.resource(), &mut new, Some(&before), call.subresource());
+    if !options.dry_run {
+        // The store keeps no links.
+        meta::of(&mut new)?.remove("selfLink");
+    }
     let kept = match owners {
         Owners::Open | Owners::Noted => same_owners(&before, &new),
         Owners::Moved { changed } => !changed,

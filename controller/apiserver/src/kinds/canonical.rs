@@ -64,6 +64,7 @@ const METADATA: Order = &[
     "name",
     "generateName",
     "namespace",
+    "selfLink",
     "uid",
     "resourceVersion",
     "generation",

@@ -20,6 +20,10 @@ const NAMES: [&str; 6] = ["add", "remove", "replace", "move", "copy", "test"];
 /// # Errors
 /// [`PatchError::Malformed`] for what is no JSON patch, the limits, and [`PatchError::DoesNotApply`] for the first operation that fails.
 pub fn apply(document: &mut Value, patch: &Value) -> Result<(), PatchError> {
+    if patch.is_null() {
+        // No operations.
+        return Ok(());
+    }
     let operations = patch.as_array().ok_or_else(|| mistyped(DECODING, patch, "[]handlers.jsonPatchOp"))?;
     if operations.len() > MAX_OPERATIONS {
         return Err(PatchError::TooManyOperations { limit: MAX_OPERATIONS, count: operations.len() });

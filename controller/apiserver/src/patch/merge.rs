@@ -9,6 +9,9 @@ use super::{PatchError, mistyped};
 /// # Errors
 /// [`PatchError::Malformed`] where the patch is no object.
 pub fn apply(document: &mut Value, patch: &Value) -> Result<(), PatchError> {
+    if patch.is_null() {
+        return Err(PatchError::Malformed { detail: "Invalid JSON Patch".to_owned() });
+    }
     if !patch.is_object() {
         return Err(mistyped("error decoding patch: ", patch, "map[string]interface {}"));
     }

@@ -108,6 +108,11 @@ impl Failure {
         )
     }
 
+    /// No route takes a body of this type.
+    pub(crate) fn no_such_media_type() -> Self {
+        Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").about(Details::default())
+    }
+
     /// `going`: what is there is being deleted, so that the name may soon be free.
     pub(crate) fn already_exists(resource: &Resource, name: &str, going: bool) -> Self {
         let going = if going { "object is being deleted: " } else { "" };
