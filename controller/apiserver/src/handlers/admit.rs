@@ -105,7 +105,11 @@ impl Call<'_> {
         let Judgement { problems, forgiven } =
             if judged { schema.judge(new, old, (proven, causes.iter().any(blocks_rules))) } else { Judgement::default() };
         self.refuse_types(&problems)?;
-        causes.extend(problems.into_iter().map(|problem| Cause::new(problem.kind.reason(), problem.path, problem.message)));
+        let of_status = self.resource().is_custom() && self.subresource() == "status";
+        causes.extend(problems.into_iter().map(|problem| {
+            let message = if of_status { within_status(&problem) } else { problem.message };
+            Cause::new(problem.kind.reason(), problem.path, message)
+        }));
         causes.extend(kinds::validate(self.resource(), new, old, self.subresource()));
         if self.resource().core() == Some(CoreKind::CustomResourceDefinition) && self.subresource().is_empty() {
             causes.extend(crds::check(new, old));
@@ -154,7 +158,12 @@ impl Call<'_> {
     }
 }
 
-/// Whether rules are not run beside a violation like this.
+/// On its own path a status is the whole of what is validated: messages name a field from there.
+fn within_status(problem: &Problem) -> String {
+    let Some(inner) = problem.path.strip_prefix("status.") else { return problem.message.clone() };
+    problem.message.replacen(&format!("{} in body", problem.path), &format!("{inner} in body"), 1)
+}
+
 /// What is wrong in the metadata of the resources inside a resource.
 fn embedded_metadata(schema: &Schema, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
@@ -162,6 +171,7 @@ fn embedded_metadata(schema: &Schema, new: &Value) -> Vec<Cause> {
     causes
 }
 
+/// Whether rules are not run beside a violation like this.
 fn blocks_rules(cause: &Cause) -> bool {
     use ProblemKind::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
     [Required, TypeInvalid, NotSupported, TooLong, TooMany].iter().any(|kind| kind.reason() == cause.reason)

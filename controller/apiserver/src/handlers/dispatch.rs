@@ -91,13 +91,26 @@ async fn object(call: Call<'_>) -> Result<Response<Body>, Failure> {
     if call.subresource() == "finalize" && call.incoming.method != Method::PUT {
         return Err(Failure::method_not_allowed());
     }
+    if let (true, Some(verb)) = (call.resource().is_custom() && call.target.subresource.is_some(), unserved(&call)) {
+        return Err(Failure::not_supported(call.resource(), verb));
+    }
     if let (Some("scale"), Some(paths)) = (call.target.subresource.as_deref(), &call.resource().scale) {
         return match call.incoming.method {
-            Method::GET | Method::PUT | Method::PATCH => scale::scale(call, paths).await,
+            Method::HEAD if !call.resource().is_custom() => Err(Failure::method_not_allowed()),
+            Method::GET | Method::HEAD | Method::PUT | Method::PATCH => scale::scale(call, paths).await,
             _ => Err(Failure::method_not_allowed()),
         };
     }
     verb(call).await
+}
+
+/// The verb of a request that no subresource of a custom resource takes.
+fn unserved(call: &Call<'_>) -> Option<&'static str> {
+    match call.incoming.method {
+        Method::DELETE => Some("delete"),
+        Method::POST => Some("create"),
+        _ => None,
+    }
 }
 
 /// What every resource can do.

@@ -142,7 +142,7 @@ fn check_namespace(call: &Call<'_>, metadata: &Value) -> Result<(), Failure> {
 }
 
 /// Wrong fields in a patch are reported as a wrong value of what the patch makes, which is of no kind yet.
-fn strict(patched: &str, failure: &Failure) -> Failure {
+pub(super) fn strict(patched: &str, failure: &Failure) -> Failure {
     let cause = Cause::invalid("patch", &go_quote(patched), &failure.message);
     Failure::invalid("", "", "", vec![cause])
 }
@@ -150,13 +150,15 @@ fn strict(patched: &str, failure: &Failure) -> Failure {
 async fn apply(call: Call<'_>, options: &WriteOptions) -> Result<Response<Body>, Failure> {
     let decoded = document(&call)?;
     let repeated = decoded.duplicates;
-    let applied = checked(&call, decoded.value)?;
+    let own = call.resource().api_version();
+    let own = (own.as_str(), call.resource().kind.as_str());
+    let applied = checked(&call, own, decoded.value)?;
     let old = call.core.store.get(&call.key(call.name()));
     let unwise = meta::warnings(call.resource(), &applied, old.as_deref());
     let mut first = Some(applied);
     let again = || match first.take() {
         Some(applied) => Ok(applied),
-        None => checked(&call, document(&call)?.value),
+        None => checked(&call, own, document(&call)?.value),
     };
     let (object, code) = apply_value(&call, again, &repeated, options).await?;
     let warnings = noted(&repeated, options.strictness)?;
@@ -178,7 +180,7 @@ fn noted(repeated: &[Duplicate], strictness: Strictness) -> Result<Vec<String>, 
 }
 
 /// The body of an apply, which is YAML and an object.
-fn document(call: &Call<'_>) -> Result<Decoded, Failure> {
+pub(super) fn document(call: &Call<'_>) -> Result<Decoded, Failure> {
     let wrong = |why: String| Failure::bad_request(format!("error decoding YAML: {why}"));
     let decoded = codec::yaml(&call.incoming.body).map_err(|error| match error.go_yaml() {
         Some(why) => wrong(format!("error converting YAML to JSON: {why}")),
@@ -213,15 +215,11 @@ pub(super) async fn apply_value(
     Err(Failure::modified(call.resource(), call.name()))
 }
 
-/// Checks what an apply body must and must not have.
-fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
+/// Checks what an apply body of this version and kind must and must not have.
+pub(super) fn checked(call: &Call<'_>, own: (&str, &str), mut applied: Value) -> Result<Value, Failure> {
     let text = |field: &str| applied[field].as_str().unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));
-    if version.is_empty() || kind.is_empty() {
-        let slash = if version.contains('/') { "" } else { "/" };
-        return Err(Failure::bad_request(format!("invalid object type: {slash}{version}, Kind={kind}")));
-    }
-    if (version, kind) != (call.resource().api_version().as_str(), call.resource().kind.as_str()) {
+    if version.is_empty() || kind.is_empty() || (version, kind) != own {
         let slash = if version.contains('/') { "" } else { "/" };
         return Err(Failure::bad_request(format!("invalid object type: {slash}{version}, Kind={kind}")));
     }
@@ -244,7 +242,7 @@ fn checked(call: &Call<'_>, mut applied: Value) -> Result<Value, Failure> {
 }
 
 /// Merges what `applied` gives into `old`: what comes of it, `None` where nothing changes, and the tree of `old`.
-fn merged(
+pub(super) fn merged(
     call: &Call<'_>,
     old: Option<&Arc<Object>>,
     mut applied: Value,
@@ -297,7 +295,7 @@ fn convertible(call: &Call<'_>, merged: &Value, namespace: &str) -> Result<(), F
 }
 
 /// Writes what an apply made of the object, or the object that it made; says by the code which.
-async fn stored(
+pub(super) async fn stored(
     call: &Call<'_>,
     (old, before): (Option<&Arc<Object>>, Option<Value>),
     outcome: Option<Applied>,
@@ -321,7 +319,8 @@ async fn stored(
     }
 }
 
-fn refused(error: &ApplyError) -> Failure {
+/// The answer to an apply that was not merged.
+pub(super) fn refused(error: &ApplyError) -> Failure {
     match error {
         ApplyError::Conflicts { conflicts } => Failure::apply_conflict(
             error.to_string(),

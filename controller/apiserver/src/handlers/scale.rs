@@ -1,72 +1,186 @@
-//! `/scale`: the replicas of a custom kind under the paths that its definition names, as `autoscaling/v1` Scale.
+//! `/scale`: the replicas of an object under the paths that its kind names, as `autoscaling/v1` Scale.
+
+use std::sync::{Arc, LazyLock};
 
 use http::{Method, Response};
 use serde_json::{Value, json};
 
+use super::answer;
 use super::call::Call;
 use super::decode;
 use super::options::WriteOptions;
+use super::patch::{checked, document as configuration, merged, refused, stored, strict};
 use super::update::{self, ATTEMPTS, Attempt, Owners};
 use crate::codec;
-use crate::http::{Body, PatchType, json as respond, patch_type};
+use crate::go_types;
+use crate::http::{Body, Form, PatchType, json as respond, patch_type};
 use crate::kinds::Scale;
 use crate::patch;
+use crate::schema::escaped_json;
 use crate::selectors::written;
+use crate::ssa::{self, ApplyOptions, ResetFields, SCALE_VERSION, TypeInfo, Types, scale_owners};
 use crate::status::{Cause, Failure};
 use crate::store::Object;
+use crate::table::{self, Columns, Shape};
+
+/// The kind of the answer.
+const KIND: &str = "Scale";
+
+static TYPES: LazyLock<Option<Types>> =
+    LazyLock::new(|| Some(Types::single(SCALE_VERSION, TypeInfo::builtin(SCALE_VERSION, KIND)?)));
 
 /// Answers GET, PUT and PATCH of the scale of one object.
 pub(super) async fn scale(call: Call<'_>, paths: &Scale) -> Result<Response<Body>, Failure> {
-    let found = call.core.store.get(&call.key(call.name()));
-    let mut old = found.ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
-    if call.incoming.method == Method::GET {
-        return Ok(respond(200, format!("{}\n", view(&call, &old, paths))));
+    let mut old = find(&call)?;
+    answer::form(&call)?;
+    if matches!(call.incoming.method, Method::GET | Method::HEAD) {
+        return shown(&call, &old, paths);
     }
     let put = call.incoming.method == Method::PUT;
-    let kind = if put { None } else { Some(patch_type(&call.incoming.headers, false)?) };
+    let kind = if put { None } else { Some(patch_type(&call.incoming.headers, !call.resource().is_custom())?) };
     let options = WriteOptions::parse(call.incoming, if put { "UpdateOptions" } else { "PatchOptions" }, kind)?;
+    if kind == Some(PatchType::Apply) {
+        return apply(call, paths, options).await;
+    }
     let document = decode::plain(codec::json(&call.incoming.body))?.value;
     for _ in 0..ATTEMPTS {
-        let next = asked(&call, kind, view(&call, &old, paths), &document, paths)?;
+        let next = match kind {
+            None => replaced(&document)?,
+            Some(kind) => patched(kind, owned_view(&call, &old, paths), &document)?,
+        };
+        update::check_name(&call, next["metadata"]["name"].as_str().unwrap_or_default())?;
+        check_replicas(&call, &next)?;
         update::check_identity(&call, &next, &old)?;
         let mut new = call.current(&old);
         if let Some(slot) = slot(&mut new, &paths.spec_path) {
-            *slot = next["spec"]["replicas"].clone();
+            *slot = next["spec"]["replicas"].as_i64().unwrap_or_default().into();
         }
         match update::finish(&call, (&old, call.current(&old)), new, &options, Owners::Open).await? {
-            Attempt::Done(object) => return Ok(respond(200, format!("{}\n", view(&call, &object, paths)))),
-            Attempt::Outrun => {
-                let found = call.core.store.get(&call.key(call.name()));
-                old = found.ok_or_else(|| Failure::not_found(call.resource(), call.name()))?;
-            }
+            Attempt::Done(object) => return shown(&call, &object, paths),
+            Attempt::Outrun => old = find(&call)?,
         }
     }
     Err(Failure::modified(call.resource(), call.name()))
 }
 
-/// The scale that the request wants.
-fn asked(
-    call: &Call<'_>,
-    kind: Option<PatchType>,
-    mut current: Value,
-    document: &Value,
-    paths: &Scale,
-) -> Result<Value, Failure> {
-    let outcome = match kind {
-        None => {
-            current = document.clone();
-            Ok(())
+fn find(call: &Call<'_>) -> Result<Arc<Object>, Failure> {
+    call.core.store.get(&call.key(call.name())).ok_or_else(|| Failure::not_found(call.resource(), call.name()))
+}
+
+/// The answer with the scale of an object, in the shape that the client asked for.
+fn shown(call: &Call<'_>, object: &Object, paths: &Scale) -> Result<Response<Body>, Failure> {
+    let view = view(call, object, paths);
+    let shaped = match answer::form(call)? {
+        Form::Object => view,
+        Form::Metadata(version) => table::partial(&view, version),
+        Form::MetadataList(_) => {
+            let package = if call.resource().is_custom() { "v1" } else { "autoscaling" };
+            let why =
+                format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{package}.{KIND})");
+            return Err(Failure::other_form(why));
         }
-        Some(PatchType::Json) => patch::json::apply(&mut current, document),
-        Some(PatchType::Merge | PatchType::Strategic | PatchType::Apply) => patch::merge::apply(&mut current, document),
+        Form::Table(version) => {
+            let shape = Shape { version, include: answer::included(call).unwrap_or_default(), headers: true };
+            let meta = json!({"resourceVersion": object.revision.to_string()});
+            table::table(&Columns::of_builtin(SCALE_VERSION, KIND), &[&view], &meta, shape, call.core.clock.now())
+        }
+    };
+    Ok(respond(200, format!("{shaped}\n")))
+}
+
+/// The scale in the body of a PUT; what does not say what it is counts as one.
+fn replaced(document: &Value) -> Result<Value, Failure> {
+    let is = |field: &str, wanted: &str| document[field].as_str().is_none_or(|found| found.is_empty() || found == wanted);
+    if !is("apiVersion", SCALE_VERSION) || !is("kind", KIND) {
+        return Err(Failure::bad_request("no kind is registered for the type v1.Scale in scheme \"pkg/runtime/scheme.go:111\""));
+    }
+    readable(document)
+        .map_err(|why| Failure::bad_request(format!("{KIND} in version \"v1\" cannot be handled as a {KIND}: {why}")))?;
+    Ok(document.clone())
+}
+
+/// The scale that a patch makes of the current one.
+fn patched(kind: PatchType, mut scale: Value, document: &Value) -> Result<Value, Failure> {
+    let outcome = match kind {
+        PatchType::Json => patch::json::apply(&mut scale, document),
+        PatchType::Merge | PatchType::Strategic | PatchType::Apply => patch::merge::apply(&mut scale, document),
     };
     outcome.map_err(|_| Failure::unprocessable())?;
-    let replicas = &current["spec"]["replicas"];
-    if replicas.as_i64().is_some_and(|count| (0..=i64::from(i32::MAX)).contains(&count)) {
-        return Ok(current);
+    if let Err(why) = readable(&scale) {
+        patch::sort_touched(&mut scale, document);
+        return Err(strict(&escaped_json(&scale), &Failure::bad_request(why)));
     }
-    let cause = Cause::invalid(&paths.spec_path, &replicas.to_string(), "should be a non-negative integer");
-    Err(Failure::invalid(&call.resource().group, &call.resource().kind, call.name(), vec![cause]))
+    Ok(scale)
+}
+
+fn readable(scale: &Value) -> Result<(), String> {
+    go_types::root(SCALE_VERSION, KIND).map_or(Ok(()), |root| go_types::readable(root, scale))
+}
+
+/// Replicas of a custom object are judged with all else of it.
+fn check_replicas(call: &Call<'_>, scale: &Value) -> Result<(), Failure> {
+    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or_default();
+    if call.resource().is_custom() || replicas >= 0 {
+        return Ok(());
+    }
+    let cause = Cause::invalid("spec.replicas", &replicas.to_string(), "must be greater than or equal to 0");
+    Err(Failure::invalid("autoscaling", KIND, call.name(), vec![cause]))
+}
+
+/// Applies a Scale: who else owns the replicas is told as an owner of the Scale, and what is applied goes to the object.
+async fn apply(call: Call<'_>, paths: &Scale, options: WriteOptions) -> Result<Response<Body>, Failure> {
+    let forced = WriteOptions { force: true, ..options.clone() };
+    for _ in 0..ATTEMPTS {
+        let old = find(&call)?;
+        let given = configuration(&call)?.value;
+        let applied = checked(&call, (SCALE_VERSION, KIND), given)?;
+        let own = of_object(&call, paths, &applied);
+        contested(&call, owned_view(&call, &old, paths), applied, &options)?;
+        let (made, before) = merged(&call, Some(&old), own, &forced)?;
+        if let (Attempt::Done(object), _) = stored(&call, (Some(&old), before), made, &forced).await? {
+            return shown(&call, &object, paths);
+        }
+    }
+    Err(Failure::modified(call.resource(), call.name()))
+}
+
+/// Refuses what another manager owns, unless the request forces it, and what is no Scale.
+fn contested(call: &Call<'_>, mut live: Value, applied: Value, options: &WriteOptions) -> Result<(), Failure> {
+    let types = TYPES.as_ref().ok_or_else(|| Failure::internal("a Scale has no type".to_owned()))?;
+    let apply = ApplyOptions {
+        manager: &options.manager,
+        force: options.force,
+        subresource: call.subresource(),
+        api_version: SCALE_VERSION,
+        reset: ResetFields::Nothing,
+        now: call.core.clock.now(),
+    };
+    let outcome = ssa::apply(types, Some(&mut live), applied, apply).map_err(|error| refused(&error))?;
+    let Some(made) = outcome else { return Ok(()) };
+    readable(&made.object).map_err(Failure::bad_request)?;
+    check_replicas(call, &made.object)
+}
+
+/// The object's own configuration that says what an applied Scale says.
+fn of_object(call: &Call<'_>, paths: &Scale, applied: &Value) -> Value {
+    let mut configuration =
+        json!({"apiVersion": call.resource().api_version(), "kind": call.resource().kind, "metadata": applied["metadata"]});
+    if let Some(replicas) = applied.pointer("/spec/replicas")
+        && let Some(slot) = slot(&mut configuration, &paths.spec_path)
+    {
+        *slot = replicas.clone();
+    }
+    configuration
+}
+
+/// The current scale with the owners of its replicas.
+fn owned_view(call: &Call<'_>, object: &Object, paths: &Scale) -> Value {
+    let mut scale = view(call, object, paths);
+    let owners = scale_owners(&call.current(object)["metadata"]["managedFields"], &paths.spec_path);
+    if !owners.is_empty() {
+        scale["metadata"]["managedFields"] = Value::Array(owners);
+    }
+    scale
 }
 
 fn view(call: &Call<'_>, object: &Object, paths: &Scale) -> Value {
@@ -75,7 +189,7 @@ fn view(call: &Call<'_>, object: &Object, paths: &Scale) -> Value {
         |path: &str| path.split('.').filter(|step| !step.is_empty()).try_fold(&value, |value, step| value.get(step)).cloned();
     let mut scale = json!({
         "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
+        "apiVersion": SCALE_VERSION,
         "metadata": {
             "name": object.meta.name, "namespace": object.meta.namespace, "uid": object.meta.uid,
             "resourceVersion": object.revision.to_string(), "creationTimestamp": value["metadata"]["creationTimestamp"],

@@ -27,7 +27,9 @@ pub(super) fn check_type(node: &Node, value: &Value, walk: &mut Walk) {
         }
     };
     if !fits {
-        let actual = type_name(value);
+        // Where an integer has a width, the reference compares that with the width of the number.
+        let width = node.bounds.format.as_deref().filter(|_| node.kind == Some(Type::Integer) && value.is_number());
+        let (expected, actual) = width.map_or((expected, type_name(value)), |width| (width, "float64"));
         let detail = format!("{} in body must be of type {expected}: \"{actual}\"", walk.path);
         walk.problems.push(Problem::type_invalid(&walk.path, actual.into(), &detail));
     }

@@ -23,6 +23,10 @@ pub(super) fn root(api_version: &str, kind: &str) -> Option<Type> {
         ],
         ("v1", "Event") => event(),
         ("events.k8s.io/v1", "Event") => new_event(),
+        ("autoscaling/v1", "Scale") => vec![
+            ("spec", granular(&[("replicas", number())])),
+            ("status", granular(&[("replicas", number()), ("selector", text())])),
+        ],
         ("coordination.k8s.io/v1", "Lease") => vec![("spec", lease_spec())],
         ("apiextensions.k8s.io/v1", "CustomResourceDefinition") => custom_resource_definition(),
         _ => return None,

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::element::{Element, Path};
 use super::fields::FieldsError;
+use super::scale;
 use super::set::Set;
 use super::types::{Type, Types};
 use super::updater::{Managers, Owned};
@@ -276,6 +277,15 @@ impl Managed {
             entry["time"] = written(*time);
         }
         entry
+    }
+
+    /// Notes the time at which `key` wrote something.
+    pub(super) fn stamp(&mut self, key: String, subresource: &str, now: Timestamp) {
+        if subresource == scale::SUBRESOURCE {
+            self.times.remove(&key);
+        } else {
+            self.times.insert(key, now);
+        }
     }
 
     /// Takes the fields that every object has out of `key`'s set.

@@ -130,7 +130,7 @@ fn laid_over(
     let mut managed = Managed { owners, times: known.times.clone() };
     managed.strip(&key);
     if new.is_some() {
-        managed.times.insert(key, options.now);
+        managed.stamp(key, options.subresource, options.now);
     }
     Ok(finish((lives, &base), new, (&before, &managed), (list, options.subresource.is_empty()), config.as_ref()))
 }
@@ -191,7 +191,7 @@ fn record(context: &Context<'_>, old: &Value, new: &Value, mut managed: Managed,
             changed.set = Arc::new(changed.set.union(&previous.set));
         }
         managed.owners.insert(key.clone(), changed);
-        managed.times.insert(key, options.now);
+        managed.stamp(key, subresource, options.now);
     }
     Some(managed)
 }

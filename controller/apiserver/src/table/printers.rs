@@ -31,10 +31,26 @@ pub(super) fn of(api_version: &str, kind: &str) -> (Vec<Column>, Printer) {
         ("v1", "Service") => (super::service::columns(), super::service::cells),
         ("v1", "ServiceAccount") => (vec![name(), age()], named),
         ("v1" | "events.k8s.io/v1", "Event") => (event_columns(), event),
+        ("autoscaling/v1", "Scale") => (scale_columns(), scale),
         ("coordination.k8s.io/v1", "Lease") => (vec![name(), text("Holder", LEASE_HOLDER), age()], lease),
         ("apiextensions.k8s.io/v1", _) => (vec![name(), Column::plain("Created At", "date", CREATED_TEXT, 0)], plain),
         (version, kind) => plain_kinds::of(version, kind).unwrap_or_else(|| (vec![name(), age()], named)),
     }
+}
+
+fn scale_columns() -> Vec<Column> {
+    let count = |name: &str, description: &str| Column::plain(name, "integer", description, 0);
+    vec![
+        Column::plain("Name", "string", NAME_TEXT, 0),
+        count("Desired", "Number of desired replicas"),
+        count("Available", "Number of actual replicas"),
+        Column::plain("Age", "date", CREATED_TEXT, 0),
+    ]
+}
+
+fn scale(object: &Value, now: Timestamp) -> Vec<Value> {
+    let count = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
+    vec![name(object), count("/spec/replicas"), count("/status/replicas"), age(object, now)]
 }
 
 fn event_columns() -> Vec<Column> {
