@@ -36,7 +36,7 @@ pub fn environment_candidates(
         } else {
             urls(name, text, recipe)
         };
-        found.extend(parsed.into_iter().map(|candidate| (name.to_owned(), candidate)));
+        found.extend(parsed.into_iter().map(|candidate| (name.to_owned(), completed(candidate, name, recipe, variables))));
     }
     found.extend(together(recipe, variables));
     found
@@ -45,8 +45,31 @@ pub fn environment_candidates(
 /// Every environment name that [`environment_candidates`] reads for an adapter, beside those that the manifest lists.
 pub fn environment_names(adapter: &str) -> Vec<&'static str> {
     let Some(recipe) = catalogue().recipe(adapter) else { return Vec::new() };
-    let together = recipe.candidate_parts.into_iter().flatten().chain(recipe.candidate_tls.into_iter().flatten());
-    recipe.candidate_names.iter().copied().chain(together).collect()
+    let together = recipe.candidate_parts.into_iter().flat_map(|parts| {
+        let single = [Some(parts.host), parts.port, parts.user, parts.password, parts.database];
+        single.into_iter().flatten().chain(parts.tls.into_iter().flatten())
+    });
+    let more = recipe.candidate_more.iter().flat_map(|more| [more.user, more.password, more.token, more.database]);
+    recipe.candidate_names.iter().copied().chain(together).chain(more.flatten()).collect()
+}
+
+/// A candidate with what other names say of it; what its own text says counts.
+fn completed(
+    mut candidate: ParsedCandidate,
+    name: &str,
+    recipe: &Recipe,
+    variables: &BTreeMap<String, String>,
+) -> ParsedCandidate {
+    let value = |name: Option<&str>| variables.get(name?).filter(|text| !text.is_empty()).cloned();
+    for more in recipe.candidate_more.iter().filter(|more| more.of == name) {
+        let login = candidate.login.get_or_insert_default();
+        login.username = login.username.take().or_else(|| value(more.user));
+        login.password = login.password.take().or_else(|| value(more.password).map(Secret::new));
+        login.token = login.token.take().or_else(|| value(more.token).map(Secret::new));
+        candidate.database = candidate.database.or_else(|| value(more.database));
+    }
+    candidate.login = candidate.login.filter(|login| *login != Login::default());
+    candidate
 }
 
 /// One URL, or a list where the name is a plural.
@@ -66,18 +89,18 @@ fn main_port(recipe: &Recipe) -> Option<u16> {
 
 /// Names such as host, port and password that say one thing together; without a host they say nothing.
 fn together(recipe: &Recipe, variables: &BTreeMap<String, String>) -> Option<(String, ParsedCandidate)> {
-    let [host, port, user, password, database] = recipe.candidate_parts?;
-    let value = |name: &str| variables.get(name).filter(|text| !text.is_empty()).map(|text| Cow::from(text.as_str()));
+    let names = recipe.candidate_parts?;
+    let value = |name: Option<&str>| variables.get(name?).filter(|text| !text.is_empty()).map(|text| Cow::from(text.as_str()));
     let parts = Parts {
-        host: value(host)?,
-        port: value(port),
-        user: value(user),
-        password: value(password),
-        database: value(database),
-        mode: recipe.candidate_tls.and_then(|[mode, _authorities]| value(mode)),
-        authorities: recipe.candidate_tls.and_then(|[_mode, authorities]| value(authorities)),
+        host: value(Some(names.host))?,
+        port: value(names.port),
+        user: value(names.user),
+        password: value(names.password),
+        database: value(names.database),
+        mode: value(names.tls.map(|[mode, _authorities]| mode)),
+        authorities: value(names.tls.map(|[_mode, authorities]| authorities)),
     };
-    parts.candidate(recipe).map(|candidate| (host.to_owned(), candidate))
+    parts.candidate(recipe).map(|candidate| (names.host.to_owned(), candidate))
 }
 
 /// `Host=…;Port=…;Username=…;Password=…` or `host:port,password=…`, keys in any case; or a URL after all.

@@ -61,7 +61,8 @@ impl Recipes for Catalogue {
     }
 
     fn by_scheme(&self, scheme: &str) -> Option<&Recipe> {
-        self.recipes.iter().find(|recipe| recipe.schemes.contains(&scheme))
+        let mut known = self.recipes.iter().filter(|recipe| recipe.schemes.contains(&scheme));
+        known.next().filter(|_only| known.next().is_none())
     }
 }
 
@@ -69,41 +70,60 @@ impl Recipes for Catalogue {
 mod tests {
     use std::collections::BTreeSet;
 
+    use koan_core::recipe::{Maturity, OwnLogin};
+
     use super::*;
 
-    /// DET-36, DET-37: each row is whole: exact tag, ports, data path, schemes; no id, alias or scheme is taken twice.
+    /// DET-36, DET-37, DET-39: each row is whole: exact tag, ports, schemes, names of outputs that exist; no id or alias is taken
+    /// twice, what keeps data says where, what is a preview says why.
     #[test]
     fn every_row_of_the_catalogue_is_whole() {
         let mut names = BTreeSet::new();
         for recipe in catalogue().recipes() {
             let id = recipe.id;
-            assert!(recipe.image.tag.starts_with(|letter: char| letter.is_ascii_digit()), "{id}: exact tag");
-            assert!(recipe.image.tag.contains('.'), "{id}: exact tag");
+            let tag = recipe.image.tag.trim_start_matches('v');
+            assert!(tag.starts_with(|letter: char| letter.is_ascii_digit()) && tag.contains('.'), "{id}: exact tag");
             assert!(!recipe.ports.is_empty() && recipe.ports.iter().all(|port| port.port > 0), "{id}: ports");
-            assert!(!(recipe.data_paths)(recipe.image.tag).is_empty(), "{id}: data path");
-            assert!(!recipe.schemes.is_empty() && !recipe.exec_check.is_empty(), "{id}: scheme and check");
-            for name in recipe.aliases.iter().chain(recipe.schemes).chain([&recipe.id]).collect::<BTreeSet<_>>() {
+            assert!(!recipe.keeps_data || !(recipe.data_paths)(recipe.image.tag).is_empty(), "{id}: data path");
+            assert!(!recipe.schemes.is_empty() && matches!(recipe.wave, 1 | 2), "{id}: scheme and wave");
+            assert!(recipe.maturity != Maturity::Preview(""), "{id}: reason of the preview");
+            let usual = ["url", "host", "port", "user", "password", "database", "sslmode", "authorities"];
+            let own = recipe.outputs.iter().map(|(name, _pattern)| *name);
+            let outputs: BTreeSet<&str> = usual.into_iter().chain(own).collect();
+            for (name, output) in recipe.conventional_names {
+                assert!(outputs.contains(output), "{id}: {name} carries {output}, which nobody makes");
+            }
+            for more in recipe.candidate_more {
+                assert!(recipe.candidate_names.contains(&more.of), "{id}: {} is no candidate", more.of);
+            }
+            for name in recipe.aliases.iter().chain([&recipe.id]).collect::<BTreeSet<_>>() {
                 assert!(names.insert(*name), "{name} is taken twice");
             }
         }
     }
 
-    /// DET-24, B-7: no secret is in an argument, an environment value or a check; secrets travel in files alone.
+    /// DET-24, B-7: no secret is in an argument, a check or, but for images that have no other way, an environment value.
     #[test]
-    fn no_password_is_in_an_argument_or_the_environment() {
+    fn no_secret_is_in_an_argument_or_the_environment() {
         for recipe in catalogue().recipes() {
-            let process = recipe.process.as_ref().unwrap();
-            let prepare = process.prepare.iter().flat_map(|(mark, command)| command.iter().chain([mark]));
-            let words = recipe.exec_check.iter().chain(&process.command).chain(prepare);
+            let process = recipe.process.iter();
+            let prepare = process.clone().flat_map(|process| &process.prepare);
+            let prepare = prepare.flat_map(|(mark, command)| command.iter().chain([mark]));
+            let commands = process.clone().flat_map(|process| &process.command);
+            let words = recipe.exec_check.iter().chain(commands).chain(prepare);
             assert_eq!(words.flat_map(|text| text.references()).count(), 0, "{}", recipe.id);
-            let environment = recipe.env.iter().chain(&process.env);
-            let secret = environment.flat_map(|(_name, text)| text.references()).filter(|value| is_password(value));
+            let own = [&recipe.env, &recipe.env_with_login, &recipe.env_without_login];
+            let own = own.into_iter().flatten().filter(|_entry| recipe.secrets_in_env.is_none());
+            let environment = own.chain(process.flat_map(|process| &process.env));
+            let secret = environment.flat_map(|(_name, text)| text.references()).filter(|value| is_secret(value));
             assert_eq!(secret.count(), 0, "{}", recipe.id);
-            assert!(recipe.files.iter().any(|(_path, _mode, text)| text.references().any(is_password)), "{}", recipe.id);
+            let mut files = recipe.files.iter().flat_map(|(_path, _mode, text)| text.references());
+            let by_file = recipe.own_login != OwnLogin::Nothing && recipe.secrets_in_env.is_none();
+            assert!(!by_file || files.any(is_secret), "{}", recipe.id);
         }
     }
 
-    fn is_password(value: &koan_core::text::ValueRef) -> bool {
-        matches!(value, koan_core::text::ValueRef::SecretKey { key, .. } if key == "password")
+    fn is_secret(value: &koan_core::text::ValueRef) -> bool {
+        matches!(value, koan_core::text::ValueRef::SecretKey { key, .. } if key != "username")
     }
 }

@@ -36,7 +36,10 @@ pub fn outputs(service: &ValidService, recipe: Option<&Recipe>, source: &OutputS
         found.insert("url".to_owned(), Secret::new(fill(&pattern, &values, Syntax::Url)));
     }
     for (name, pattern) in recipe.map_or(&[][..], |recipe| recipe.outputs) {
-        found.insert((*name).to_owned(), Secret::new(fill(pattern, &values, Syntax::of(name))));
+        let text = fill(pattern, &values, Syntax::of(name, pattern));
+        if !text.is_empty() {
+            found.insert((*name).to_owned(), Secret::new(text));
+        }
     }
     found
 }
@@ -135,12 +138,18 @@ enum Syntax {
     Url,
     /// `Keyword=value;…` of ADO.NET.
     Keywords,
+    /// As they are.
+    Plain,
 }
 
 impl Syntax {
-    /// The syntax of an output by its name: `ado` means ADO.NET in every adapter (detection.md section 7), the others are URLs.
-    fn of(output: &str) -> Self {
-        if output == "ado" { Self::Keywords } else { Self::Url }
+    /// The syntax of an output: `ado` means ADO.NET in every adapter (detection.md section 7), what has a scheme is a URL.
+    fn of(output: &str, pattern: &str) -> Self {
+        match (output, pattern.contains("://")) {
+            ("ado", _) => Self::Keywords,
+            (_, true) => Self::Url,
+            (_, false) => Self::Plain,
+        }
     }
 }
 
@@ -201,7 +210,7 @@ fn lookup(name: &str, values: &Filled, syntax: Syntax) -> Option<String> {
         ("host", _) if raw.contains(':') => format!("[{raw}]"),
         (_, Syntax::Keywords) => keyword_value(raw),
         ("user" | "password" | "database" | "token" | "sslrootcert", Syntax::Url) => percent_encode(raw),
-        (_, Syntax::Url) => raw.clone(),
+        (_, Syntax::Url | Syntax::Plain) => raw.clone(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::secret::{Login, Secret};
 use crate::text::Text;
 use crate::workload::StopSignal;
 
@@ -24,33 +25,43 @@ pub struct Recipe {
     pub aliases: &'static [&'static str],
     /// Name for people.
     pub title: &'static str,
+    /// Wave of the catalogue in which it came: 1 or 2.
+    pub wave: u8,
+    /// How far it is proven (DET-39).
+    pub maturity: Maturity,
     /// Image with its exact tag.
     pub image: ImageName,
     /// Ports; the first one is the main port.
     pub ports: &'static [RecipePort],
     /// Environment of the container. [`crate::text::ValueRef::SecretKey`] names are written by [`Recipe::CREDENTIALS`].
     pub env: Vec<(String, Text)>,
+    /// More of it where the container has a login.
+    pub env_with_login: Vec<(String, Text)>,
+    /// More of it where the container lets everybody in.
+    pub env_without_login: Vec<(String, Text)>,
+    /// Why a secret stands in the environment of the container: the image has no other way (DET-24).
+    pub secrets_in_env: Option<&'static str>,
     /// Files mounted into the container.
     pub files: Vec<(String, u32, Text)>,
     /// Arguments of the container, where the image needs some.
     pub args: Vec<String>,
-    /// Data paths by tag: the first entry whose predicate matches the major version of the tag.
+    /// Data paths of an image with this tag; none where the product keeps nothing.
     pub data_paths: fn(tag: &str) -> &'static [&'static str],
     /// Tie-break among services that are free to start; lower first.
     pub priority: u32,
     /// Budget from start to first Ready.
     pub readiness: Duration,
-    /// Check that runs inside the container, secrets by file only.
+    /// Check that runs inside the container, secrets by file only; none where the image has no program for it.
     pub exec_check: Vec<Text>,
     /// PID 1 of the image ignores TERM.
     pub needs_init: bool,
     /// Time between TERM and KILL that the product wants at least.
     pub stop_grace: Duration,
-    /// User of a generated credential; some images fix it.
-    pub generated_user: Option<&'static str>,
+    /// Login that Koan makes for a container of its own (DET-22).
+    pub own_login: OwnLogin,
     /// It keeps data that must not silently be replaced by an empty service (DET-28).
     pub keeps_data: bool,
-    /// URL schemes, the canonical one first.
+    /// URL schemes, the canonical one first. Products may share one: then it alone names none of them.
     pub schemes: &'static [&'static str],
     /// Outputs beside `url host port user password database`, as patterns over them.
     pub outputs: &'static [(&'static str, &'static str)],
@@ -59,27 +70,159 @@ pub struct Recipe {
     pub url_pattern: &'static str,
     /// Environment names whose value alone may name a candidate on loopback, in order.
     pub candidate_names: &'static [&'static str],
-    /// Environment names that name one candidate together: host, port, user, password, database.
-    pub candidate_parts: Option<[&'static str; 5]>,
-    /// Environment names that go with those: the mode of TLS and the file of its authorities.
-    pub candidate_tls: Option<[&'static str; 2]>,
+    /// Environment names that name one candidate together.
+    pub candidate_parts: Option<CandidateParts>,
+    /// Environment names that complete the candidate of one of [`Self::candidate_names`].
+    pub candidate_more: &'static [CandidateMore],
     /// Database where the manifest names none; `None` is the stack's name (DET-47).
     pub default_database: Option<&'static str>,
     /// Conventional names to inject, each with the output it carries.
     pub conventional_names: &'static [(&'static str, &'static str)],
     /// Well-known default logins, in order (B-2).
-    pub default_logins: &'static [(&'static str, &'static str)],
-    /// Lowest version that is accepted.
+    pub default_logins: &'static [DefaultLogin],
+    /// Lowest version that is accepted; empty where every version is.
     pub minimum_version: &'static str,
+    /// What surprises people, a sentence each, for the product's page (DET-48).
+    pub traps: &'static [&'static str],
     /// How the server runs as a process of the host (ENG-17).
     pub process: Option<ProcessRecipe>,
 }
 
 impl Recipe {
+    /// A row of which nothing more is said: no login, no data, no names; a preview. A product's row says the rest.
+    pub fn new(id: &'static str, title: &'static str, image: ImageName, ports: &'static [RecipePort]) -> Self {
+        Self {
+            id,
+            aliases: &[],
+            title,
+            wave: 2,
+            maturity: Maturity::Preview("nothing proves it yet"),
+            image,
+            ports,
+            env: Vec::new(),
+            env_with_login: Vec::new(),
+            env_without_login: Vec::new(),
+            secrets_in_env: None,
+            files: Vec::new(),
+            args: Vec::new(),
+            data_paths: |_tag| &[],
+            priority: 300,
+            readiness: Duration::from_secs(30),
+            exec_check: Vec::new(),
+            needs_init: false,
+            stop_grace: Duration::from_secs(10),
+            own_login: OwnLogin::Nothing,
+            keeps_data: false,
+            schemes: &[],
+            outputs: &[],
+            url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}",
+            candidate_names: &[],
+            candidate_parts: None,
+            candidate_more: &[],
+            default_database: None,
+            conventional_names: &[],
+            default_logins: &[],
+            minimum_version: "",
+            traps: &[],
+            process: None,
+        }
+    }
+
     /// Name that stands for the service's credentials Secret inside recipe texts; `plan` replaces it by the real name.
     pub const CREDENTIALS: &'static str = "{credentials}";
     /// Text that stands for the database name inside recipe texts; `plan` replaces it.
     pub const DATABASE: &'static str = "{database}";
+}
+
+/// How far an adapter is proven (DET-39).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maturity {
+    /// The whole matrix holds on a real server.
+    Stable,
+    /// Proven by transcripts alone, for this reason.
+    Preview(&'static str),
+}
+
+/// What a generated credential consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnLogin {
+    /// User and password; some images fix the user.
+    Password(Option<&'static str>),
+    /// A token.
+    Token,
+    /// None is made: the product has no login, or serves without one unless the manifest says otherwise.
+    Nothing,
+}
+
+impl OwnLogin {
+    /// Keys of the Secret that holds it (DET-19).
+    pub fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Password(_) => &["username", "password"],
+            Self::Token => &["token"],
+            Self::Nothing => &[],
+        }
+    }
+
+    /// User that the image makes by itself.
+    pub fn user(self) -> Option<&'static str> {
+        match self {
+            Self::Password(user) => user,
+            Self::Token | Self::Nothing => None,
+        }
+    }
+}
+
+/// A login that products are often left with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultLogin {
+    /// User and password.
+    Password(&'static str, &'static str),
+    /// A token.
+    Token(&'static str),
+}
+
+impl DefaultLogin {
+    /// The login itself.
+    pub fn login(self) -> Login {
+        let secret = |text: &str| Some(Secret::new(text.to_owned()));
+        match self {
+            Self::Password(user, password) => Login { username: Some(user.to_owned()), password: secret(password), token: None },
+            Self::Token(token) => Login { username: None, password: None, token: secret(token) },
+        }
+    }
+}
+
+/// Environment names that name one candidate together; without the host the others say nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CandidateParts {
+    /// Host.
+    pub host: &'static str,
+    /// Port.
+    pub port: Option<&'static str>,
+    /// User.
+    pub user: Option<&'static str>,
+    /// Password.
+    pub password: Option<&'static str>,
+    /// Database.
+    pub database: Option<&'static str>,
+    /// Mode of TLS, and the file of its authorities.
+    pub tls: Option<[&'static str; 2]>,
+}
+
+/// Environment names that complete the candidate of one other name where its URL does not say the same itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CandidateMore {
+    /// The name whose candidate is completed.
+    pub of: &'static str,
+    /// User.
+    pub user: Option<&'static str>,
+    /// Password.
+    pub password: Option<&'static str>,
+    /// Token.
+    pub token: Option<&'static str>,
+    /// Database.
+    pub database: Option<&'static str>,
 }
 
 /// An image reference in parts: repositories vanish, mirrors change (DET-37).
@@ -91,6 +234,8 @@ pub struct ImageName {
     pub repository: &'static str,
     /// Exact tag.
     pub tag: &'static str,
+    /// Other places of the same image, as registry and repository.
+    pub mirrors: &'static [(&'static str, &'static str)],
 }
 
 /// A port of a recipe.

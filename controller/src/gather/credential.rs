@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use koan_core::facts::Facts;
+use koan_core::recipe::OwnLogin;
 use koan_core::text::ValueRef;
 use koan_core::validate::ValidService;
 use koan_crds::events::Event;
@@ -16,9 +17,9 @@ use crate::events::About;
 use crate::gateway::{ApiError, ApiKind};
 use crate::runtime::Key;
 
-/// Length of a generated password.
+/// Length of a generated password or token.
 const LENGTH: usize = 28;
-/// Characters of a generated password.
+/// Its characters.
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// User of a generated credential where the recipe fixes none.
 const USER: &str = "koan";
@@ -40,7 +41,7 @@ pub(crate) async fn ensure(
     about: &About,
 ) -> Result<GeneratedCredential, ApiError> {
     let name = names::credentials_secret(&service.key.name);
-    let keys = ["username", "password"];
+    let keys = own_login(context, service).keys();
     let known = |key: &str| facts.versions.contains_key(&ValueRef::SecretKey { name: name.clone(), key: key.to_owned() });
     if keys.iter().all(|key| known(key)) {
         return Ok(GeneratedCredential::Present);
@@ -58,19 +59,18 @@ pub(crate) async fn ensure(
     let message = format!("A credential was generated for {}, in Secret {name}", service.service);
     context.events.emit(Event::CredentialGenerated, false, about, &message).await;
     for key in keys {
-        let reference = ValueRef::SecretKey { name: name.clone(), key: key.to_owned() };
+        let reference = ValueRef::SecretKey { name: name.clone(), key: (*key).to_owned() };
         facts.versions.insert(reference, version_of(&written.uid, &written.version));
     }
-    facts.generated_credential = koan_core::facts::CredentialFact::Present { keys: keys.map(str::to_owned).to_vec() };
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    facts.generated_credential = koan_core::facts::CredentialFact::Present { keys };
     Ok(GeneratedCredential::Present)
 }
 
 fn body(context: &Context, service: &ValidService, name: &str) -> Result<serde_json::Value, ApiError> {
-    let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
-    let user = recipe.and_then(|recipe| recipe.generated_user).unwrap_or(USER);
-    let password = password(context).map_err(|error| ApiError::Unavailable {
+    let secret = random(context).map_err(|error| ApiError::Unavailable {
         subject: format!("Secret {}/{name}", service.key.namespace),
-        message: format!("no randomness for its password: {error}"),
+        message: format!("no randomness for its credential: {error}"),
     })?;
     let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     let mut own = BTreeMap::from([
@@ -80,18 +80,29 @@ fn body(context: &Context, service: &ValidService, name: &str) -> Result<serde_j
         (labels::OWNER_UID, service.uid.0.as_str()),
     ]);
     own.extend(service.stack.as_ref().map(|stack| (labels::STACK, stack.name.as_str())));
+    let data = match own_login(context, service) {
+        OwnLogin::Password(user) => json!({"username": encode(user.unwrap_or(USER)), "password": encode(&secret)}),
+        OwnLogin::Token => json!({"token": encode(&secret)}),
+        OwnLogin::Nothing => json!({}),
+    };
     // No owner reference: it outlives the object exactly as its volume does.
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": service.key.namespace, "labels": own},
         "type": "Opaque",
-        "data": {"username": encode(user), "password": encode(&password)},
+        "data": data,
     }))
 }
 
+/// What the product's credential consists of; user and password where the product is not known.
+fn own_login(context: &Context, service: &ValidService) -> OwnLogin {
+    let recipe = service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
+    recipe.map_or(OwnLogin::Password(None), |recipe| recipe.own_login)
+}
+
 /// 28 letters and digits, each equally likely.
-fn password(context: &Context) -> std::io::Result<String> {
+fn random(context: &Context) -> std::io::Result<String> {
     let mut text = String::with_capacity(LENGTH);
     let mut bytes = [0; 64];
     while text.len() < LENGTH {

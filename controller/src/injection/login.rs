@@ -44,7 +44,7 @@ pub(crate) async fn login_of(
 /// A password without a user is the password of the user that the product's image makes by itself, as with that image alone.
 fn with_user(context: &Context, adapter: Option<&str>, login: Login) -> Login {
     let recipe = adapter.and_then(|id| context.recipes.recipe(id));
-    let usual = recipe.and_then(|recipe| recipe.generated_user).filter(|_| login.password.is_some());
+    let usual = recipe.and_then(|recipe| recipe.own_login.user()).filter(|_| login.password.is_some());
     Login { username: login.username.or_else(|| usual.map(str::to_owned)), ..login }
 }
 
@@ -59,6 +59,8 @@ pub(crate) fn part_of(
     match key {
         "username" => login.username.map(Secret::new),
         "password" => login.password,
+        // A product that takes a token takes what was written as the password.
+        "token" => login.token.or(login.password),
         _other => None,
     }
 }
@@ -96,8 +98,7 @@ fn candidate_login(service: &ValidService, index: usize) -> Option<Login> {
 
 fn default_login(context: &Context, service: &ValidService, index: usize) -> Option<Login> {
     let recipe = context.recipes.recipe(service.adapter.as_deref()?)?;
-    let (username, password) = recipe.default_logins.get(index)?;
-    Some(Login { username: Some((*username).to_owned()), password: Some(Secret::new((*password).to_owned())), token: None })
+    recipe.default_logins.get(index).map(|login| login.login())
 }
 
 fn literal_login(object: &ServiceSpec) -> Option<Login> {

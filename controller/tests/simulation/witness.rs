@@ -190,7 +190,7 @@ impl Prober for ScriptedProber {
 fn is_default(login: &Login) -> bool {
     let password = login.password.as_ref().map(|password| password.expose().as_str());
     let known = koan_adapters::catalogue().recipe(HOST_ADAPTER).map(|recipe| recipe.default_logins).unwrap_or_default();
-    known.iter().any(|(_, known)| password == Some(known))
+    known.iter().any(|known| known.login().password.is_some_and(|known| password == Some(known.expose())))
 }
 
 impl ScriptedProber {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use koan_core::recipe::{ImageName, ProcessRecipe, Recipe, RecipePort};
+use koan_core::recipe::{CandidateParts, DefaultLogin, ImageName, Maturity, OwnLogin, ProcessRecipe, Recipe, RecipePort};
 use koan_core::text::{Part, Text};
 use koan_core::workload::StopSignal;
 
@@ -25,6 +25,16 @@ const FIRST_WITH_NEW_DATA_PATH: u32 = 18;
 /// Name of the main port.
 const PORT: &str = "postgres";
 
+/// Names of libpq that name a server together.
+const PARTS: CandidateParts = CandidateParts {
+    host: "PGHOST",
+    port: Some("PGPORT"),
+    user: Some("PGUSER"),
+    password: Some("PGPASSWORD"),
+    database: Some("PGDATABASE"),
+    tls: Some(["PGSSLMODE", "PGSSLROOTCERT"]),
+};
+
 /// Makes the cluster beside its final place, then the database in single-user mode, then moves it in one rename, so that a
 /// crash leaves either a whole cluster or none (ENG-17). `$1` final folder, `$2` programs, `$3` password file, `$4` user file,
 /// `$5` database. The user name is read from its file and the password stays in its own: no argument of this script is secret.
@@ -42,25 +52,20 @@ mv "$1.new" "$1"
 /// The recipe (detection.md 8.1 and 8.2, first row).
 pub(crate) fn recipe() -> Recipe {
     Recipe {
-        id: ID,
         aliases: &["postgresql", "pg", "npgsql"],
-        title: "PostgreSQL",
-        image: ImageName { registry: "docker.io", repository: "library/postgres", tag: "18.6" },
-        ports: &[RecipePort { name: PORT, port: 5432 }],
+        wave: 1,
+        maturity: Maturity::Stable,
         env: vec![
             ("POSTGRES_USER".to_owned(), Text::value(credential("username"))),
             ("POSTGRES_DB".to_owned(), Text::plain(Recipe::DATABASE)),
             ("POSTGRES_PASSWORD_FILE".to_owned(), Text(vec![Part::File(PASSWORD_FILE.to_owned())])),
         ],
         files: vec![(PASSWORD_FILE.to_owned(), 0o444, Text::value(credential("password")))],
-        args: Vec::new(),
         data_paths,
         priority: 100,
-        readiness: Duration::from_secs(30),
         exec_check: plain(&["pg_isready", "-h", "127.0.0.1", "-U", USER, "-d", Recipe::DATABASE]),
-        needs_init: false,
         stop_grace: Duration::from_secs(30),
-        generated_user: Some(USER),
+        own_login: OwnLogin::Password(Some(USER)),
         keeps_data: true,
         schemes: &["postgres", "postgresql"],
         outputs: &[
@@ -81,9 +86,7 @@ pub(crate) fn recipe() -> Recipe {
             "ConnectionStrings__Postgres",
             "Koan__Data__Postgres__ConnectionString",
         ],
-        candidate_parts: Some(["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"]),
-        candidate_tls: Some(["PGSSLMODE", "PGSSLROOTCERT"]),
-        default_database: None,
+        candidate_parts: Some(PARTS),
         conventional_names: &[
             ("DATABASE_URL", "url"),
             ("PGHOST", "host"),
@@ -94,9 +97,15 @@ pub(crate) fn recipe() -> Recipe {
             ("PGSSLMODE", "sslmode"),
             ("PGSSLROOTCERT", "authorities"),
         ],
-        default_logins: &[("postgres", "postgres")],
+        default_logins: &[DefaultLogin::Password("postgres", "postgres")],
         minimum_version: "12",
         process: Some(process()),
+        ..Recipe::new(
+            ID,
+            "PostgreSQL",
+            ImageName { registry: "docker.io", repository: "library/postgres", tag: "18.6", mirrors: &[] },
+            &[RecipePort { name: PORT, port: 5432 }],
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use koan_core::probe::{Access, Address, Candidate, CandidateVerdict, CredentialRef, Probe, Tls, Usable};
 use koan_core::recipe::Recipe;
-use koan_core::secret::{Login, Secret};
+use koan_core::secret::Login;
 use koan_crds::v1alpha1::{Evidence, EvidenceCode, EvidenceStep};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -145,11 +145,10 @@ impl Door<'_> {
     fn login(&self, credential: &CredentialRef) -> Option<Login> {
         match credential {
             CredentialRef::Anonymous => Some(Login::default()),
-            CredentialRef::Default(index) => self.access.logins.get(credential).cloned().or_else(|| {
-                let (user, password) = self.recipe.default_logins.get(*index)?;
-                let password = Some(Secret::new((*password).to_owned()));
-                Some(Login { username: Some((*user).to_owned()), password, token: None })
-            }),
+            CredentialRef::Default(index) => {
+                let given = self.access.logins.get(credential).cloned();
+                given.or_else(|| self.recipe.default_logins.get(*index).map(|login| login.login()))
+            }
             CredentialRef::Candidate(_) | CredentialRef::Manifest | CredentialRef::Generated => {
                 self.access.logins.get(credential).cloned()
             }

@@ -1,8 +1,6 @@
 //! What is known of Redis: image, ports, files, names and the process form. Pure data.
 
-use std::time::Duration;
-
-use koan_core::recipe::{ImageName, ProcessRecipe, Recipe, RecipePort};
+use koan_core::recipe::{ImageName, Maturity, OwnLogin, ProcessRecipe, Recipe, RecipePort};
 use koan_core::text::{Part, Text};
 use koan_core::workload::StopSignal;
 
@@ -26,27 +24,17 @@ const PING: &str = r#"REDISCLI_AUTH="$(cat "$1")" redis-cli -h 127.0.0.1 ping | 
 /// The recipe (detection.md 8.1 and 8.2).
 pub(crate) fn recipe() -> Recipe {
     Recipe {
-        id: ID,
-        aliases: &[],
-        title: "Redis",
-        image: ImageName { registry: "docker.io", repository: "library/redis", tag: "8.10.1" },
-        ports: &[RecipePort { name: PORT, port: 6379 }],
-        env: Vec::new(),
+        wave: 1,
+        maturity: Maturity::Stable,
         files: vec![
             (CONFIGURATION_FILE.to_owned(), 0o444, container_configuration()),
             (PASSWORD_FILE.to_owned(), 0o444, Text::value(credential("password"))),
         ],
         args: vec![CONFIGURATION_FILE.to_owned()],
         data_paths: |_tag| &[DATA],
-        priority: 300,
-        readiness: Duration::from_secs(30),
         exec_check: plain(&["sh", "-c", PING, "ping", PASSWORD_FILE]),
-        needs_init: false,
-        stop_grace: Duration::from_secs(10),
-        generated_user: Some(USER),
-        keeps_data: false,
+        own_login: OwnLogin::Password(Some(USER)),
         schemes: &["redis", "rediss"],
-        outputs: &[],
         url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}[?ssl_ca_certs={sslrootcert}]",
         candidate_names: &[
             "REDIS_URL",
@@ -56,13 +44,16 @@ pub(crate) fn recipe() -> Recipe {
             "ConnectionStrings__Redis",
             "Koan__Data__Redis__ConnectionString",
         ],
-        candidate_parts: None,
-        candidate_tls: None,
         default_database: Some("0"),
         conventional_names: &[("REDIS_URL", "url")],
-        default_logins: &[],
         minimum_version: "6",
         process: Some(process()),
+        ..Recipe::new(
+            ID,
+            "Redis",
+            ImageName { registry: "docker.io", repository: "library/redis", tag: "8.10.1", mirrors: &[] },
+            &[RecipePort { name: PORT, port: 6379 }],
+        )
     }
 }
 

@@ -7,8 +7,7 @@ use super::sticky;
 use crate::desired::own_volumes;
 use crate::facts::{CredentialFact, Facts};
 use crate::probe::{Address, CandidateVerdict, CredentialRef, ProbeReport, Tls, Usable};
-use crate::recipe::{Recipe, Recipes};
-use crate::text::ValueRef;
+use crate::recipe::{OwnLogin, Recipes};
 use crate::validate::{ValidService, Workload};
 
 /// Most lines of evidence that a decision keeps (DET-4).
@@ -111,21 +110,14 @@ pub(super) fn provision(service: &ValidService, facts: &Facts, recipes: &dyn Rec
     let mut decision = Decision::new(Action::ProvisionContainer, reason);
     if service.adapter.is_some() {
         decision.credential = own_credential(service, facts).or_else(|| match &service.workload {
-            Workload::Recipe { .. } if recipe.is_some_and(|recipe| !takes_credential(recipe)) => Some(CredentialRef::Anonymous),
+            Workload::Recipe { .. } if recipe.is_some_and(|recipe| recipe.own_login == OwnLogin::Nothing) => {
+                Some(CredentialRef::Anonymous)
+            }
             Workload::Recipe { .. } => Some(CredentialRef::Generated),
             Workload::Container(_) | Workload::Process(_) | Workload::External(_) => None,
         });
     }
     decision
-}
-
-/// The recipe writes a credential into its workload.
-fn takes_credential(recipe: &Recipe) -> bool {
-    let process = recipe.process.as_ref();
-    let files = recipe.files.iter().chain(process.map_or(&[][..], |process| &process.files)).map(|(_, _, text)| text);
-    let env = recipe.env.iter().chain(process.map_or(&[][..], |process| &process.env)).map(|(_, text)| text);
-    let own = |reference: &ValueRef| matches!(reference, ValueRef::SecretKey { name, .. } if name == Recipe::CREDENTIALS);
-    files.chain(env).any(|text| text.references().any(own))
 }
 
 fn own_credential(service: &ValidService, facts: &Facts) -> Option<CredentialRef> {

@@ -169,14 +169,24 @@ impl<'a> Builder<'a> {
     /// The recipe's variables and the profile's, then the manifest's, which win.
     fn env(&self) -> Vec<EnvEntry> {
         let recipe = match (self.process_recipe(), self.recipe_alone()) {
-            (Some(process), _) => &process.env[..],
-            (None, Some(recipe)) => &recipe.env[..],
-            (None, None) => &[],
+            (Some(process), _) => [&process.env[..], &[]],
+            (None, Some(recipe)) => [&recipe.env[..], self.env_by_login(recipe)],
+            (None, None) => [&[][..], &[]],
         };
         let own: BTreeSet<&str> = self.service.env.iter().map(|entry| entry.name.as_str()).collect();
-        let recipe = recipe.iter().map(|(name, value)| EnvEntry { name: name.clone(), value: self.fill(value) });
+        let recipe = recipe.into_iter().flatten().map(|(name, value)| EnvEntry { name: name.clone(), value: self.fill(value) });
         let inherited = recipe.chain(self.of_profile()).filter(|entry| !own.contains(entry.name.as_str()));
         inherited.chain(self.service.env.iter().cloned()).collect()
+    }
+
+    /// Variables of a container with or without a login.
+    fn env_by_login(&self, recipe: &'a Recipe) -> &'a [(String, Text)] {
+        match &self.decision.credential {
+            None | Some(CredentialRef::Anonymous) => &recipe.env_without_login,
+            Some(
+                CredentialRef::Candidate(_) | CredentialRef::Manifest | CredentialRef::Default(_) | CredentialRef::Generated,
+            ) => &recipe.env_with_login,
+        }
     }
 
     /// What programs of the user's own are told of a profile (cli.md section 4); servers of adapters are told nothing.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use koan_core::recipe::{ImageName, ProcessRecipe, Recipe, RecipePort, Recipes};
+use koan_core::recipe::{DefaultLogin, ImageName, Maturity, OwnLogin, ProcessRecipe, Recipe, RecipePort, Recipes};
 use koan_core::text::{Part, Text, ValueRef};
 use koan_core::workload::StopSignal;
 
@@ -35,34 +35,26 @@ fn credential(key: &str) -> ValueRef {
 
 fn ledger() -> Recipe {
     Recipe {
-        id: "ledger",
         aliases: &["led"],
-        title: "Ledger",
-        image: ImageName { registry: "docker.io", repository: "library/ledger", tag: "18.6" },
-        ports: &[RecipePort { name: "ledger", port: 5432 }],
+        wave: 1,
+        maturity: Maturity::Stable,
         env: vec![
             ("LEDGER_USER".to_owned(), Text::value(credential("username"))),
             ("LEDGER_DB".to_owned(), Text::plain(Recipe::DATABASE)),
         ],
         files: vec![("/run/koan/ledger-password".to_owned(), 0o444, Text::value(credential("password")))],
-        args: Vec::new(),
         data_paths: |_tag| &["/var/lib/ledger"],
         priority: 100,
-        readiness: Duration::from_secs(30),
         exec_check: vec![Text::plain("ledger-check"), Text::plain(Recipe::DATABASE)],
-        needs_init: false,
         stop_grace: Duration::from_secs(30),
-        generated_user: None,
+        own_login: OwnLogin::Password(None),
         keeps_data: true,
         schemes: &["ledger"],
         outputs: &[("jdbc", "jdbc:ledger://{host}:{port}/{database}?user={user}")],
         url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}[?sslmode={sslmode}][&sslrootcert={sslrootcert}]",
         candidate_names: &["LEDGER_URL"],
-        candidate_parts: None,
-        candidate_tls: None,
-        default_database: None,
         conventional_names: &[("LEDGER_URL", "url")],
-        default_logins: &[("ledger", "ledger"), ("root", "root")],
+        default_logins: &[DefaultLogin::Password("ledger", "ledger"), DefaultLogin::Password("root", "root")],
         minimum_version: "12",
         process: Some(ProcessRecipe {
             programs: &["ledgerd"],
@@ -75,37 +67,36 @@ fn ledger() -> Recipe {
             stop_signal: StopSignal::default(),
             data_paths: &["/var/lib/ledger"],
         }),
+        ..Recipe::new(
+            "ledger",
+            "Ledger",
+            ImageName { registry: "docker.io", repository: "library/ledger", tag: "18.6", mirrors: &[] },
+            &[RecipePort { name: "ledger", port: 5432 }],
+        )
     }
 }
 
 fn scratch() -> Recipe {
     Recipe {
-        id: "scratch",
-        aliases: &[],
-        title: "Scratch",
-        image: ImageName { registry: "docker.io", repository: "library/scratch", tag: "8.1" },
-        ports: &[RecipePort { name: "scratch", port: 6379 }],
-        env: Vec::new(),
-        files: Vec::new(),
-        args: Vec::new(),
-        data_paths: |_tag| &[],
-        priority: 300,
+        wave: 1,
+        maturity: Maturity::Stable,
+        env_with_login: vec![("SCRATCH_KEY".to_owned(), Text::value(credential("token")))],
+        env_without_login: vec![("SCRATCH_OPEN".to_owned(), Text::plain("true"))],
+        secrets_in_env: Some("its image reads the key there alone"),
         readiness: Duration::from_secs(10),
-        exec_check: Vec::new(),
-        needs_init: false,
         stop_grace: Duration::from_secs(5),
-        generated_user: None,
-        keeps_data: false,
         schemes: &["scratch", "scratchs"],
-        outputs: &[],
+        outputs: &[("token", "[{token}]"), ("servers", "{host}:{port}")],
         url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/0",
         candidate_names: &["SCRATCH_URL"],
-        candidate_parts: None,
-        candidate_tls: None,
         default_database: Some("0"),
         conventional_names: &[("LEDGER_URL", "url")],
-        default_logins: &[],
         minimum_version: "6",
-        process: None,
+        ..Recipe::new(
+            "scratch",
+            "Scratch",
+            ImageName { registry: "docker.io", repository: "library/scratch", tag: "8.1", mirrors: &[] },
+            &[RecipePort { name: "scratch", port: 6379 }],
+        )
     }
 }

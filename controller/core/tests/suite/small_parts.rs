@@ -12,9 +12,9 @@ use koan_core::order::{Edges, cycle, levels, queue, remaining};
 use koan_core::outputs::{OutputSource, env_for_service, keyword_value, outputs, safe_endpoint, stack_env, variable};
 use koan_core::probe::{Address, Tls, TlsMode, UnknownMode};
 use koan_core::quantity::{millis, whole};
-use koan_core::recipe::Recipes;
+use koan_core::recipe::{DefaultLogin, Recipes};
 use koan_core::secret::{Login, Secret};
-use koan_crds::v1alpha1::{DependencyCondition, ServiceSpec};
+use koan_crds::v1alpha1::{DependencyCondition, ProvisioningMode, ServiceSpec};
 
 use crate::catalogue::Catalogue;
 use crate::world::{SHOP, World, member, only, service, stack};
@@ -160,6 +160,36 @@ fn a_shown_endpoint_has_no_credential() {
     let service = only("- name: db\n  adapter: ledger\n  endpoint: {pattern: \"x://{user}:{password}@{host}:{port}\"}");
     let address = Address::Tcp { host: "127.0.0.1".to_owned(), port: 1 };
     assert_eq!(safe_endpoint(&service, catalogue.recipe("ledger"), &address, None), "x://:@127.0.0.1:1");
+}
+
+/// DET-32: an output that is no URL is written as it is, and one without its value is not there.
+#[test]
+fn an_output_that_is_no_url_is_written_as_it_is() {
+    let catalogue = Catalogue::new();
+    let service = only("- name: cache\n  adapter: scratch");
+    let address = Address::Tcp { host: "::1".to_owned(), port: 1 };
+    let found = |login: &Login| {
+        let source = OutputSource { address: &address, tls: None, login: Some(login), ports: BTreeMap::new() };
+        let found = outputs(&service, catalogue.recipe("scratch"), &source);
+        (found.get("token").map(|text| text.expose().clone()), found["servers"].expose().clone())
+    };
+    let token = DefaultLogin::Token("a/b+c").login();
+    assert_eq!(found(&token), (Some("a/b+c".to_owned()), "[::1]:1".to_owned()));
+    assert_eq!(found(&login("u", "p")).0, None);
+}
+
+/// DET-22, DET-24: a product that serves without a login is told so, and with the manifest's credential it is told the key.
+#[test]
+fn a_container_without_a_login_is_told_so() {
+    let told = |credentials: &str| {
+        let mut service = only(&format!("- name: cache\n  adapter: scratch{credentials}"));
+        service.mode = ProvisioningMode::Always;
+        let spec = World::new(service).visit().desired.workloads.remove(0);
+        spec.env.into_iter().map(|entry| format!("{} {:?}", entry.name, entry.value)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(""), [r#"SCRATCH_OPEN Text([Plain("true")])"#]);
+    let own = told("\n  credentials: {secretRef: {name: login}}");
+    assert_eq!(own, [r#"SCRATCH_KEY Text([Value(SecretKey { name: "login", key: "token" })])"#]);
 }
 
 /// DET-34: the fixed names always; a conventional name only where one service would set it.
