@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034,SC2317 # read and called by hack/test-servers and the files of hack/servers.d
 # What the servers of hack/servers.d have in common: accounts, ports, processes. Sourced after lib.sh.
 #
-# hack/servers.d/NAME/server sets and defines, with USERNAME, PASSWORD, DATABASE, PORT and FOLDER given:
+# hack/servers.d/NAME/provide defines `provide`, which builds into OUTPUT what no package of Debian has, where there is such a
+# file; OUTPUT is named by the checksum of all files beside `server`. hack/servers.d/NAME/server sets and defines, with USERNAME, PASSWORD, DATABASE, PORT and FOLDER given:
 #   SOURCE, PACKAGES, PROGRAMS   where it comes from in words, Debian packages, programs that must be there
 #   PLACES                       folders besides PATH that hold the programs (patterns)
 #   OPTIONAL                     not empty: CI may lack it
-#   provide                      builds the programs into OUTPUT, where no Debian package has them
 #   serve                        makes what it needs below FOLDER and launches it
 #   admits PASSWORD              whether the server lets the user in with it: right after the start it may say no
 #   traces                       whether the server itself says that it refused a login (its log, unless it counts elsewhere)
@@ -27,10 +27,24 @@ names() { find "$SERVERS" -mindepth 2 -maxdepth 2 -name server -printf '%h\n' | 
 load() {
   NAME=$1 SOURCE='' PACKAGES=() PROGRAMS=() PLACES=() OPTIONAL='' OPEN='' OUTPUT='' SIGNAL=TERM PATIENCE=60
   FOLDER=$STATE/$NAME
-  provide() { return 1; }
+  [ ! -f "$SERVERS/$NAME/provide" ] || reachable "$NAME-$(server_key)"
   # shellcheck source=/dev/null
   . "$SERVERS/$NAME/server"
 }
+
+# reachable BUILD: OUTPUT for a build of the cache, which another account cannot enter as root's; then it is linked where it can.
+reachable() {
+  BUILT=$CACHE/servers/$1
+  OUTPUT=$BUILT
+  [ "$(id -u)" = 0 ] || return 0
+  OUTPUT=/var/lib/$ACCOUNT/$1
+  [ -d "$BUILT" ] && [ ! -d "$OUTPUT" ] || return 0
+  rm -rf "/var/lib/$ACCOUNT/$NAME"-*
+  mkdir -p "/var/lib/$ACCOUNT"
+  cp -rl "$BUILT" "$OUTPUT" 2>/dev/null || cp -r "$BUILT" "$OUTPUT"
+}
+
+server_key() { find "$SERVERS/$NAME" -type f ! -name server -print0 | sort -z | xargs -0 sha256sum | awk '{ print $1 }' | sha256sum | cut -c1-16; }
 
 # program NAME: its path, from the build, PATH or PLACES.
 program() {
@@ -43,6 +57,39 @@ program() {
     fi
   done
   return 1
+}
+
+# provided: builds what is missing, in a folder that is removed whatever happens: compilers' caches are not worth their space.
+provided() {
+  [ -n "$OUTPUT" ] || return 1
+  ! available || return 0
+  WORK=$(mktemp -d "$CACHE/servers.XXXXXX")
+  trap 'rm -rf "$WORK"' EXIT
+  # shellcheck source=/dev/null
+  . "$SERVERS/$NAME/provide"
+  say "building what $NAME needs"
+  provide && mkdir -p "$CACHE/servers" && rm -rf "$BUILT" "$OUTPUT" && mv "$WORK/output" "$BUILT" && load "$NAME" && available
+}
+
+# go_source: the module that go.mod beside the server requires, checked by go.sum there, as a copy in $WORK/source.
+go_source() {
+  local go path
+  go=$(go_program)
+  mkdir "$WORK/module"
+  cp "$SERVERS/$NAME"/go.{mod,sum} "$WORK/module/"
+  path=$(cd "$WORK/module" && go_alone 600 "$go" mod download -json "$(awk '$1 == "require" { print $2 "@" $3 }' go.mod)" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  cmp "$SERVERS/$NAME/go.sum" "$WORK/module/go.sum" >&2 && cp -r "$path" "$WORK/source" && chmod -R u+w "$WORK/source"
+}
+
+# go_alone SECONDS COMMAND...: with caches of this build alone.
+go_alone() {
+  GOWORK=off GOTOOLCHAIN=local GOFLAGS=-modcacherw GOCACHE=$WORK/compiled GOMODCACHE=$WORK/modules timeout "$1" nice -n "${KOAN_TOOLS_NICE:-10}" "${@:2}"
+}
+
+# go_programs CGO-ENABLED LINKER-FLAGS PACKAGE...: of $WORK/source, by its own go.mod and go.sum, into $WORK/output; 45 minutes at most.
+go_programs() {
+  mkdir -p "$WORK/output"
+  (cd "$WORK/source" && CGO_ENABLED=$1 go_alone 2700 "$(go_program)" build -trimpath -buildvcs=false -mod=readonly -o "$WORK/output/" -ldflags "-s -w $2" "${@:3}") >&2
 }
 
 available() {
