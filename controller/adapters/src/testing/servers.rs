@@ -56,7 +56,11 @@ pub(crate) async fn start(adapter: &str, uid: u32, login: &Login, change: impl F
     let recipe = catalogue().recipe(adapter).unwrap();
     let process = recipe.process.as_ref().unwrap();
     let Some(programs) = programs(process) else {
-        assert!(std::env::var_os("CI").is_none(), "{} is not installed, and CI requires it", process.package);
+        assert!(
+            std::env::var_os("CI").is_none() || optional(adapter),
+            "{} is not installed, and CI requires it",
+            process.package
+        );
         println!("SKIPPED {adapter}: {} is not installed", process.package);
         return None;
     };
@@ -67,6 +71,11 @@ pub(crate) async fn start(adapter: &str, uid: u32, login: &Login, change: impl F
         }
     }
     panic!("{adapter} did not start");
+}
+
+/// Whether CI may lack this server: `hack/test-servers path` names those that were not built (DET-43).
+fn optional(adapter: &str) -> bool {
+    std::env::var("KOAN_TEST_OPTIONAL").is_ok_and(|names| names.split(',').any(|name| name == adapter))
 }
 
 /// The folder that holds every program: `PATH` first, then the recipe's folders.
