@@ -2,6 +2,10 @@
 
 mod contract;
 mod environment;
+mod lines;
+mod memcached;
+mod mysql;
+mod nats;
 mod ownership;
 mod postgres;
 mod prober;

@@ -16,6 +16,9 @@ pub(crate) trait Product: Send + Sync {
 
     /// One login and the authorised check (DET-21), the product's goodbye included.
     async fn login(&self, attempt: &Attempt<'_>) -> Proof;
+
+    /// Ends what [`Product::identify`] left open for a login, in the way that the product counts as clean; called once no login follows.
+    async fn leave(&self, _peer: &Peer) {}
 }
 
 /// A proven greeting.
@@ -72,4 +75,9 @@ pub(crate) fn at_least(version: &str, minimum: &str) -> bool {
 /// A version below the row's minimum.
 pub(crate) fn too_old(version: &str, minimum: &str) -> Fault {
     Fault::new(EvidenceCode::VersionUnsupported, format!("version {version} is older than {minimum}"))
+}
+
+/// At most 32 harmless characters of a version, since a stranger may have written it.
+pub(crate) fn short(version: &str) -> String {
+    version.chars().filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-')).take(32).collect()
 }

@@ -5,10 +5,14 @@ use std::sync::LazyLock;
 use koan_core::recipe::{Recipe, Recipes};
 
 use crate::product::Product;
-use crate::{postgres, redis};
+use crate::{memcached, mysql, nats, postgres, redis};
 
 /// One line per adapter.
 const ADAPTERS: &[Adapter] = &[
+    Adapter { recipe: memcached::recipe, product: &memcached::Memcached },
+    Adapter { recipe: mysql::mariadb, product: &mysql::MARIADB },
+    Adapter { recipe: mysql::mysql, product: &mysql::MYSQL },
+    Adapter { recipe: nats::recipe, product: &nats::Nats },
     Adapter { recipe: postgres::recipe, product: &postgres::Postgres },
     Adapter { recipe: redis::recipe, product: &redis::Redis },
 ];

@@ -1,9 +1,11 @@
 //! Bounded connections: every connect, read and answer has a deadline and a limit, and a fault names what was seen.
 
+use std::any::Any;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -63,6 +65,34 @@ pub(crate) struct Peer {
     pub(crate) target: Target,
     /// TLS that it has to prove itself by.
     pub(crate) tls: Option<Verified>,
+    parked: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl Peer {
+    /// A server to which nothing is connected yet.
+    pub(crate) fn new(target: Target, tls: Option<Verified>) -> Self {
+        Self { target, tls, parked: Mutex::new(None) }
+    }
+
+    /// Keeps a connection that greeted for the login that follows.
+    pub(crate) fn park(&self, session: impl Any + Send) {
+        *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(session));
+    }
+
+    /// The kept connection, once.
+    pub(crate) fn resume<T: Any>(&self) -> Option<T> {
+        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        parked.and_then(|session| session.downcast().ok()).map(|session| *session)
+    }
+
+    /// Connects, and finishes the TLS handshake that is demanded before anything else is said.
+    pub(crate) async fn open(&self, deadline: Instant) -> Result<Wire, Fault> {
+        let plain = connect(&self.target, deadline).await?;
+        match &self.tls {
+            Some(tls) => tls.handshake(plain, deadline).await,
+            None => Ok(plain),
+        }
+    }
 }
 
 /// What went wrong, as evidence; the detail never holds a credential.
@@ -95,6 +125,7 @@ impl Fault {
             [b'-', b'E', b'R', b'R', ..] | [b'-', b'N', b'O', b'A', b'U', b'T', b'H', ..] => {
                 "a server of the Redis protocol answers"
             }
+            [b'I', b'N', b'F', b'O', b' ', b'{', ..] => "a NATS server answers",
             _ => "another protocol answers",
         };
         Self::new(EvidenceCode::WrongProtocol, product)

@@ -45,8 +45,14 @@ enum Turn {
 }
 
 impl Door<'_> {
-    /// Tries the credentials strictly one after another.
+    /// Tries the credentials strictly one after another; what greeted and got no login is left cleanly.
     pub(super) async fn open(&self) -> (CandidateVerdict, Findings) {
+        let answer = self.try_all().await;
+        self.product.leave(&self.peer).await;
+        answer
+    }
+
+    async fn try_all(&self) -> (CandidateVerdict, Findings) {
         let mut findings = Findings::default();
         for credential in self.order() {
             match self.turn(&credential, &mut findings).await {

@@ -90,7 +90,13 @@ async fn steps(
     if let Some(code) = class.code() {
         evidence.push(line(EvidenceStep::Own, code, &endpoint, owner));
     }
-    if class == Class::KoanOwned { Next::Done(CandidateVerdict::KoanOwned) } else { verdict }
+    if class != Class::KoanOwned {
+        return verdict;
+    }
+    if let Next::Login(peer, _class) = verdict {
+        product.leave(&peer).await;
+    }
+    Next::Done(CandidateVerdict::KoanOwned)
 }
 
 /// Beyond loopback only what the manifest names is asked, and the machine whose container this is: its addresses lead to nobody but
@@ -109,7 +115,7 @@ pub(super) async fn demand(address: &Address, target: Target, tls: Option<&Tls>)
         (Some(tls), Address::Tcp { host, port: _ }) => Some(Verified::of(tls, host).await?),
         (Some(_), Address::Unix { .. }) | (None, _) => None,
     };
-    Ok(Peer { target, tls })
+    Ok(Peer::new(target, tls))
 }
 
 /// What spoils TLS is a fault of the right server more often than another product; whatever it is, it was told nothing.

@@ -99,6 +99,7 @@ async fn answer(question: &Probe, access: &Access, (recipe, product): (&Recipe, 
             Next::Done(verdict) => (verdict, Vec::new()),
             Next::Login(peer, _class) if won => {
                 evidence.push(not_needed(&literal(&peer.target).to_string()));
+                product.leave(&peer).await;
                 (CandidateVerdict::Rejected, Vec::new())
             }
             Next::Login(peer, class) => {

@@ -38,13 +38,17 @@ async fn sec_1_impostors_get_no_byte_of_a_credential() {
     }
 }
 
+/// Products whose servers greet first: a probe of them says nothing, so nobody answers who waits to be asked.
+const GREETED: [&str; 3] = ["mariadb", "mysql", "nats"];
+
 /// DET-18: the evidence of an impostor names what it is, where that shows.
 #[tokio::test]
 async fn an_http_server_is_named() {
     for adapter in catalogue().ids() {
         let cage = Cage::open(Impostor::HttpOk).await;
         let report = LiveProber::new().probe(&question(adapter, cage.port, &[]), &Access::default()).await;
-        assert_eq!(only(&report).evidence[0].detail.as_deref(), Some("an HTTP server answers"), "{adapter}");
+        let detail = if GREETED.contains(&adapter) { "it accepts and says nothing" } else { "an HTTP server answers" };
+        assert_eq!(only(&report).evidence[0].detail.as_deref(), Some(detail), "{adapter}");
     }
 }
 

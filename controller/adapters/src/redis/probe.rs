@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::recipe::recipe;
 use super::resp::{self, Gap, Reply};
-use crate::product::{Attempt, Identified, Product, Proof, at_least, too_old};
+use crate::product::{Attempt, Identified, Product, Proof, at_least, short, too_old};
 use crate::tls;
 use crate::wire::{Fault, GREETING, Peer, Wire, connect};
 
@@ -70,12 +70,7 @@ struct Session {
 
 impl Session {
     async fn open(peer: &Peer, deadline: Instant) -> Result<Self, Fault> {
-        let plain = connect(&peer.target, deadline).await?;
-        let wire = match &peer.tls {
-            Some(tls) => tls.handshake(plain, deadline).await?,
-            None => plain,
-        };
-        Ok(Self { wire, deadline, rest: Vec::new() })
+        Ok(Self { wire: peer.open(deadline).await?, deadline, rest: Vec::new() })
     }
 
     /// The first exchange of every connection: nothing of a credential has been sent before it.
@@ -204,9 +199,4 @@ impl Session {
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.split_once(':').filter(|(key, _value)| *key == name).map(|(_key, value)| value.trim()))
-}
-
-/// At most 32 harmless characters of a version.
-fn short(text: &str) -> String {
-    text.chars().filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-')).take(32).collect()
 }

@@ -1,5 +1,6 @@
 //! Real servers on random loopback ports with login on, started as a process engine would start their recipes.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -29,6 +30,9 @@ pub(crate) const NOBODY: u32 = 65_534;
 /// A system account.
 pub(crate) const DAEMON: u32 = 1;
 
+/// A port for each name of the recipe.
+type Ports = BTreeMap<&'static str, u16>;
+
 /// A running server; ends with the value.
 pub(crate) struct Server {
     pub(crate) port: u16,
@@ -53,9 +57,14 @@ impl Server {
 
 /// Starts a server under an account (where we may), with a login and changes to its files; `None` after a printed reason.
 pub(crate) async fn start(adapter: &str, uid: u32, login: &Login, change: impl Fn(&Path)) -> Option<Server> {
+    start_with(adapter, uid, login, &[], change).await
+}
+
+/// The same with more words on its command line; `{home}` in them is the folder that the changes are told.
+pub(crate) async fn start_with(adapter: &str, uid: u32, login: &Login, words: &[&str], change: impl Fn(&Path)) -> Option<Server> {
     let recipe = catalogue().recipe(adapter).unwrap();
     let process = recipe.process.as_ref().unwrap();
-    let Some(programs) = programs(process) else {
+    let Some(programs) = found(process) else {
         assert!(
             std::env::var_os("CI").is_none() || optional(adapter),
             "{} is not installed, and CI requires it",
@@ -65,7 +74,7 @@ pub(crate) async fn start(adapter: &str, uid: u32, login: &Login, change: impl F
         return None;
     };
     for _start in 0..STARTS {
-        let start = Start { recipe, process, programs: &programs, uid };
+        let start = Start { recipe, process, programs: &programs, uid, words };
         if let Some(server) = start.run(login, &change).await {
             return Some(server);
         }
@@ -78,8 +87,8 @@ fn optional(adapter: &str) -> bool {
     std::env::var("KOAN_TEST_OPTIONAL").is_ok_and(|names| names.split(',').any(|name| name == adapter))
 }
 
-/// The folder that holds every program: `PATH` first, then the recipe's folders.
-fn programs(process: &ProcessRecipe) -> Option<PathBuf> {
+/// The folder of each program: one that holds all of them where there is one, `PATH` first, then the recipe's folders.
+fn found(process: &ProcessRecipe) -> Option<BTreeMap<&'static str, PathBuf>> {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     for folder in process.folders {
@@ -91,21 +100,28 @@ fn programs(process: &ProcessRecipe) -> Option<PathBuf> {
             None => folders.push(PathBuf::from(folder)),
         }
     }
-    folders.into_iter().find(|folder| process.programs.iter().all(|program| folder.join(program).exists()))
+    let whole = folders.iter().find(|folder| process.programs.iter().all(|program| folder.join(program).exists()));
+    let of = |program: &&'static str| {
+        let folder = whole.or_else(|| folders.iter().find(|folder| folder.join(program).exists()))?;
+        Some((*program, folder.clone()))
+    };
+    process.programs.iter().map(of).collect()
 }
 
 struct Start<'a> {
     recipe: &'a Recipe,
     process: &'a ProcessRecipe,
-    programs: &'a Path,
+    programs: &'a BTreeMap<&'static str, PathBuf>,
     uid: u32,
+    words: &'a [&'a str],
 }
 
 impl Start<'_> {
     async fn run(&self, login: &Login, change: impl Fn(&Path)) -> Option<Server> {
         let home = tempfile::TempDir::new_in(if Path::new("/dev/shm").exists() { "/dev/shm" } else { "/tmp" }).unwrap();
         fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let ports = self.free_ports();
+        let port = ports[self.recipe.ports[0].name];
         let mut values = Values::default();
         values.insert(credential("username"), Secret::new(login.username.clone().unwrap_or_default()));
         let password = login.password.as_ref().map(|text| text.expose().clone());
@@ -118,18 +134,19 @@ impl Start<'_> {
         for (path, mode, text) in &self.process.files {
             let file = place(home.path(), path);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(&file, self.render(text, &values, (home.path(), port))).unwrap();
+            fs::write(&file, self.render(text, &values, (home.path(), &ports))).unwrap();
             self.give(&file, *mode);
         }
         let log = File::create(home.path().join("log")).unwrap();
         for (mark, command) in &self.process.prepare {
-            let mut command = self.command(command, &values, (home.path(), port));
+            let mut command = self.command(command, &values, (home.path(), &ports));
             let status = command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap()).status().unwrap();
-            let done = Path::new(&self.render(mark, &values, (home.path(), port))).exists();
+            let done = Path::new(&self.render(mark, &values, (home.path(), &ports))).exists();
             assert!(status.success() && done, "{}", fs::read_to_string(home.path().join("log")).unwrap());
         }
         change(home.path());
-        let mut command = self.command(&self.process.command, &values, (home.path(), port));
+        let mut command = self.command(&self.process.command, &values, (home.path(), &ports));
+        command.args(self.words.iter().map(|word| word.replace("{home}", &home.path().to_string_lossy())));
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let mut server = Server { port, uid: self.account(), child, home };
         self.ready(&mut server, login).await.then_some(server)
@@ -149,7 +166,9 @@ impl Start<'_> {
         loop {
             match LiveProber::new().check(&check).await {
                 CheckReport::Passed { .. } => return true,
-                CheckReport::NotYet(line) if line.code == EvidenceCode::ReadOnly => return true,
+                CheckReport::NotYet(line) if matches!(line.code, EvidenceCode::ReadOnly | EvidenceCode::TlsRequired) => {
+                    return true;
+                }
                 CheckReport::NotYet(line) if line.code == EvidenceCode::WrongProtocol && self.encrypted(server).await => {
                     return true;
                 }
@@ -173,6 +192,18 @@ impl Start<'_> {
         }
     }
 
+    /// A free port for each that the recipe names; they are held until all are known, so that they differ.
+    fn free_ports(&self) -> Ports {
+        let held: Vec<_> = self.recipe.ports.iter().map(|port| (port.name, TcpListener::bind("127.0.0.1:0").unwrap())).collect();
+        held.iter().map(|(name, listener)| (*name, listener.local_addr().unwrap().port())).collect()
+    }
+
+    /// The folder of a program; products name theirs by the program or by their own id.
+    fn folder_of(&self, name: &str) -> Option<String> {
+        let folder = self.programs.get(name).or_else(|| self.programs.values().next())?;
+        Some(folder.to_string_lossy().into_owned())
+    }
+
     fn account(&self) -> u32 {
         let ours = rustix::process::geteuid().as_raw();
         if ours == 0 { self.uid } else { ours }
@@ -183,19 +214,19 @@ impl Start<'_> {
         chown(path, Some(self.account()), None).unwrap();
     }
 
-    fn command(&self, words: &[Text], values: &Values, (home, port): (&Path, u16)) -> Command {
+    fn command(&self, words: &[Text], values: &Values, (home, ports): (&Path, &Ports)) -> Command {
         let words: Vec<String> =
-            words.iter().map(|word| self.render(word, values, (home, port)).replace(Recipe::DATABASE, "shop")).collect();
+            words.iter().map(|word| self.render(word, values, (home, ports)).replace(Recipe::DATABASE, "shop")).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).current_dir("/").stdin(Stdio::null()).uid(self.account());
         command
     }
 
-    fn render(&self, text: &Text, values: &Values, (home, port): (&Path, u16)) -> String {
+    fn render(&self, text: &Text, values: &Values, (home, ports): (&Path, &Ports)) -> String {
         let fill = |part: &Part| match part {
             Part::DataFolder(path) | Part::File(path) => Some(place(home, path).to_string_lossy().into_owned()),
-            Part::Port(_) => Some(port.to_string()),
-            Part::ProgramFolder(_) => Some(self.programs.to_string_lossy().into_owned()),
+            Part::Port(name) => Some(ports[name.as_str()].to_string()),
+            Part::ProgramFolder(name) => self.folder_of(name),
             Part::RunFolder => Some(home.to_string_lossy().into_owned()),
             Part::Plain(_) | Part::Value(_) | Part::Quoted(_) => None,
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use koan_core::secret::Login;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 
 /// How an impostor behaves.
@@ -92,23 +93,24 @@ fn forms(canary: &str) -> Vec<String> {
 }
 
 async fn act(impostor: Impostor, mut stream: TcpStream, record: Arc<Mutex<Vec<u8>>>) {
-    if impostor == Impostor::AcceptThenClose {
-        return;
+    match impostor {
+        Impostor::AcceptThenClose => return,
+        Impostor::Trickle => return recorded(stream, &record, trickle).await,
+        Impostor::Endless => return recorded(stream, &record, endless).await,
+        Impostor::Silent | Impostor::Echo | Impostor::HttpOk | Impostor::HttpUnauthorised | Impostor::TlsLiar => {}
     }
     let mut chunk = [0_u8; 4096];
     loop {
         let Ok(count @ 1..) = stream.read(&mut chunk).await else { return };
         record.lock().unwrap().extend_from_slice(&chunk[..count]);
         let answer: &[u8] = match impostor {
-            Impostor::Silent | Impostor::AcceptThenClose => b"",
+            Impostor::Silent | Impostor::AcceptThenClose | Impostor::Trickle | Impostor::Endless => b"",
             Impostor::Echo => &chunk[..count],
             Impostor::HttpOk => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             Impostor::HttpUnauthorised => {
                 b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
             }
             Impostor::TlsLiar => b"S",
-            Impostor::Trickle => return trickle(stream).await,
-            Impostor::Endless => return endless(stream).await,
         };
         if stream.write_all(answer).await.is_err() {
             return;
@@ -116,8 +118,20 @@ async fn act(impostor: Impostor, mut stream: TcpStream, record: Arc<Mutex<Vec<u8
     }
 }
 
+/// Speaks by itself, as products do that greet first, and records what is said to it meanwhile.
+async fn recorded<F: Future<Output = ()>>(stream: TcpStream, record: &Mutex<Vec<u8>>, speak: impl Fn(OwnedWriteHalf) -> F) {
+    let (mut heard, said) = stream.into_split();
+    let listen = async {
+        let mut chunk = [0_u8; 4096];
+        while let Ok(count @ 1..) = heard.read(&mut chunk).await {
+            record.lock().unwrap().extend_from_slice(&chunk[..count]);
+        }
+    };
+    tokio::join!(listen, speak(said));
+}
+
 /// One byte each 100 ms: the greeting's own pace, which is what is tried here.
-async fn trickle(mut stream: TcpStream) {
+async fn trickle(mut stream: OwnedWriteHalf) {
     let mut pace = tokio::time::interval(Duration::from_millis(100));
     loop {
         pace.tick().await;
@@ -127,6 +141,6 @@ async fn trickle(mut stream: TcpStream) {
     }
 }
 
-async fn endless(mut stream: TcpStream) {
+async fn endless(mut stream: OwnedWriteHalf) {
     while stream.write_all(&[b'+'; 4096]).await.is_ok() {}
 }
