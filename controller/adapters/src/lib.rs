@@ -2,20 +2,26 @@
 
 mod contract;
 mod environment;
+mod http;
 mod lines;
 mod memcached;
+mod mosquitto;
 mod mysql;
 mod nats;
+mod ollama;
 mod ownership;
 mod postgres;
 mod prober;
 mod product;
+mod rabbitmq;
 mod redis;
 mod registry;
 #[cfg(test)]
 mod testing;
 mod texts;
 mod tls;
+mod vault;
+mod weaviate;
 mod wire;
 
 pub use contract::Prober;

@@ -40,6 +40,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) database: &'a str,
     /// The listener may be sent a password as it is (SEC-1).
     pub(crate) plain_text: bool,
+    /// Whether the greeting let a connection without login in; `None` in a check, which is not greeted apart.
+    pub(crate) open: Option<bool>,
     /// Until when.
     pub(crate) deadline: Instant,
 }

@@ -5,16 +5,21 @@ use std::sync::LazyLock;
 use koan_core::recipe::{Recipe, Recipes};
 
 use crate::product::Product;
-use crate::{memcached, mysql, nats, postgres, redis};
+use crate::{memcached, mosquitto, mysql, nats, ollama, postgres, rabbitmq, redis, vault, weaviate};
 
 /// One line per adapter.
 const ADAPTERS: &[Adapter] = &[
     Adapter { recipe: memcached::recipe, product: &memcached::Memcached },
     Adapter { recipe: mysql::mariadb, product: &mysql::MARIADB },
+    Adapter { recipe: mosquitto::recipe, product: &mosquitto::Mosquitto },
     Adapter { recipe: mysql::mysql, product: &mysql::MYSQL },
     Adapter { recipe: nats::recipe, product: &nats::Nats },
+    Adapter { recipe: ollama::recipe, product: &ollama::Ollama },
     Adapter { recipe: postgres::recipe, product: &postgres::Postgres },
+    Adapter { recipe: rabbitmq::recipe, product: &rabbitmq::RabbitMq },
     Adapter { recipe: redis::recipe, product: &redis::Redis },
+    Adapter { recipe: vault::recipe, product: &vault::Vault },
+    Adapter { recipe: weaviate::recipe, product: &weaviate::Weaviate },
 ];
 
 /// Both halves of an adapter.

@@ -1,6 +1,6 @@
 //! Builders of recipe texts.
 
-use koan_core::recipe::Recipe;
+use koan_core::recipe::{CandidateMore, Recipe};
 use koan_core::text::{Part, Text, ValueRef};
 
 /// A key of the service's credentials Secret; `plan` writes the real name.
@@ -17,4 +17,9 @@ pub(crate) fn plain(words: &[&str]) -> Vec<Text> {
 pub(crate) fn join(mut parts: Vec<Part>, ending: &str) -> Text {
     parts.push(Part::Plain(ending.to_owned()));
     Text(parts)
+}
+
+/// The environment name of the token that goes with an address.
+pub(crate) const fn token_of(of: &'static str, token: &'static str) -> CandidateMore {
+    CandidateMore { of, user: None, password: None, token: Some(token), database: None }
 }

@@ -24,6 +24,8 @@ pub(crate) const CONNECT_ELSEWHERE: Duration = Duration::from_millis(500);
 pub(crate) const GREETING: Duration = Duration::from_millis(500);
 /// Bytes that one connection may send to us (DET-12).
 const READ_LIMIT: usize = 64 * 1024;
+/// Start of an alert of TLS.
+const TLS_ALERT: [u8; 5] = [0x15, 3, 1, 0, 2];
 
 /// An address literal or a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +124,8 @@ impl Fault {
         let product = match bytes {
             [b'H', b'T', b'T', b'P', b'/', ..] => "an HTTP server answers",
             [b'S', b'S', b'H', b'-', ..] => "an SSH server answers",
+            [b'A', b'M', b'Q', b'P', ..] => "a server of another AMQP answers",
+            [0x15, 3, _minor, 0, 2, ..] => "a TLS server answers",
             [b'-', b'E', b'R', b'R', ..] | [b'-', b'N', b'O', b'A', b'U', b'T', b'H', ..] => {
                 "a server of the Redis protocol answers"
             }
@@ -134,6 +138,11 @@ impl Fault {
     /// It accepted and closed.
     pub(crate) fn is_closed(&self) -> bool {
         *self == Self::closed()
+    }
+
+    /// It ended the connection as listeners of TLS alone do where the first bytes are no handshake.
+    pub(crate) fn hints_tls(&self) -> bool {
+        self.is_closed() || *self == Self::wrong(&TLS_ALERT)
     }
 
     fn closed() -> Self {

@@ -1,10 +1,23 @@
 //! Text with holes: literals, references to secret values, and places that only an engine knows.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::pbkdf2;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
+
+/// Rounds of a hash; a server does as many at each login.
+const HASH_ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
+/// Bytes of a hash's salt.
+const HASH_SALT: usize = 12;
+/// Bytes of a hash.
+const HASH: usize = 64;
+/// What the salt of a secret is derived over.
+const HASH_CONTEXT: &[u8] = b"koan.dev/password-file";
 
 /// A value that is resolved inside apply; plans carry the reference only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +61,9 @@ pub enum Part {
     Value(ValueRef),
     /// The same inside a configuration file: in double quotes, each byte beside `A–Z a–z 0–9` as `\xHH`, so that no value ends its line.
     Quoted(ValueRef),
+    /// The same as a password file keeps it: `$7$iterations$salt$hash` by PBKDF2 with SHA-512, salt and hash in base64. One secret
+    /// gives one text, so that a file that is written again is the same file; the salt costs as much to guess from as the hash.
+    Hashed(ValueRef),
     /// Absolute path of the data folder of a process workload, for the volume over this path.
     DataFolder(String),
     /// Absolute path of the private run folder (sockets, pid files) of a process workload.
@@ -79,7 +95,7 @@ impl Text {
     /// Every value that has to be resolved before rendering.
     pub fn references(&self) -> impl Iterator<Item = &ValueRef> {
         self.0.iter().filter_map(|part| match part {
-            Part::Value(reference) | Part::Quoted(reference) => Some(reference),
+            Part::Value(reference) | Part::Quoted(reference) | Part::Hashed(reference) => Some(reference),
             Part::Plain(_) | Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
                 None
             }
@@ -97,6 +113,7 @@ impl Text {
                 Part::Plain(plain) => text.push_str(plain),
                 Part::Value(reference) => text.push_str(values.get(reference).ok_or_else(|| part.clone())?.expose()),
                 Part::Quoted(reference) => text.push_str(&quoted(values.get(reference).ok_or_else(|| part.clone())?.expose())),
+                Part::Hashed(reference) => text.push_str(&hashed(values.get(reference).ok_or_else(|| part.clone())?.expose())),
                 Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
                     text.push_str(&place(part).ok_or_else(|| part.clone())?);
                 }
@@ -118,6 +135,17 @@ fn quoted(value: &str) -> String {
     }
     text.push('"');
     text
+}
+
+/// A value as a password file keeps it.
+fn hashed(value: &str) -> String {
+    let derive = |salt: &[u8], hash: &mut [u8]| {
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, HASH_ITERATIONS, salt, value.as_bytes(), hash);
+    };
+    let (mut salt, mut hash) = ([0_u8; HASH_SALT], [0_u8; HASH]);
+    derive(HASH_CONTEXT, &mut salt);
+    derive(&salt, &mut hash);
+    format!("$7${HASH_ITERATIONS}${}${}", STANDARD.encode(salt), STANDARD.encode(hash))
 }
 
 /// Resolved values of one apply; lives no longer than that call.
@@ -164,5 +192,23 @@ mod tests {
         let text = Text(vec![Part::Plain("requirepass ".to_owned()), Part::Quoted(reference)]);
         let rendered = text.render(&values, |_part| None).unwrap();
         assert_eq!(rendered.expose(), r#"requirepass "a\x22\x0ab""#);
+    }
+
+    /// DET-24: a password file gets one line for one secret, another for another, and never the secret.
+    #[test]
+    fn a_hashed_value_is_stable_and_its_own() {
+        let line = |secret: &str| {
+            let reference = ValueRef::SecretKey { name: "shop".to_owned(), key: "password".to_owned() };
+            let mut values = Values::default();
+            values.insert(reference.clone(), Secret::new(secret.to_owned()));
+            Text(vec![Part::Hashed(reference)]).render(&values, |_part| None).unwrap().expose().clone()
+        };
+        assert_eq!(line("right pass"), line("right pass"));
+        assert_ne!(line("right pass"), line("right past"));
+        let text = line("right pass");
+        let [empty, kind, rounds, salt, hash] = text.split('$').collect::<Vec<_>>()[..] else { panic!("{text}") };
+        assert_eq!((empty, kind, rounds), ("", "7", "10000"));
+        assert_eq!((STANDARD.decode(salt).unwrap().len(), STANDARD.decode(hash).unwrap().len()), (HASH_SALT, HASH));
+        assert!(!text.contains("right pass"));
     }
 }

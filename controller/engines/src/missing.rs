@@ -5,7 +5,7 @@ use koan_core::text::{Part, ValueRef};
 /// A part of a text as an error names it; never a value.
 pub(crate) fn name_of(part: &Part) -> String {
     match part {
-        Part::Value(reference) | Part::Quoted(reference) => match reference {
+        Part::Value(reference) | Part::Quoted(reference) | Part::Hashed(reference) => match reference {
             ValueRef::SecretKey { name, key } => format!("key {key} of Secret {name}"),
             ValueRef::ConfigKey { name, key } => format!("key {key} of ConfigMap {name}"),
             ValueRef::Output { service, output } => format!("output {output} of service {service}"),

@@ -27,6 +27,8 @@ pub(super) struct Door<'a> {
     pub(super) candidate: (usize, &'a Candidate),
     pub(super) peer: Peer,
     pub(super) class: Class,
+    /// The greeting let a connection without login in.
+    pub(super) open: bool,
     pub(super) deadline: Instant,
 }
 
@@ -95,7 +97,8 @@ impl Door<'_> {
             return Turn::Stop;
         }
         let deadline = self.deadline.min(now + self.question.attempt);
-        let attempt = Attempt { peer: &self.peer, login: &login, database: self.database(), plain_text, deadline };
+        let attempt =
+            Attempt { peer: &self.peer, login: &login, database: self.database(), plain_text, open: Some(self.open), deadline };
         let proof = self.product.login(&attempt).await;
         self.judge((credential, policy), proof, fingerprint, findings)
     }

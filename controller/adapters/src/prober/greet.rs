@@ -35,8 +35,8 @@ pub(super) struct Greeted {
 pub(super) enum Next {
     /// The verdict stands.
     Done(CandidateVerdict),
-    /// The right product: logins follow.
-    Login(Peer, Class),
+    /// The right product: logins follow. The flag: its greeting let a connection without login in.
+    Login(Peer, Class, bool),
 }
 
 /// Looks at one candidate.
@@ -80,7 +80,7 @@ async fn steps(
     let verdict = match identity {
         Ok(identified) => {
             evidence.push(line(EvidenceStep::Identify, EvidenceCode::Identified, &endpoint, identified.detail));
-            Next::Login(peer, class)
+            Next::Login(peer, class, identified.open)
         }
         Err(fault) => {
             evidence.push(line(EvidenceStep::Identify, fault.code, &endpoint, fault.detail));
@@ -93,7 +93,7 @@ async fn steps(
     if class != Class::KoanOwned {
         return verdict;
     }
-    if let Next::Login(peer, _class) = verdict {
+    if let Next::Login(peer, _class, _open) = verdict {
         product.leave(&peer).await;
     }
     Next::Done(CandidateVerdict::KoanOwned)

@@ -97,13 +97,13 @@ async fn answer(question: &Probe, access: &Access, (recipe, product): (&Recipe, 
         let Greeted { mut evidence, next } = greeted;
         let (verdict, refused) = match next {
             Next::Done(verdict) => (verdict, Vec::new()),
-            Next::Login(peer, _class) if won => {
+            Next::Login(peer, _class, _open) if won => {
                 evidence.push(not_needed(&literal(&peer.target).to_string()));
                 product.leave(&peer).await;
                 (CandidateVerdict::Rejected, Vec::new())
             }
-            Next::Login(peer, class) => {
-                let door = Door { question, access, recipe, product, candidate: (index, candidate), peer, class, deadline };
+            Next::Login(peer, class, open) => {
+                let door = Door { question, access, recipe, product, candidate: (index, candidate), peer, class, open, deadline };
                 let (verdict, findings) = door.open().await;
                 evidence.extend(findings.evidence);
                 (verdict, findings.refused)
@@ -129,7 +129,7 @@ async fn checked(check: &Check, product: &dyn Product, endpoint: &str) -> CheckR
         Ok(peer) => peer,
         Err(fault) => return CheckReport::NotYet(line(EvidenceStep::Locate, fault.code, endpoint, fault.detail)),
     };
-    let attempt = Attempt { peer: &peer, login: &check.login, database: &check.database, plain_text: true, deadline };
+    let attempt = Attempt { peer: &peer, login: &check.login, database: &check.database, plain_text: true, open: None, deadline };
     let not_yet = |step, code, detail: String| CheckReport::NotYet(line(step, code, endpoint, detail));
     match product.login(&attempt).await {
         Proof::Proven { version, server_id, anonymous: _ } => CheckReport::Passed { version, server_id },

@@ -9,7 +9,7 @@ use super::recipe::recipe;
 use super::resp::{self, Gap, Reply};
 use crate::product::{Attempt, Identified, Product, Proof, at_least, short, too_old};
 use crate::tls;
-use crate::wire::{Fault, GREETING, Peer, Wire, connect};
+use crate::wire::{Fault, GREETING, Peer, Wire};
 
 /// Bytes of one reply; the greeting and `INFO` of a busy server fit many times.
 const REPLY_LIMIT: usize = 32 * 1024;
@@ -24,7 +24,9 @@ impl Product for Redis {
     async fn identify(&self, peer: &Peer, deadline: Instant) -> Result<Identified, Fault> {
         let mut session = Session::open(peer, deadline).await?;
         let greeting = match session.greet().await {
-            Err(fault) if peer.tls.is_none() && fault.is_closed() => return Err(closed(peer, deadline, fault).await),
+            Err(fault) if peer.tls.is_none() && fault.hints_tls() => {
+                return Err(tls::suspected(peer, "rediss", deadline, fault).await);
+            }
             answer => answer?,
         };
         session.goodbye().await;
@@ -43,15 +45,6 @@ impl Product for Redis {
         let proof = session.prove(attempt).await.unwrap_or_else(Proof::Broken);
         session.goodbye().await;
         proof
-    }
-}
-
-/// A listener of TLS alone closes whatever is no handshake: whether this is one is asked, so that the user learns what to write.
-async fn closed(peer: &Peer, deadline: Instant, fault: Fault) -> Fault {
-    let Ok(wire) = connect(&peer.target, deadline).await else { return fault };
-    match tls::unverified(wire, deadline).await {
-        Ok(_speaks) => Fault::new(EvidenceCode::TlsRequired, "it speaks TLS alone: write the candidate as rediss://"),
-        Err(_) => fault,
     }
 }
 

@@ -14,6 +14,7 @@ use koan_core::recipe::{ProcessRecipe, Recipe, Recipes};
 use koan_core::secret::{Login, Secret};
 use koan_core::text::{Part, Text, Values};
 use koan_crds::v1alpha1::EvidenceCode;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::time::Instant;
 
 use crate::texts::credential;
@@ -22,7 +23,7 @@ use crate::wire::{GREETING, Target, connect};
 use crate::{LiveProber, Prober, catalogue};
 
 /// Longest start of a server on a busy machine.
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_secs(180);
 /// Another port is taken where somebody was quicker.
 const STARTS: usize = 3;
 /// A login user that is not ours.
@@ -43,7 +44,9 @@ pub(crate) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _gone = self.child.kill();
+        // What the server started ends with it.
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let _gone = group.map(|group| kill_process_group(group, Signal::KILL));
         let _status = self.child.wait();
     }
 }
@@ -52,6 +55,15 @@ impl Server {
     /// What the server wrote.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap()
+    }
+
+    /// How often the server wrote these words, waiting for so many: it may write after it answered.
+    pub(crate) async fn wrote(&self, words: &str, count: usize) -> usize {
+        let deadline = Instant::now() + START;
+        while self.log().matches(words).count() < count && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.log().matches(words).count()
     }
 }
 
@@ -92,10 +104,12 @@ fn found(process: &ProcessRecipe) -> Option<BTreeMap<&'static str, PathBuf>> {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     for folder in process.folders {
-        match folder.split_once("/*/") {
-            Some((above, below)) => {
+        match folder.split_once('*') {
+            Some((before, after)) => {
+                let (above, start) = before.rsplit_once('/')?;
                 let entries = fs::read_dir(above).into_iter().flatten().flatten();
-                folders.extend(entries.map(|entry| entry.path().join(below)));
+                let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start));
+                folders.extend(named.map(|entry| entry.path().join(after.trim_start_matches('/'))));
             }
             None => folders.push(PathBuf::from(folder)),
         }
@@ -215,10 +229,10 @@ impl Start<'_> {
     }
 
     fn command(&self, words: &[Text], values: &Values, (home, ports): (&Path, &Ports)) -> Command {
-        let words: Vec<String> =
-            words.iter().map(|word| self.render(word, values, (home, ports)).replace(Recipe::DATABASE, "shop")).collect();
+        let words: Vec<String> = words.iter().map(|word| self.render(word, values, (home, ports))).collect();
+        let env = self.process.env.iter().map(|(name, text)| (name, self.render(text, values, (home, ports))));
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).current_dir("/").stdin(Stdio::null()).uid(self.account());
+        command.args(&words[1..]).envs(env).current_dir("/").stdin(Stdio::null()).uid(self.account()).process_group(0);
         command
     }
 
@@ -228,9 +242,9 @@ impl Start<'_> {
             Part::Port(name) => Some(ports[name.as_str()].to_string()),
             Part::ProgramFolder(name) => self.folder_of(name),
             Part::RunFolder => Some(home.to_string_lossy().into_owned()),
-            Part::Plain(_) | Part::Value(_) | Part::Quoted(_) => None,
+            Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::Hashed(_) => None,
         };
-        text.render(values, fill).unwrap().expose().clone()
+        text.render(values, fill).unwrap().expose().replace(Recipe::DATABASE, "shop")
     }
 }
 

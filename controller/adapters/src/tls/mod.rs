@@ -2,11 +2,13 @@
 //! offers it, which proves nothing.
 
 mod fault;
+mod suspect;
 mod unverified;
 mod verified;
 mod verifier;
 
 pub(crate) use fault::of_stream;
+pub(crate) use suspect::{only, suspected};
 pub(crate) use unverified::unverified;
 pub(crate) use verified::Verified;
 

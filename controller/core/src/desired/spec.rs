@@ -259,6 +259,7 @@ fn filled(service: &ValidService, credential: Option<&CredentialRef>, text: &Tex
         Part::Plain(plain) => Part::Plain(plain.replace(Recipe::DATABASE, &service.database)),
         Part::Value(reference) => Part::Value(own_value(service, credential, reference)),
         Part::Quoted(reference) => Part::Quoted(own_value(service, credential, reference)),
+        Part::Hashed(reference) => Part::Hashed(own_value(service, credential, reference)),
         Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => part.clone(),
     };
     Text(text.0.iter().map(replace).collect())

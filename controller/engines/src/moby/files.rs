@@ -102,7 +102,7 @@ pub(crate) fn render(text: &Text, values: &Values, ports: &[PortEntry]) -> Resul
     let place = |part: &Part| match part {
         Part::File(path) | Part::DataFolder(path) => Some(path.clone()),
         Part::Port(name) => ports.iter().find(|port| &port.name == name).map(|port| port.container.to_string()),
-        Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::RunFolder | Part::ProgramFolder(_) => None,
+        Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::Hashed(_) | Part::RunFolder | Part::ProgramFolder(_) => None,
     };
     text.render(values, place).map_err(|part| FilesError::Missing(crate::missing::name_of(&part)))
 }

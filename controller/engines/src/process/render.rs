@@ -214,7 +214,7 @@ impl Renderer<'_> {
                 return Ok(port.host.unwrap_or(port.container).to_string());
             }
             Part::ProgramFolder(program) => self.find(program)?.parent().map(Path::to_path_buf).ok_or_else(unknown)?,
-            Part::Plain(_) | Part::Value(_) | Part::Quoted(_) => return Err(unknown()),
+            Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::Hashed(_) => return Err(unknown()),
         };
         Ok(path.display().to_string())
     }

@@ -417,7 +417,7 @@ fn rendered(text: &Text, spec: &WorkloadSpec, values: &Values) -> Result<String,
         Part::Port(name) => spec.ports.iter().find(|port| &port.name == name).map(|port| port.container.to_string()),
         Part::RunFolder => Some("/run/koan".to_owned()),
         Part::ProgramFolder(program) => Some(format!("/usr/lib/{program}")),
-        Part::Plain(_) | Part::Value(_) | Part::Quoted(_) => None,
+        Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::Hashed(_) => None,
     };
     text.render(values, place).map(|text| text.expose().clone()).map_err(|part| {
         transient(
