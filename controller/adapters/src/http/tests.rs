@@ -55,7 +55,7 @@ fn bodies_are_read_in_every_framing() {
 #[test]
 fn sec_1_a_value_that_ends_its_line_is_no_header() {
     let sendable = |value| Header { name: "X-Vault-Token", value }.is_sendable();
-    assert!(sendable("hvs.CAES~ x"));
+    assert!(sendable("hvs.Ab~ x"));
     for value in ["", "a\r\nHost: b", "a\nb", "a\0b", "ä", "\u{7f}"] {
         assert!(!sendable(value), "{value:?}");
     }

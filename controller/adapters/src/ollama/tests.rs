@@ -1,1 +1,78 @@
+use koan_core::probe::{Access, CandidateVerdict, CredentialRef, Usable};
+use koan_core::recipe::ProcessRecipe;
+use koan_crds::v1alpha1::EvidenceCode;
 
+use crate::testing::programs::program;
+use crate::testing::servers::{NOBODY, Server, start_as};
+use crate::testing::transcript::{Answers, Stage, json};
+use crate::testing::{codes, login, manifest, only, question};
+use crate::{LiveProber, Prober};
+
+const ALL: [CredentialRef; 2] = [CredentialRef::Manifest, CredentialRef::Anonymous];
+
+fn process() -> ProcessRecipe {
+    program(&["ollama"], &["serve"], &[("OLLAMA_HOST", "127.0.0.1:<http>"), ("OLLAMA_MODELS", "<data>"), ("HOME", "<data>")], &[])
+}
+
+async fn real() -> Option<Server> {
+    start_as("ollama", &process(), (NOBODY, &[]), &login(None, ""), |_home| {}).await
+}
+
+/// DET-16, DET-20, DET-21: a real server, which has no login, is used anonymously; a stranger's is not used.
+#[tokio::test]
+async fn a_real_server_is_used_without_a_login() {
+    let Some(server) = real().await else { return };
+    let question = question("ollama", server.port, &ALL);
+    let access = manifest(login(Some("shop"), "c4nary"));
+    let report = LiveProber::as_user(server.uid).probe(&question, &access).await;
+    assert_eq!(codes(only(&report)), [EvidenceCode::Identified, EvidenceCode::OwnerUser, EvidenceCode::CredentialAccepted]);
+    let CandidateVerdict::Usable(Usable { credential, version, .. }) = &only(&report).verdict else { panic!("{report:?}") };
+    assert_eq!(*credential, CredentialRef::Anonymous);
+    assert!(version.as_deref().is_some_and(|version| version.starts_with("0.")), "{version:?}");
+    let stranger = LiveProber::as_user(server.uid + 1).probe(&question, &access).await;
+    assert_eq!(only(&stranger).verdict, CandidateVerdict::Rejected);
+}
+
+/// DET-40: another adapter's real server is an impostor, and this one is no other adapter's.
+#[tokio::test]
+async fn a_real_server_is_nothing_else() {
+    let Some(server) = real().await else { return };
+    for adapter in ["vault", "weaviate", "rabbitmq", "mosquitto"] {
+        let report = LiveProber::new().probe(&question(adapter, server.port, &ALL), &Access::default()).await;
+        assert_eq!(only(&report).verdict, CandidateVerdict::Impostor, "{adapter}");
+    }
+}
+
+/// Answers of 0.32.15, recorded, with another version and list of models.
+fn answers(version: &str, status: u16, models: &str) -> Answers {
+    let greeting = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 17\r\n\r\nOllama is running";
+    vec![
+        ("GET / ".to_owned(), greeting.to_vec()),
+        json("/api/version", 200, &format!("{{\"version\":\"{version}\"}}")),
+        json("/api/tags", status, models),
+    ]
+}
+
+async fn report_of(answers: Answers) -> (Vec<EvidenceCode>, String) {
+    let stage = Stage::open(answers).await;
+    let access = manifest(login(Some("shop"), "c4nary"));
+    let report = LiveProber::new().probe(&question("ollama", stage.port, &ALL), &access).await;
+    (codes(only(&report)), stage.seen())
+}
+
+/// DET-5, DET-36: versions before 0.3 are refused, a server that lists no models lacks what it is for, and nobody is sent a login.
+#[tokio::test]
+async fn what_is_not_usable_says_why() {
+    let many = format!("{{\"models\":[{}", "{\"name\":\"m\"},".repeat(8000));
+    for (answers, code) in [
+        (answers("0.32.15", 200, "{\"models\":[]}"), EvidenceCode::CredentialAccepted),
+        (answers("0.32.15", 200, &many), EvidenceCode::CredentialAccepted),
+        (answers("0.2.9", 200, "{\"models\":[]}"), EvidenceCode::VersionUnsupported),
+        (answers("0.32.15", 500, "{}"), EvidenceCode::CapabilityMissing),
+        (answers("0.32.15", 200, "[]"), EvidenceCode::CapabilityMissing),
+    ] {
+        let (codes, seen) = report_of(answers).await;
+        assert_eq!(codes.last(), Some(&code));
+        assert!(!seen.contains("c4nary") && !seen.contains("Authorization"), "{seen}");
+    }
+}

@@ -1,8 +1,10 @@
 //! Counterparts of the tests: real servers started from their own process recipes, and a zoo of impostors that record.
 
 pub(crate) mod certificates;
+pub(crate) mod programs;
 pub(crate) mod script;
 pub(crate) mod servers;
+pub(crate) mod transcript;
 pub(crate) mod zoo;
 
 use std::time::Duration;
@@ -41,6 +43,11 @@ pub(crate) fn question(adapter: &str, port: u16, credentials: &[CredentialRef]) 
 /// A login.
 pub(crate) fn login(user: Option<&str>, password: &str) -> Login {
     Login { username: user.map(str::to_owned), password: Some(Secret::new(password.to_owned())), token: None }
+}
+
+/// A token.
+pub(crate) fn token(token: &str) -> Login {
+    Login { token: Some(Secret::new(token.to_owned())), ..Login::default() }
 }
 
 /// Access with the manifest's login.

@@ -1,6 +1,6 @@
 //! Real servers on random loopback ports with login on, started as a process engine would start their recipes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -31,8 +31,8 @@ pub(crate) const NOBODY: u32 = 65_534;
 /// A system account.
 pub(crate) const DAEMON: u32 = 1;
 
-/// A port for each name of the recipe.
-type Ports = BTreeMap<&'static str, u16>;
+/// A port for each name.
+type Ports = BTreeMap<String, u16>;
 
 /// A running server; ends with the value.
 pub(crate) struct Server {
@@ -74,8 +74,19 @@ pub(crate) async fn start(adapter: &str, uid: u32, login: &Login, change: impl F
 
 /// The same with more words on its command line; `{home}` in them is the folder that the changes are told.
 pub(crate) async fn start_with(adapter: &str, uid: u32, login: &Login, words: &[&str], change: impl Fn(&Path)) -> Option<Server> {
+    let process = catalogue().recipe(adapter).unwrap().process.as_ref().unwrap();
+    start_as(adapter, process, (uid, words), login, change).await
+}
+
+/// Starts a server that has no process form of its own as this one says.
+pub(crate) async fn start_as(
+    adapter: &str,
+    process: &ProcessRecipe,
+    (uid, words): (u32, &[&str]),
+    login: &Login,
+    change: impl Fn(&Path),
+) -> Option<Server> {
     let recipe = catalogue().recipe(adapter).unwrap();
-    let process = recipe.process.as_ref().unwrap();
     let Some(programs) = found(process) else {
         assert!(
             std::env::var_os("CI").is_none() || optional(adapter),
@@ -140,6 +151,8 @@ impl Start<'_> {
         values.insert(credential("username"), Secret::new(login.username.clone().unwrap_or_default()));
         let password = login.password.as_ref().map(|text| text.expose().clone());
         values.insert(credential("password"), Secret::new(password.unwrap_or_default()));
+        let token = login.token.as_ref().map(|text| text.expose().clone());
+        values.insert(credential("token"), Secret::new(token.unwrap_or_default()));
         for data in self.process.data_paths {
             let folder = place(home.path(), data);
             fs::create_dir_all(&folder).unwrap();
@@ -178,20 +191,22 @@ impl Start<'_> {
         };
         let deadline = Instant::now() + START;
         loop {
-            match LiveProber::new().check(&check).await {
+            let last = match LiveProber::new().check(&check).await {
                 CheckReport::Passed { .. } => return true,
-                CheckReport::NotYet(line) if matches!(line.code, EvidenceCode::ReadOnly | EvidenceCode::TlsRequired) => {
+                CheckReport::NotYet(line)
+                    if matches!(line.code, EvidenceCode::ReadOnly | EvidenceCode::TlsRequired | EvidenceCode::Sealed) =>
+                {
                     return true;
                 }
                 CheckReport::NotYet(line) if line.code == EvidenceCode::WrongProtocol && self.encrypted(server).await => {
                     return true;
                 }
-                CheckReport::NotYet(_) | CheckReport::Absent(_) => {}
-            }
+                CheckReport::NotYet(line) | CheckReport::Absent(line) => line,
+            };
             if server.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            assert!(Instant::now() < deadline, "{}", server.log());
+            assert!(Instant::now() < deadline, "{last:?} {}", server.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -206,10 +221,13 @@ impl Start<'_> {
         }
     }
 
-    /// A free port for each that the recipe names; they are held until all are known, so that they differ.
+    /// A free port for each that the recipe or its variables name; they are held until all are known, so that they differ.
     fn free_ports(&self) -> Ports {
-        let held: Vec<_> = self.recipe.ports.iter().map(|port| (port.name, TcpListener::bind("127.0.0.1:0").unwrap())).collect();
-        held.iter().map(|(name, listener)| (*name, listener.local_addr().unwrap().port())).collect()
+        let parts = self.process.env.iter().flat_map(|(_name, text)| &text.0);
+        let more = parts.filter_map(|part| if let Part::Port(name) = part { Some(name.clone()) } else { None });
+        let names: BTreeSet<String> = self.recipe.ports.iter().map(|port| port.name.to_owned()).chain(more).collect();
+        let held: Vec<_> = names.into_iter().map(|name| (name, TcpListener::bind("127.0.0.1:0").unwrap())).collect();
+        held.iter().map(|(name, listener)| (name.clone(), listener.local_addr().unwrap().port())).collect()
     }
 
     /// The folder of a program; products name theirs by the program or by their own id.
