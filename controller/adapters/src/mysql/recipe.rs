@@ -26,8 +26,7 @@ const FOLDERS: &[&str] = &["/usr/sbin", "/usr/bin", "/usr/local/mysql/bin", "/us
 /// Makes the data beside its final place and moves it in one rename, so that a crash leaves either all of it or none (ENG-17). `$1`
 /// final folder, `$2` program, `$3` password file, `$4` user file, `$5` database. The login goes from its files into a file of
 /// statements that only this user can read; no argument of this script is secret.
-const STATEMENTS: &str = r#"set -eu
-umask 077
+const STATEMENTS: &str = r#"umask 077
 rm -rf "$1.new" "$1.sql"
 text() { sed -e 's/\\/\\\\/g' -e "s/'/''/g" "$1"; }
 name() { printf '%s' "$1" | sed 's/`/``/g'; }
@@ -37,13 +36,19 @@ password=$(text "$3")
 scope="\`$database\`.*"
 [ "$user" != root ] || scope='*.* WITH GRANT OPTION'
 {
-  printf 'FLUSH PRIVILEGES;\n'
+  printf '%s\n' "$first" 'FLUSH PRIVILEGES;'
   printf "ALTER USER 'root'@'localhost' IDENTIFIED BY '%s';\n" "$password"
   printf 'CREATE DATABASE `%s`;\n' "$database"
   printf "CREATE USER '%s'@'%%' IDENTIFIED BY '%s';\n" "$user" "$password"
   printf "GRANT ALL ON %s TO '%s'@'%%'%s;\n" "${scope%% *}" "$user" "${scope#"${scope%% *}"}"
 } > "$1.sql"
 "#;
+/// How it begins in MariaDB, whose installer leaves root without a password at every address of this machine.
+const BEGIN_MARIADB: &str = r#"set -eu
+first="DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');"
+"#;
+/// How it begins in MySQL.
+const BEGIN_MYSQL: &str = "set -eu\nfirst=\n";
 /// What goes on in MariaDB; `$2` is its installer.
 const MAKE_MARIADB: &str = r#""$2" --no-defaults --datadir="$1.new" --auth-root-authentication-method=normal --skip-test-db \
   --skip-name-resolve --extra-file="$1.sql" --rpm
@@ -72,7 +77,7 @@ pub(crate) fn mariadb() -> Recipe {
             "Koan__Data__MariaDb__ConnectionString",
         ],
         minimum_version: "10.6",
-        process: Some(process("mariadbd", &["mariadbd", "mariadb-install-db"], "mariadb-server", MAKE_MARIADB)),
+        process: Some(process("mariadbd", &["mariadbd", "mariadb-install-db"], "mariadb-server", [BEGIN_MARIADB, MAKE_MARIADB])),
         ..shared(MARIADB_ID, "MariaDB", image("library/mariadb", "11.8.8"))
     }
 }
@@ -85,7 +90,7 @@ pub(crate) fn mysql() -> Recipe {
         exec_check: plain(&["mysqladmin", "ping", "-h", "127.0.0.1"]),
         candidate_names: &["MYSQL_URL", "DATABASE_URL", "ConnectionStrings__MySql", "Koan__Data__MySql__ConnectionString"],
         minimum_version: "8.0",
-        process: Some(process("mysqld", &["mysqld"], "mysql-server", MAKE_MYSQL)),
+        process: Some(process("mysqld", &["mysqld"], "mysql-server", [BEGIN_MYSQL, MAKE_MYSQL])),
         ..shared(MYSQL_ID, "MySQL", image("library/mysql", "8.4.11"))
     }
 }
@@ -141,13 +146,18 @@ fn environment(prefix: &str) -> Vec<(String, Text)> {
 }
 
 /// A server of the host on loopback only, without a Unix socket: its path would be bounded by 107 bytes.
-fn process(server: &'static str, programs: &'static [&'static str], package: &'static str, make: &str) -> ProcessRecipe {
+fn process(
+    server: &'static str,
+    programs: &'static [&'static str],
+    package: &'static str,
+    [begin, make]: [&str; 2],
+) -> ProcessRecipe {
     let program = |name: &str| Text(vec![Part::ProgramFolder(name.to_owned()), Part::Plain(format!("/{name}"))]);
     let folder = || vec![Part::DataFolder(DATA.to_owned()), Part::Plain("/data".to_owned())];
     let made = vec![
         Text::plain("sh"),
         Text::plain("-c"),
-        Text::plain(format!("{STATEMENTS}{make}")),
+        Text::plain(format!("{begin}{STATEMENTS}{make}")),
         Text::plain("make-data"),
         Text(folder()),
         program(programs.last().unwrap_or(&server)),
