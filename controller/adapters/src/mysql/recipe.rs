@@ -28,6 +28,7 @@ const FOLDERS: &[&str] = &["/usr/sbin", "/usr/bin", "/usr/local/mysql/bin", "/us
 /// statements that only this user can read; no argument of this script is secret.
 const STATEMENTS: &str = r#"umask 077
 rm -rf "$1.new" "$1.sql"
+mkdir -p "$1.tmp"
 text() { sed -e 's/\\/\\\\/g' -e "s/'/''/g" "$1"; }
 name() { printf '%s' "$1" | sed 's/`/``/g'; }
 database=$(name "$5")
@@ -51,18 +52,45 @@ first="DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host 
 const BEGIN_MYSQL: &str = "set -eu\nfirst=\n";
 /// What goes on in MariaDB; `$2` is its installer.
 const MAKE_MARIADB: &str = r#""$2" --no-defaults --datadir="$1.new" --auth-root-authentication-method=normal --skip-test-db \
-  --skip-name-resolve --extra-file="$1.sql" --rpm
+  --skip-name-resolve --extra-file="$1.sql" --tmpdir="$1.tmp" --rpm
 rm -f "$1.sql"
 mv "$1.new" "$1"
 "#;
-/// What goes on in MySQL; `$2` is its server, which some packages of MariaDB call by the same name.
-const MAKE_MYSQL: &str = r#"case "$("$2" --version)" in
-*MariaDB*) echo "$2 is MariaDB: use the adapter mariadb, or install MySQL" >&2; exit 1 ;;
-esac
-"$2" --no-defaults --initialize-insecure --datadir="$1.new" --init-file="$1.sql" --log-error-verbosity=1
+/// What goes on in MySQL; `$2` is its server.
+const MAKE_MYSQL: &str = r#""$2" --no-defaults --initialize-insecure --datadir="$1.new" --init-file="$1.sql" --tmpdir="$1.tmp" --secure-file-priv=NULL --log-error-verbosity=1
 rm -f "$1.sql"
 mv "$1.new" "$1"
 "#;
+
+/// What parts the process form of one product from the other's.
+struct Form {
+    /// The server first.
+    programs: &'static [&'static str],
+    /// The program that makes the data.
+    maker: &'static str,
+    package: &'static str,
+    /// How the script that makes the data begins and goes on.
+    script: [&'static str; 2],
+    /// More options of the server.
+    options: &'static [&'static str],
+}
+
+const MARIADB: Form = Form {
+    programs: &["mariadbd", "mariadb-install-db"],
+    maker: "mariadb-install-db",
+    package: "mariadb-server",
+    script: [BEGIN_MARIADB, MAKE_MARIADB],
+    options: &[],
+};
+
+/// A program that only MySQL has stands beside its server, whose name packages of MariaDB give a link to their own.
+const MYSQL: Form = Form {
+    programs: &["mysqld", "ibd2sdi"],
+    maker: "mysqld",
+    package: "mysql-server",
+    script: [BEGIN_MYSQL, MAKE_MYSQL],
+    options: &["--mysqlx=OFF", "--secure-file-priv=NULL"],
+};
 
 /// The recipe of MariaDB (detection.md 8.1 and 8.2).
 pub(crate) fn mariadb() -> Recipe {
@@ -77,7 +105,7 @@ pub(crate) fn mariadb() -> Recipe {
             "Koan__Data__MariaDb__ConnectionString",
         ],
         minimum_version: "10.6",
-        process: Some(process("mariadbd", &["mariadbd", "mariadb-install-db"], "mariadb-server", [BEGIN_MARIADB, MAKE_MARIADB])),
+        process: Some(process(&MARIADB)),
         ..shared(MARIADB_ID, "MariaDB", image("library/mariadb", "11.8.8"))
     }
 }
@@ -90,7 +118,7 @@ pub(crate) fn mysql() -> Recipe {
         exec_check: plain(&["mysqladmin", "ping", "-h", "127.0.0.1"]),
         candidate_names: &["MYSQL_URL", "DATABASE_URL", "ConnectionStrings__MySql", "Koan__Data__MySql__ConnectionString"],
         minimum_version: "8.0",
-        process: Some(process("mysqld", &["mysqld"], "mysql-server", [BEGIN_MYSQL, MAKE_MYSQL])),
+        process: Some(process(&MYSQL)),
         ..shared(MYSQL_ID, "MySQL", image("library/mysql", "8.4.11"))
     }
 }
@@ -146,12 +174,9 @@ fn environment(prefix: &str) -> Vec<(String, Text)> {
 }
 
 /// A server of the host on loopback only, without a Unix socket: its path would be bounded by 107 bytes.
-fn process(
-    server: &'static str,
-    programs: &'static [&'static str],
-    package: &'static str,
-    [begin, make]: [&str; 2],
-) -> ProcessRecipe {
+fn process(form: &Form) -> ProcessRecipe {
+    let server = form.programs.first().copied().unwrap_or_default();
+    let [begin, make] = form.script;
     let program = |name: &str| Text(vec![Part::ProgramFolder(name.to_owned()), Part::Plain(format!("/{name}"))]);
     let folder = || vec![Part::DataFolder(DATA.to_owned()), Part::Plain("/data".to_owned())];
     let made = vec![
@@ -160,30 +185,36 @@ fn process(
         Text::plain(format!("{begin}{STATEMENTS}{make}")),
         Text::plain("make-data"),
         Text(folder()),
-        program(programs.last().unwrap_or(&server)),
+        program(form.maker),
         Text(vec![Part::File(PASSWORD_FILE.to_owned())]),
         Text(vec![Part::File(USER_FILE.to_owned())]),
         Text::plain(Recipe::DATABASE),
     ];
-    let option = |name: &str, value: Part| Text(vec![Part::Plain(format!("--{name}=")), value]);
+    let inside = |option: &str, folder: &str| {
+        Text(vec![Part::Plain(option.to_owned()), Part::DataFolder(DATA.to_owned()), Part::Plain(folder.to_owned())])
+    };
+    let mut command = vec![
+        program(server),
+        Text::plain("--no-defaults"),
+        inside("--datadir=", "/data"),
+        // Installers that run at once would take each other's files in a folder that they share.
+        inside("--tmpdir=", "/data.tmp"),
+        Text::plain("--bind-address=127.0.0.1"),
+        Text(vec![Part::Plain("--port=".to_owned()), Part::Port(PORT.to_owned())]),
+        Text::plain("--skip-name-resolve"),
+        Text::plain("--socket="),
+    ];
+    command.extend(plain(form.options));
     ProcessRecipe {
-        programs,
+        programs: form.programs,
         folders: FOLDERS,
-        package,
+        package: form.package,
         prepare: vec![(join(folder(), "/mysql"), made)],
         files: vec![
             (PASSWORD_FILE.to_owned(), 0o400, Text::value(credential("password"))),
             (USER_FILE.to_owned(), 0o400, Text::value(credential("username"))),
         ],
-        command: vec![
-            program(server),
-            Text::plain("--no-defaults"),
-            Text(vec![Part::Plain("--datadir=".to_owned()), Part::DataFolder(DATA.to_owned()), Part::Plain("/data".to_owned())]),
-            Text::plain("--bind-address=127.0.0.1"),
-            option("port", Part::Port(PORT.to_owned())),
-            Text::plain("--skip-name-resolve"),
-            Text::plain("--socket="),
-        ],
+        command,
         env: Vec::new(),
         stop_signal: StopSignal::Term,
         data_paths: &[DATA],

@@ -176,7 +176,11 @@ impl Start<'_> {
         command.args(self.words.iter().map(|word| word.replace("{home}", &home.path().to_string_lossy())));
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let mut server = Server { port, uid: self.account(), child, home };
-        self.ready(&mut server, login).await.then_some(server)
+        if self.ready(&mut server, login).await {
+            return Some(server);
+        }
+        println!("{}", server.log());
+        None
     }
 
     /// Waits until the server answers, or ends.
