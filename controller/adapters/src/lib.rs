@@ -5,6 +5,7 @@ mod environment;
 mod http;
 mod lines;
 mod memcached;
+mod mongodb;
 mod mosquitto;
 mod mysql;
 mod nats;

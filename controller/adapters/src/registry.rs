@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use koan_core::recipe::{Recipe, Recipes};
 
 use crate::product::Product;
-use crate::{memcached, mosquitto, mysql, nats, ollama, postgres, rabbitmq, redis, vault, weaviate};
+use crate::{memcached, mongodb, mosquitto, mysql, nats, ollama, postgres, rabbitmq, redis, vault, weaviate};
 
 /// One line per adapter.
 const ADAPTERS: &[Adapter] = &[
     Adapter { recipe: memcached::recipe, product: &memcached::Memcached },
+    Adapter { recipe: mongodb::recipe, product: &mongodb::MongoDb },
     Adapter { recipe: mysql::mariadb, product: &mysql::MARIADB },
     Adapter { recipe: mosquitto::recipe, product: &mosquitto::Mosquitto },
     Adapter { recipe: mysql::mysql, product: &mysql::MYSQL },

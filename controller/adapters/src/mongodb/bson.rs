@@ -163,7 +163,6 @@ fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
         }
         0x10 => number(rest, |bytes: [u8; 4]| f64::from(i32::from_le_bytes(bytes)))?,
         // Numbers of a greeting are small.
-        #[expect(clippy::cast_precision_loss)]
         0x12 => number(rest, |bytes: [u8; 8]| i64::from_le_bytes(bytes) as f64)?,
         0x13 => (Value::Other, rest.get(16..)?),
         _unknown => return None,

@@ -24,7 +24,8 @@ pub(super) fn join(number: u32, document: &[u8]) -> Vec<u8> {
 
 /// The whole answer to the question of this number at the start of the bytes, and its length; `None` while it goes on.
 pub(super) fn split(bytes: &[u8], question: u32) -> Result<Option<(Document<'_>, usize)>, Malformed> {
-    let word = |index: usize| bytes.get(index * 4..index * 4 + 4).and_then(|word| Some(u32::from_le_bytes(word.try_into().ok()?)));
+    let word =
+        |index: usize| bytes.get(index * 4..index * 4 + 4).and_then(|word| Some(u32::from_le_bytes(word.try_into().ok()?)));
     let Some(length) = word(0) else { return Ok(None) };
     let length = usize::try_from(length).map_err(|_| Malformed)?;
     if !(HEAD + BEFORE..=LIMIT).contains(&length) {

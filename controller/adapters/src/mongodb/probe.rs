@@ -100,7 +100,6 @@ fn error(answer: &Document<'_>) -> Option<u32> {
         return None;
     }
     // Codes are small and positive.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     Some(answer.number("code").unwrap_or_default() as u32)
 }
 
@@ -167,9 +166,8 @@ impl Session {
             return Ok(Some(Proof::Skipped("the server asks for a user and a password".to_owned())));
         };
         let first = First::new(mechanism, user, password.expose(), nonce()?);
-        let start = Writer::command("saslStart", USERS)
-            .text("mechanism", mechanism.name())
-            .bytes("payload", first.message().as_bytes());
+        let start =
+            Writer::command("saslStart", USERS).text("mechanism", mechanism.name()).bytes("payload", first.message().as_bytes());
         let said = match self.step(start).await? {
             Ok(said) => said,
             Err(code) => return Ok(Some(refusal(code))),
@@ -235,7 +233,6 @@ struct Said {
 impl Said {
     fn next(&self, payload: &[u8]) -> Writer {
         // Servers count conversations from one.
-        #[expect(clippy::cast_possible_truncation)]
         let conversation = self.conversation as i32;
         Writer::command("saslContinue", USERS).number("conversationId", conversation).bytes("payload", payload)
     }

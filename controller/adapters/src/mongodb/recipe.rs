@@ -15,6 +15,9 @@ const PASSWORD_FILE: &str = "/run/koan/mongodb-password";
 /// By the container's own name: the server that the image starts while it makes the users listens on loopback alone (DET-38).
 const PING: &str = r#"mongosh --quiet --host "$HOSTNAME" --eval "db.runCommand('ping').ok""#;
 
+/// The settings of .NET that complete a connection string.
+const SETTINGS: &[CandidateMore] = &[settings("ConnectionStrings__Mongo"), settings("Koan__Data__Mongo__ConnectionString")];
+
 /// The recipe (detection.md 8.1 and 8.2).
 pub(crate) fn recipe() -> Recipe {
     Recipe {
@@ -45,7 +48,7 @@ pub(crate) fn recipe() -> Recipe {
             "ConnectionStrings__Mongo",
             "Koan__Data__Mongo__ConnectionString",
         ],
-        candidate_more: &[settings("ConnectionStrings__Mongo"), settings("Koan__Data__Mongo__ConnectionString")],
+        candidate_more: SETTINGS,
         conventional_names: &[("MONGODB_URI", "url")],
         default_logins: &[
             DefaultLogin::Password("admin", "admin"),
@@ -67,7 +70,6 @@ pub(crate) fn recipe() -> Recipe {
     }
 }
 
-/// The settings of .NET that stand beside a connection string.
 const fn settings(of: &'static str) -> CandidateMore {
     CandidateMore {
         of,
