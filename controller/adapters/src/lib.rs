@@ -24,6 +24,8 @@ mod tls;
 mod vault;
 mod weaviate;
 mod wire;
+#[cfg(any(test, feature = "zoo"))]
+pub mod zoo;
 
 pub use contract::Prober;
 pub use environment::{environment_candidates, environment_names};

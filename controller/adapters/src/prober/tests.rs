@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::live::judged;
 use crate::product::{Attempt, Identified, Product, Proof};
-use crate::testing::zoo::{Cage, Impostor};
 use crate::testing::{codes, login, manifest, only, question};
 use crate::wire::{Fault, Peer};
+use crate::zoo::{Cage, Impostor};
 use crate::{LiveProber, Prober, catalogue};
 
 const CREDENTIALS: [CredentialRef; 3] = [CredentialRef::Manifest, CredentialRef::Anonymous, CredentialRef::Default(0)];

@@ -5,7 +5,6 @@ pub(crate) mod programs;
 pub(crate) mod script;
 pub(crate) mod servers;
 pub(crate) mod transcript;
-pub(crate) mod zoo;
 
 use std::time::Duration;
 

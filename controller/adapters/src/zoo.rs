@@ -1,4 +1,6 @@
-//! Impostors: each accepts connections, behaves in its own bad way and records every byte that it is sent.
+//! Impostors for tests: each accepts connections, behaves in its own bad way and records every byte that it is sent.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,19 +13,28 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// How an impostor behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Impostor {
+pub enum Impostor {
+    /// Says nothing.
     Silent,
+    /// Sends back what it is sent.
     Echo,
+    /// Answers each request with 200.
     HttpOk,
+    /// Asks each request for a login.
     HttpUnauthorised,
+    /// Closes at once.
     AcceptThenClose,
+    /// One byte each 100 ms.
     Trickle,
+    /// Never ends.
     Endless,
+    /// Says that it speaks TLS, as PostgreSQL does, and does not.
     TlsLiar,
 }
 
 impl Impostor {
-    pub(crate) const ALL: [Self; 8] = [
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
         Self::Silent,
         Self::Echo,
         Self::HttpOk,
@@ -36,8 +47,9 @@ impl Impostor {
 }
 
 /// A running impostor; ends with the value.
-pub(crate) struct Cage {
-    pub(crate) port: u16,
+pub struct Cage {
+    /// Its port on 127.0.0.1.
+    pub port: u16,
     seen: Arc<Mutex<Vec<u8>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -49,7 +61,11 @@ impl Drop for Cage {
 }
 
 impl Cage {
-    pub(crate) async fn open(impostor: Impostor) -> Self {
+    /// Starts an impostor on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// There is none.
+    pub async fn open(impostor: Impostor) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -63,17 +79,25 @@ impl Cage {
     }
 
     /// Every byte that was sent to it.
-    pub(crate) fn seen(&self) -> Vec<u8> {
+    ///
+    /// # Panics
+    /// A task that recorded panicked.
+    pub fn seen(&self) -> Vec<u8> {
         self.seen.lock().unwrap().clone()
     }
 
     /// No form of any part of the login, nor of the database, was sent.
-    pub(crate) fn assert_clean(&self, login: &Login, database: &str) {
+    ///
+    /// # Panics
+    /// One was.
+    pub fn assert_clean(&self, login: &Login, database: &str) {
         let seen = self.seen();
         let password = login.password.as_ref().map(|text| text.expose().clone()).unwrap_or_default();
         let user = login.username.clone().unwrap_or_default();
-        for canary in [password.clone(), user.clone(), database.to_owned(), format!("{user}:{password}")] {
-            for form in forms(&canary) {
+        let token = login.token.as_ref().map(|text| text.expose().clone()).unwrap_or_default();
+        let canaries = [password.clone(), user.clone(), token, database.to_owned(), format!("{user}:{password}")];
+        for canary in canaries.iter().filter(|canary| !canary.is_empty()) {
+            for form in forms(canary) {
                 let found = seen.windows(form.len()).any(|window| window == form.as_bytes());
                 assert!(!found, "{form} was sent");
             }

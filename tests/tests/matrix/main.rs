@@ -1,0 +1,53 @@
+//! The matrix of DET-40: each adapter × mode × situation is a test `matrix_<adapter>_<mode>_<situation>`, against the real server
+//! that `hack/test-servers up` started; containers are simulated.
+//!
+//! Every run has a network of its own, so that an adapter's usual port is free in it whatever this machine runs.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod cells;
+mod counterpart;
+mod house;
+mod room;
+mod servers;
+
+use std::process::ExitCode;
+
+use koan_adapters::catalogue;
+use koan_core::recipe::Maturity;
+use koan_crds::v1alpha1::ProvisioningMode;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use cells::{Cell, Situation};
+
+/// Modes and their word in a cell's name.
+const MODES: [(ProvisioningMode, &str); 4] = [
+    (ProvisioningMode::Auto, "auto"),
+    (ProvisioningMode::Always, "always"),
+    (ProvisioningMode::Never, "never"),
+    (ProvisioningMode::Disabled, "disabled"),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    if !arguments.list && !room::inside() {
+        return room::enter();
+    }
+    let stable = catalogue().recipes().iter().filter(|recipe| recipe.maturity == Maturity::Stable);
+    let trials = stable.flat_map(|recipe| {
+        MODES.into_iter().flat_map(move |(mode, word)| {
+            Situation::ALL.into_iter().map(move |situation| {
+                let name = format!("matrix_{}_{word}_{}", recipe.id, situation.word());
+                let cell = Cell { recipe, mode, situation };
+                Trial::test(name, move || run(&cell))
+            })
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+fn run(cell: &Cell) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(cell.run());
+    Ok(())
+}
