@@ -144,14 +144,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
     Ok(if status.success() { Problems::new() } else { vec!["something is not as expected, see above".to_owned()] })
 }
 
-fn cargo(root: &Path) -> Command {
+/// `cargo`, in the root of the workspace.
+pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root);
     command
 }
 
 /// Runs a script and reads its `export` lines; what it says itself goes to stderr.
-fn provide(root: &Path, words: &[&str]) -> Result<Result<Vec<(String, String)>, String>> {
+///
+/// # Errors
+/// The script cannot be started; that it fails is a problem, not an error.
+pub(crate) fn provide(root: &Path, words: &[&str]) -> Result<Result<Vec<(String, String)>, String>> {
     let line = words.join(" ");
     let mut command = Command::new(root.join(words[0]));
     command.args(&words[1..]).stderr(std::process::Stdio::inherit());

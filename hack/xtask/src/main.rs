@@ -7,6 +7,7 @@ mod conformance;
 mod crds;
 mod events;
 mod layers;
+mod matrix;
 mod rooms;
 mod rows;
 mod sim;
@@ -31,6 +32,7 @@ enum Command {
     Bench(bench::Arguments),
     Conformance(conformance::Arguments),
     Layers(layers::Arguments),
+    Matrix(matrix::Arguments),
     Sizes(sizes::Arguments),
     Crds(crds::Arguments),
     Cli(cli::Arguments),
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Layers(arguments) => layers::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Sizes(arguments) => sizes::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Cli(arguments) => cli::run(&arguments),

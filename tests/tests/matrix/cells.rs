@@ -12,6 +12,7 @@ use koan_crds::vocabulary::ExitCode;
 use koan_engines::sim::Answer;
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::counterpart::Recorder;
 use crate::house::House;
@@ -33,6 +34,9 @@ const CAGED: [Impostor; 7] = [
     Impostor::Endless,
 ];
 
+/// Cells of one process that need usual ports free wait for one another.
+static USUAL_PORTS: Mutex<()> = Mutex::const_new(());
+
 /// What stands on the candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Situation {
@@ -50,6 +54,14 @@ pub(crate) enum Situation {
 
 impl Situation {
     pub(crate) const ALL: [Self; 5] = [Self::Absent, Self::Wrong, Self::Good, Self::Impostor, Self::Busy];
+
+    /// The real server takes part.
+    pub(crate) fn needs_server(self) -> bool {
+        match self {
+            Self::Wrong | Self::Good | Self::Busy => true,
+            Self::Absent | Self::Impostor => false,
+        }
+    }
 
     /// Its word in a cell's name.
     pub(crate) fn word(self) -> &'static str {
@@ -73,6 +85,10 @@ pub(crate) struct Cell {
 impl Cell {
     /// Makes the situation and looks at what becomes of it.
     pub(crate) async fn run(&self) {
+        let alone = match self.situation {
+            Situation::Absent | Situation::Busy => Some(USUAL_PORTS.lock().await),
+            Situation::Wrong | Situation::Good | Situation::Impostor => None,
+        };
         match self.situation {
             Situation::Absent => self.absent().await,
             Situation::Wrong => self.wrong(0).await,
@@ -80,6 +96,7 @@ impl Cell {
             Situation::Impostor => self.impostor().await,
             Situation::Busy => self.wrong(self.usual_port()).await,
         }
+        drop(alone);
     }
 
     async fn absent(&self) {
@@ -94,7 +111,7 @@ impl Cell {
 
     /// `port` 0 is any.
     async fn wrong(&self, port: u16) {
-        let Some(server) = Server::of(self.recipe) else { return };
+        let server = Server::of(self.recipe).expect("a server: hack/test-servers up");
         for defaults in [true, false] {
             let recorder = Recorder::before(server.address, port).await;
             let ports = if port == 0 { json!([recorder.port]) } else { json!([]) };
@@ -119,17 +136,16 @@ impl Cell {
                     assert_eq!(source, Some(PortSource::Repicked));
                 }
             }
+            recorder.close().await;
         }
     }
 
     async fn good(&self) {
-        let Some(server) = Server::of(self.recipe) else { return };
-        for in_url in [false, true] {
+        let server = Server::of(self.recipe).expect("a server: hack/test-servers up");
+        let ways = [false, true].into_iter().filter(|in_url| !in_url || login_in_url(&server.login).is_some());
+        for in_url in ways {
             let recorder = Recorder::before(server.address, 0).await;
             let own = login_in_url(&server.login).filter(|_| in_url);
-            if in_url && own.is_none() {
-                continue;
-            }
             let mut fields = match own {
                 Some(own) => {
                     let scheme = self.recipe.schemes[0];
@@ -144,6 +160,7 @@ impl Cell {
             let (house, service) = self.judge(&fields, &login).await;
             if !self.asks() {
                 assert_eq!(recorder.connections(), 0, "nobody is asked");
+                recorder.close().await;
                 continue;
             }
             let anonymous = server.login == Login::default();
@@ -155,6 +172,7 @@ impl Cell {
             assert_eq!((env["KOAN_DB_HOST"].as_str(), env["KOAN_DB_PORT"].clone()), ("127.0.0.1", recorder.port.to_string()));
             let password = server.login.password.as_ref().map(|text| text.expose().as_str());
             assert_eq!(env.get("KOAN_DB_PASSWORD").map(String::as_str), password);
+            recorder.close().await;
         }
     }
 

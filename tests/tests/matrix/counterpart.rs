@@ -11,19 +11,13 @@ use tokio::task::JoinHandle;
 
 use crate::room::way_out;
 
-/// A listener of this run's own user before a real server; it ends with the value.
+/// A listener of this run's own user before a real server.
 pub(crate) struct Recorder {
     /// Its port on 127.0.0.1.
     pub(crate) port: u16,
     sent: Arc<Mutex<Vec<u8>>>,
     connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Recorder {
@@ -40,6 +34,12 @@ impl Recorder {
             }
         });
         Self { port, sent, connections, task }
+    }
+
+    /// Ends the listener: its port is free afterwards.
+    pub(crate) async fn close(self) {
+        self.task.abort();
+        let _ended = self.task.await;
     }
 
     /// Connections so far.

@@ -24,6 +24,8 @@ use tokio::time::Instant;
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(10);
+/// Looks without work after which the controllers have seen everything.
+const QUIET: u32 = 50;
 
 /// Asks the host itself; what a simulated workload publishes is asked of the simulation.
 struct Eyes {
@@ -82,8 +84,10 @@ impl House {
         let _ended = (&mut self.task).await;
         (self.controllers, self.task) = run(&self.client, &self.server, &self.world);
         let deadline = Instant::now() + DEADLINE;
-        while !self.controllers.is_idle() || self.controllers.tally() == koan_controller::Tally::default() {
+        let mut quiet = 0;
+        while quiet < QUIET {
             assert!(Instant::now() < deadline, "the controllers have no rest");
+            quiet = if self.controllers.is_idle() { quiet + 1 } else { 0 };
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -18,25 +18,29 @@ pub(crate) struct Server {
     pub(crate) database: Option<String>,
 }
 
+/// A variable of an adapter's server.
+fn variable(recipe: &Recipe, what: &str) -> Option<String> {
+    std::env::var(format!("KOAN_TEST_{}_{what}", recipe.id.to_uppercase())).ok()
+}
+
+/// The server of an adapter runs, or `KOAN_TEST_REQUIRE` says that it has to.
+pub(crate) fn expected(recipe: &Recipe) -> bool {
+    let required = std::env::var("KOAN_TEST_REQUIRE").unwrap_or_default();
+    variable(recipe, "URL").is_some() || required.split(',').any(|word| word == recipe.id)
+}
+
 impl Server {
-    /// The server of an adapter; `None` after `SKIPPED` was printed.
+    /// The server of an adapter, where it runs.
     ///
     /// # Panics
-    /// It is not there, and `KOAN_TEST_REQUIRE` names it; or what names it is no URL.
+    /// What names it is no URL.
     pub(crate) fn of(recipe: &Recipe) -> Option<Self> {
-        let variable = |what: &str| std::env::var(format!("KOAN_TEST_{}_{what}", recipe.id.to_uppercase())).ok();
-        let Some(url) = variable("URL") else {
-            let required = std::env::var("KOAN_TEST_REQUIRE").unwrap_or_default();
-            let missing = format!("{}: no server; hack/test-servers up {}", recipe.id, recipe.id);
-            assert!(!required.split(',').any(|word| word == recipe.id), "{missing}");
-            println!("SKIPPED {missing}");
-            return None;
-        };
+        let url = variable(recipe, "URL")?;
         let port = recipe.ports.first().map(|port| port.port);
         let parsed = candidate::parse(&url, port).unwrap_or_else(|error| panic!("KOAN_TEST_…_URL of {}: {error}", recipe.id));
         let Address::Tcp { host, port } = parsed.address else { panic!("a TCP address of {}", recipe.id) };
         let mut login = parsed.login.unwrap_or_default();
-        login.token = variable("TOKEN").map(Secret::new).or(login.token);
+        login.token = variable(recipe, "TOKEN").map(Secret::new).or(login.token);
         let address = format!("{host}:{port}").parse().expect("an address literal");
         Some(Self { address, login, database: parsed.database.filter(|_name| recipe.default_database.is_none()) })
     }
