@@ -40,7 +40,8 @@ impl Server {
         let parsed = candidate::parse(&url, port).unwrap_or_else(|error| panic!("KOAN_TEST_…_URL of {}: {error}", recipe.id));
         let Address::Tcp { host, port } = parsed.address else { panic!("a TCP address of {}", recipe.id) };
         let mut login = parsed.login.unwrap_or_default();
-        login.token = variable(recipe, "TOKEN").map(Secret::new).or(login.token);
+        let token = variable(recipe, "TOKEN").or_else(|| variable(recipe, "API_KEY"));
+        login.token = token.map(Secret::new).or(login.token);
         let address = format!("{host}:{port}").parse().expect("an address literal");
         Some(Self { address, login, database: parsed.database.filter(|_name| recipe.default_database.is_none()) })
     }
