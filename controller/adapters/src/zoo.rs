@@ -95,8 +95,8 @@ impl Cage {
         let password = login.password.as_ref().map(|text| text.expose().clone()).unwrap_or_default();
         let user = login.username.clone().unwrap_or_default();
         let token = login.token.as_ref().map(|text| text.expose().clone()).unwrap_or_default();
-        let canaries = [password.clone(), user.clone(), token, database.to_owned(), format!("{user}:{password}")];
-        for canary in canaries.iter().filter(|canary| !canary.is_empty()) {
+        let both = format!("{user}:{password}");
+        for canary in [&password, &user, &token, database, &both].into_iter().filter(|canary| canary.len() > 1) {
             for form in forms(canary) {
                 let found = seen.windows(form.len()).any(|window| window == form.as_bytes());
                 assert!(!found, "{form} was sent");

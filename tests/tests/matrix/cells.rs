@@ -12,7 +12,6 @@ use koan_crds::vocabulary::ExitCode;
 use koan_engines::sim::Answer;
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use crate::counterpart::Recorder;
 use crate::house::House;
@@ -33,9 +32,6 @@ const CAGED: [Impostor; 7] = [
     Impostor::Trickle,
     Impostor::Endless,
 ];
-
-/// Cells of one process that need usual ports free wait for one another.
-static USUAL_PORTS: Mutex<()> = Mutex::const_new(());
 
 /// What stands on the candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +59,14 @@ impl Situation {
         }
     }
 
+    /// The product's usual port takes part.
+    pub(crate) fn needs_usual_port(self) -> bool {
+        match self {
+            Self::Absent | Self::Busy => true,
+            Self::Wrong | Self::Good | Self::Impostor => false,
+        }
+    }
+
     /// Its word in a cell's name.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -85,10 +89,6 @@ pub(crate) struct Cell {
 impl Cell {
     /// Makes the situation and looks at what becomes of it.
     pub(crate) async fn run(&self) {
-        let alone = match self.situation {
-            Situation::Absent | Situation::Busy => Some(USUAL_PORTS.lock().await),
-            Situation::Wrong | Situation::Good | Situation::Impostor => None,
-        };
         match self.situation {
             Situation::Absent => self.absent().await,
             Situation::Wrong => self.wrong(0).await,
@@ -96,7 +96,6 @@ impl Cell {
             Situation::Impostor => self.impostor().await,
             Situation::Busy => self.wrong(self.usual_port()).await,
         }
-        drop(alone);
     }
 
     async fn absent(&self) {
@@ -149,7 +148,8 @@ impl Cell {
             let mut fields = match own {
                 Some(own) => {
                     let scheme = self.recipe.schemes[0];
-                    json!({"detection": {"candidates": [format!("{scheme}://{own}127.0.0.1:{}", recorder.port)]}})
+                    let url = format!("{scheme}://{own}127.0.0.1:{}", recorder.port);
+                    json!({"detection": {"candidates": [url], "ports": [recorder.port]}})
                 }
                 None => json!({"detection": {"ports": [recorder.port]}}),
             };

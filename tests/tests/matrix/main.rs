@@ -12,6 +12,7 @@ mod room;
 mod servers;
 
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use koan_adapters::catalogue;
 use koan_core::recipe::Maturity;
@@ -48,8 +49,15 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
+/// Cells of one process that need usual ports wait for one another.
+static USUAL_PORTS: Mutex<()> = Mutex::new(());
+
 fn run(cell: &Cell) -> Result<(), Failed> {
+    let alone = cell.situation.needs_usual_port().then(|| USUAL_PORTS.lock().unwrap_or_else(PoisonError::into_inner));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(cell.run());
+    // Nothing of this cell asks that port any more once its runtime has ended.
+    drop(runtime);
+    drop(alone);
     Ok(())
 }

@@ -43,7 +43,7 @@ impl Server {
         let token = variable(recipe, "TOKEN").or_else(|| variable(recipe, "API_KEY"));
         login.token = token.map(Secret::new).or(login.token);
         let address = format!("{host}:{port}").parse().expect("an address literal");
-        Some(Self { address, login, database: parsed.database.filter(|_name| recipe.default_database.is_none()) })
+        Some(Self { address, login, database: parsed.database })
     }
 }
 
