@@ -99,7 +99,8 @@ fn values(service: &ValidService, recipe: Option<&Recipe>, source: &OutputSource
         }
     }
     if recipe.is_some() {
-        plain.insert("database", service.database.clone());
+        let named = Some(&service.database).filter(|name| !name.is_empty());
+        plain.extend(named.map(|name| ("database", name.clone())));
         plain.extend(source.tls.iter().flat_map(|tls| tls_values(tls)));
     }
     if let Some(login) = source.login {

@@ -7,6 +7,7 @@ use koan_adapters::zoo::{Cage, Impostor};
 use koan_core::outputs::percent_encode;
 use koan_core::recipe::Recipe;
 use koan_core::secret::{Login, Secret};
+use koan_core::text::ValueRef;
 use koan_crds::v1alpha1::{Action, DecisionStatus, DevStack, EvidenceCode, PortSource, ProvisioningMode, ServiceSpec};
 use koan_crds::vocabulary::ExitCode;
 use koan_engines::sim::Answer;
@@ -114,11 +115,18 @@ impl Cell {
         for defaults in [true, false] {
             let recorder = Recorder::before(server.address, port).await;
             let ports = if port == 0 { json!([recorder.port]) } else { json!([]) };
-            let login = canary(self.recipe);
-            let fields = json!({"detection": {"ports": ports}, "credentials": {"defaults": defaults}});
+            let mut fields = json!({"detection": {"ports": ports}, "credentials": {"defaults": defaults}});
+            // Without any login a capability is what is missing.
+            let open = server.login == Login::default();
+            if open {
+                fields["database"] = json!(CANARY_USER);
+            }
+            let login = if open { Login::default() } else { canary(self.recipe) };
             let (mut house, service) = self.judge(&fields, &login).await;
             if !self.asks() {
                 assert_eq!(recorder.connections(), 0, "nobody is asked");
+            } else if open {
+                self.assert_codes(&service, &[EvidenceCode::Identified, EvidenceCode::CapabilityMissing]);
             } else {
                 self.assert_codes(&service, &[EvidenceCode::Identified, EvidenceCode::CredentialRejected]);
                 let refused = codes(&service).iter().filter(|code| **code == EvidenceCode::CredentialRejected).count();
@@ -289,7 +297,9 @@ impl Cell {
 /// A login that no server takes, of the kind that the product has.
 fn canary(recipe: &Recipe) -> Login {
     let secret = || Some(Secret::new(CANARY.to_owned()));
-    if recipe.own_login == koan_core::recipe::OwnLogin::Token {
+    let told = recipe.env.iter().chain(&recipe.env_with_login).flat_map(|(_name, text)| text.references());
+    let is_token = |value: &ValueRef| matches!(value, ValueRef::SecretKey { key, .. } if key == "token");
+    if told.into_iter().any(is_token) {
         return Login { username: None, password: None, token: secret() };
     }
     Login { username: Some(CANARY_USER.to_owned()), password: secret(), token: None }

@@ -39,11 +39,24 @@ async fn prove(attempt: &Attempt<'_>) -> Result<Proof, Fault> {
         return Ok(Proof::Unusable(too_old(&version, minimum)));
     }
     let answer = session.get("/api/tags", None, attempt.deadline).await?;
-    Ok(if lists_models(&answer) {
-        Proof::Proven { version: Some(version), server_id: None, anonymous: true }
-    } else {
-        Proof::Unusable(Fault::new(EvidenceCode::CapabilityMissing, format!("it lists no models: {}", answer.status)))
-    })
+    let lacks = |detail: String| Proof::Unusable(Fault::new(EvidenceCode::CapabilityMissing, detail));
+    if !lists_models(&answer) {
+        return Ok(lacks(format!("it lists no models: {}", answer.status)));
+    }
+    // A container of Koan's own begins without any model, and is ready nevertheless.
+    let wanted = attempt.database.split(',').map(str::trim).filter(|name| !name.is_empty() && attempt.open.is_some());
+    let missing: Vec<&str> = wanted.filter(|name| !has_model(&answer, name)).collect();
+    if missing.is_empty() {
+        return Ok(Proof::Proven { version: Some(version), server_id: None, anonymous: true });
+    }
+    Ok(lacks(format!("it lacks the model {}: ollama pull {}", missing.join(", "), missing[0])))
+}
+
+/// A model of the list, by its whole name or without the tag `latest`; read as text, since a long list is cut.
+fn has_model(answer: &Answer, name: &str) -> bool {
+    let tagged = if name.contains(':') { name.to_owned() } else { format!("{name}:latest") };
+    let entry = format!("\"name\":{}", Value::from(tagged));
+    answer.body.windows(entry.len()).any(|window| window == entry.as_bytes())
 }
 
 /// Both documents, on one connection; the version.

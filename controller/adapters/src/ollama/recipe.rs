@@ -22,11 +22,14 @@ pub(crate) fn recipe() -> Recipe {
         schemes: &["http", "https"],
         url_pattern: "{scheme}://{host}:{port}[?sslrootcert={sslrootcert}]",
         candidate_names: &["OLLAMA_HOST", "Koan_AI_OLLAMA_URLS", "ConnectionStrings__Ollama"],
+        outputs: &[("models", "{database}")],
+        default_database: Some(""),
         conventional_names: &[("OLLAMA_HOST", "url")],
         minimum_version: "0.3",
         traps: &[
             "It has no login: whoever reaches its port may use it, so it is published on loopback alone.",
-            "No model is there at first: `ollama pull` brings one into the service's volume.",
+            "`database` names the models that a host's server has to have, with commas between them; none are needed where it is unset.",
+            "A container of Koan's own has no model at first: `ollama pull` brings one into the service's volume.",
         ],
         ..Recipe::new(
             ID,
