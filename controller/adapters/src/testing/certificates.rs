@@ -67,19 +67,22 @@ impl Papers {
         Tls { mode, authorities: Some(self.path(file)) }
     }
 
-    /// Turns TLS on in the files of a server that is about to start under an account: beside plain text for PostgreSQL, alone for
-    /// Redis.
+    /// Turns TLS on in the files of a server that is about to start under an account: beside plain text for PostgreSQL and MariaDB,
+    /// alone for Redis and, after its greeting, NATS. MariaDB is told of it by [`Papers::words`].
     pub(crate) fn turn_on(&self, adapter: &str, home: &Path, uid: u32, more: &str) {
+        let [certificate, key] = ["server.pem", "server.key"].map(|name| self.copy(name, home, uid));
         let configuration = match adapter {
             "postgres" => place(home, "/var/lib/postgresql/cluster/postgresql.conf"),
+            "nats" => place(home, "/run/koan/nats.conf"),
+            "mariadb" => return,
             _redis => place(home, "/run/koan/redis.conf"),
         };
-        let [certificate, key] = ["server.pem", "server.key"].map(|name| self.copy(name, home, uid));
         let before = fs::read_to_string(&configuration).unwrap();
         let after = match adapter {
             "postgres" => format!(
                 "{before}\nssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\nlog_connections = on\n{more}\n"
             ),
+            "nats" => format!("{before}\ntls {{\n  cert_file: \"{certificate}\"\n  key_file: \"{key}\"\n}}\n"),
             _redis => format!(
                 "{}tls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {certificate}\n{}\n",
                 before.replacen("\nport ", "\nport 0\ntls-port ", 1),
@@ -89,6 +92,11 @@ impl Papers {
         fs::remove_file(&configuration).unwrap();
         fs::write(&configuration, after).unwrap();
         give(&configuration, uid);
+    }
+
+    /// What a server is told on its command line.
+    pub(crate) fn words(adapter: &str) -> &'static [&'static str] {
+        if adapter == "mariadb" { &["--ssl-cert={home}/server.pem", "--ssl-key={home}/server.key"] } else { &[] }
     }
 
     fn copy(&self, name: &str, home: &Path, uid: u32) -> String {
