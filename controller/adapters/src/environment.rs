@@ -247,6 +247,27 @@ mod tests {
         assert_eq!(read("redis", &[("REDIS_URLS", "redis://127.0.0.1:1, redis://127.0.0.1:2")]).len(), 2);
     }
 
+    /// DET-9, DET-11, DET-32: a virtual host is decoded, a token beside an address goes with that address alone, and what names no
+    /// address names no candidate.
+    #[test]
+    fn hosts_and_tokens_are_read() {
+        let rabbit = |url: &str| read("rabbitmq", &[("AMQP_URL", url)]).pop().unwrap().1;
+        assert_eq!(rabbit("amqp://u:p@127.0.0.1/%2F").database.as_deref(), Some("/"));
+        assert_eq!(rabbit("amqp://u:p@127.0.0.1:5673/team%2Fa").database.as_deref(), Some("team/a"));
+        assert_eq!(rabbit("amqps://u:p@127.0.0.1").database, None);
+        assert!(rabbit("amqps://u:p@127.0.0.1").tls.is_some());
+        let address = ("VAULT_ADDR", "https://127.0.0.1:8200");
+        let (_name, vault) = read("openbao", &[address, ("VAULT_TOKEN", "t0ken"), ("BAO_TOKEN", "other")]).pop().unwrap();
+        let token = vault.login.unwrap().token.unwrap();
+        assert_eq!((token.expose().as_str(), vault.tls.is_some()), ("t0ken", true));
+        assert!(read("vault", &[("VAULT_TOKEN", "t0ken")]).is_empty());
+        let key = [("WEAVIATE_ENDPOINT", "http://127.0.0.1:8081"), ("WEAVIATE_API_KEY", "k3y")];
+        assert!(read("weaviate", &key).pop().unwrap().1.login.unwrap().token.is_some());
+        assert_eq!(read("ollama", &[("OLLAMA_HOST", "127.0.0.1:11500")]).pop().unwrap().1.address.to_string(), "127.0.0.1:11500");
+        assert!(read("ollama", &[("OLLAMA_HOST", "0.0.0.0")]).is_empty());
+        assert_eq!(read("mqtt", &[("MQTT_URL", "mqtt://u:p@127.0.0.1")]).pop().unwrap().1.address.to_string(), "127.0.0.1:1883");
+    }
+
     /// DET-10, SEC-1: a password that looks like an address, another product's URL or half a set is no candidate.
     #[test]
     fn sec_1_what_is_no_candidate_is_passed_over() {

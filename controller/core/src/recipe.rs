@@ -61,6 +61,8 @@ pub struct Recipe {
     pub own_login: OwnLogin,
     /// It keeps data that must not silently be replaced by an empty service (DET-28).
     pub keeps_data: bool,
+    /// What a restart of a container of it loses, in words for its status; nothing where its data paths keep everything.
+    pub volatile: Option<&'static str>,
     /// URL schemes, the canonical one first. Products may share one: then it alone names none of them.
     pub schemes: &'static [&'static str],
     /// Outputs beside `url host port user password database`, as patterns over them.
@@ -113,6 +115,7 @@ impl Recipe {
             stop_grace: Duration::from_secs(10),
             own_login: OwnLogin::Nothing,
             keeps_data: false,
+            volatile: None,
             schemes: &[],
             outputs: &[],
             url_pattern: "{scheme}://[{user}][:{password}]@{host}:{port}/{database}",

@@ -10,7 +10,7 @@ use crate::texts::{credential, join, plain};
 
 /// Canonical id.
 pub(crate) const ID: &str = "rabbitmq";
-/// Where the login lies, as Erlang terms: they quote every value, which the lines of `rabbitmq.conf` cannot (decision 0013).
+/// Where the login lies, as Erlang terms: they quote every value, which the lines of `rabbitmq.conf` cannot (decision 0018).
 const CONFIGURATION_FILE: &str = "/etc/rabbitmq/advanced.config";
 /// Names of the plugins that the process form loads.
 const PLUGINS_FILE: &str = "/run/koan/rabbitmq-plugins";

@@ -3,7 +3,7 @@ use koan_crds::v1alpha1::EvidenceCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::frame::{self, Malformed, Said, read};
-use crate::testing::servers::{DAEMON, Server, start};
+use crate::testing::servers::{DAEMON, NOBODY, Server, start};
 use crate::testing::{codes, login, manifest, only, question};
 use crate::{LiveProber, Prober};
 
@@ -33,8 +33,15 @@ async fn sec_1_sec_2_p18_a_real_server_is_proved_by_the_right_login_alone() {
     assert!(version.as_deref().is_some_and(|version| version.starts_with("3.")), "{version:?}");
 
     let stranger = LiveProber::as_user(server.uid + 40_000).probe(&question, &right).await;
-    let expected = if server.uid == DAEMON { EvidenceCode::OwnerSystem } else { EvidenceCode::OwnerOther };
-    assert_eq!(codes(only(&stranger))[..2], [EvidenceCode::Identified, expected]);
+    let (owner, last) = if server.uid == DAEMON {
+        (EvidenceCode::OwnerSystem, EvidenceCode::CredentialAccepted)
+    } else {
+        (EvidenceCode::OwnerOther, EvidenceCode::CredentialSkipped)
+    };
+    assert_eq!(codes(only(&stranger))[..3], [EvidenceCode::Identified, owner, last]);
+    let defaults = Probe { credentials: ALL[2..].to_vec(), ..question.clone() };
+    let stranger = LiveProber::as_user(server.uid + 40_000).probe(&defaults, &Access::default()).await;
+    assert_eq!(codes(only(&stranger))[2..], [EvidenceCode::CredentialSkipped, EvidenceCode::CredentialSkipped]);
 
     let mut other = question.clone();
     other.database = "nowhere".to_owned();
@@ -58,6 +65,18 @@ async fn sec_1_sec_2_p18_a_real_server_is_proved_by_the_right_login_alone() {
     for broken in ["handshake_error", "bad_header", "handshake_timeout", "unexpected method", "frame_error"] {
         assert!(!log.contains(broken), "{broken}: {log}");
     }
+}
+
+/// B-2, DET-16: the second default set is accepted where the listener is this user's, after the first one was refused.
+#[tokio::test]
+async fn the_default_set_opens_our_own_server() {
+    let Some(server) = start("rabbitmq", NOBODY, &login(Some("guest"), "guest"), |_home| {}).await else { return };
+    let report = LiveProber::as_user(server.uid).probe(&question("rabbitmq", server.port, &ALL), &Access::default()).await;
+    assert!(
+        matches!(&only(&report).verdict, CandidateVerdict::Usable(usable) if usable.credential == CredentialRef::Default(1)),
+        "{report:?}"
+    );
+    assert_eq!(only(&report).refused.len(), 1);
 }
 
 /// DET-40: another adapter's real server is an impostor.

@@ -33,6 +33,7 @@ pub(crate) fn recipe() -> Recipe {
         priority: 400,
         exec_check: plain(&["vault", "status"]),
         own_login: OwnLogin::Token,
+        volatile: Some("dev mode keeps secrets in memory: a restart empties it"),
         schemes: &["http", "https"],
         outputs: &[("token", "[{token}]")],
         url_pattern: "{scheme}://{host}:{port}[?sslrootcert={sslrootcert}]",

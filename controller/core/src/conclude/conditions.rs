@@ -9,7 +9,7 @@ use super::service::{ServiceInput, failure};
 use crate::decide::{CredentialNeed, Decision, EngineNeed, EngineVerdict, credential_need};
 use crate::desired::{engine_need, own_volumes};
 use crate::facts::{GateState, GateVerdict};
-use crate::validate::ValidService;
+use crate::validate::{ValidService, Workload};
 use crate::violation::UNBOUNDED;
 use crate::workload::Limits;
 
@@ -215,8 +215,19 @@ pub(super) fn provisioned(input: &ServiceInput, service: &ValidService) -> Judge
             format!("the host service no longer answers{proof}; start it again, or `koan apply --redetect` for a new decision"),
         ),
         (Action::UseHostService, reason) => Judged::yes(reason, format!("a host service is used{proof}")),
-        (Action::ProvisionContainer, reason) => Judged::yes(reason, format!("a workload of Koan's own is used{proof}")),
+        (Action::ProvisionContainer, reason) => {
+            Judged::yes(reason, format!("a workload of Koan's own is used{proof}{}", volatile(input, service)))
+        }
     }
+}
+
+/// What a container of this product loses with each restart.
+fn volatile(input: &ServiceInput, service: &ValidService) -> String {
+    let recipe = match &service.workload {
+        Workload::Recipe { .. } => service.adapter.as_deref().and_then(|id| input.recipes.recipe(id)),
+        Workload::Container(_) | Workload::Process(_) | Workload::External(_) => None,
+    };
+    recipe.and_then(|recipe| recipe.volatile).map(|text| format!("; {text}")).unwrap_or_default()
 }
 
 fn proof(line: &Evidence) -> String {

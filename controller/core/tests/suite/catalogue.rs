@@ -83,6 +83,7 @@ fn scratch() -> Recipe {
         env_with_login: vec![("SCRATCH_KEY".to_owned(), Text::value(credential("token")))],
         env_without_login: vec![("SCRATCH_OPEN".to_owned(), Text::plain("true"))],
         secrets_in_env: Some("its image reads the key there alone"),
+        volatile: Some("it remembers nothing: a restart empties it"),
         readiness: Duration::from_secs(10),
         stop_grace: Duration::from_secs(5),
         schemes: &["scratch", "scratchs"],
