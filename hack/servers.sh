@@ -92,8 +92,10 @@ go_programs() {
   (cd "$WORK/source" && CGO_ENABLED=$1 go_alone 2700 "$(go_program)" build -trimpath -buildvcs=false -mod=readonly -o "$WORK/output/" -ldflags "-s -w $2" "${@:3}") >&2
 }
 
+# Where something was to be built, another program of the same name is no substitute: MariaDB brings a `mysqld`.
 available() {
   local name
+  [ -z "$OUTPUT" ] || [ -d "$OUTPUT" ] || return 1
   for name in "${PROGRAMS[@]}"; do program "$name" >/dev/null || return 1; done
 }
 
