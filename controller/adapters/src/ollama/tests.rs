@@ -1,11 +1,11 @@
-use koan_core::probe::{Access, CandidateVerdict, CredentialRef, Usable};
+use koan_core::probe::{Access, CandidateVerdict, CredentialRef, Probe, Usable};
 use koan_core::recipe::ProcessRecipe;
 use koan_crds::v1alpha1::EvidenceCode;
 
 use crate::testing::programs::program;
 use crate::testing::servers::{NOBODY, Server, start_as};
 use crate::testing::transcript::{Answers, Stage, json};
-use crate::testing::{codes, login, manifest, only, question};
+use crate::testing::{codes, login, manifest, only};
 use crate::{LiveProber, Prober};
 
 const ALL: [CredentialRef; 2] = [CredentialRef::Manifest, CredentialRef::Anonymous];
@@ -22,7 +22,7 @@ async fn real() -> Option<Server> {
 #[tokio::test]
 async fn a_real_server_is_used_without_a_login() {
     let Some(server) = real().await else { return };
-    let question = question("ollama", server.port, &ALL);
+    let question = question("ollama", server.port, "");
     let access = manifest(login(Some("shop"), "c4nary"));
     let report = LiveProber::as_user(server.uid).probe(&question, &access).await;
     assert_eq!(codes(only(&report)), [EvidenceCode::Identified, EvidenceCode::OwnerUser, EvidenceCode::CredentialAccepted]);
@@ -38,7 +38,7 @@ async fn a_real_server_is_used_without_a_login() {
 async fn a_real_server_is_nothing_else() {
     let Some(server) = real().await else { return };
     for adapter in ["vault", "weaviate", "rabbitmq", "mosquitto"] {
-        let report = LiveProber::new().probe(&question(adapter, server.port, &ALL), &Access::default()).await;
+        let report = LiveProber::new().probe(&question(adapter, server.port, ""), &Access::default()).await;
         assert_eq!(only(&report).verdict, CandidateVerdict::Impostor, "{adapter}");
     }
 }
@@ -53,10 +53,15 @@ fn answers(version: &str, status: u16, models: &str) -> Answers {
     ]
 }
 
-async fn report_of(answers: Answers) -> (Vec<EvidenceCode>, String) {
+/// A question that needs these models.
+fn question(adapter: &str, port: u16, models: &str) -> Probe {
+    Probe { database: models.to_owned(), ..crate::testing::question(adapter, port, &ALL) }
+}
+
+async fn report_of(answers: Answers, models: &str) -> (Vec<EvidenceCode>, String) {
     let stage = Stage::open(answers).await;
     let access = manifest(login(Some("shop"), "c4nary"));
-    let report = LiveProber::new().probe(&question("ollama", stage.port, &ALL), &access).await;
+    let report = LiveProber::new().probe(&question("ollama", stage.port, models), &access).await;
     (codes(only(&report)), stage.seen())
 }
 
@@ -71,8 +76,24 @@ async fn what_is_not_usable_says_why() {
         (answers("0.32.15", 500, "{}"), EvidenceCode::CapabilityMissing),
         (answers("0.32.15", 200, "[]"), EvidenceCode::CapabilityMissing),
     ] {
-        let (codes, seen) = report_of(answers).await;
+        let (codes, seen) = report_of(answers, "").await;
         assert_eq!(codes.last(), Some(&code));
         assert!(!seen.contains("c4nary") && !seen.contains("Authorization"), "{seen}");
+    }
+}
+
+/// DET-5, DET-21: every model that the manifest names has to be there; a name without a tag is the newest, and a list that goes on
+/// without end is read as far as it came.
+#[tokio::test]
+async fn every_model_that_is_named_has_to_be_there() {
+    let list = format!("{{\"models\":[{}", "{\"name\":\"qwen3:0.6b\"},{\"name\":\"tiny:latest\"},".repeat(4000));
+    for (models, code) in [
+        ("qwen3:0.6b, tiny", EvidenceCode::CredentialAccepted),
+        ("tiny:latest", EvidenceCode::CredentialAccepted),
+        ("qwen3", EvidenceCode::CapabilityMissing),
+        ("tiny,iny", EvidenceCode::CapabilityMissing),
+    ] {
+        let (codes, _seen) = report_of(answers("0.32.15", 200, &list), models).await;
+        assert_eq!(codes.last(), Some(&code), "{models}");
     }
 }
