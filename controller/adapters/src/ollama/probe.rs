@@ -49,7 +49,8 @@ async fn prove(attempt: &Attempt<'_>) -> Result<Proof, Fault> {
     if missing.is_empty() {
         return Ok(Proof::Proven { version: Some(version), server_id: None, anonymous: true });
     }
-    Ok(lacks(format!("it lacks the model {}: ollama pull {}", missing.join(", "), missing[0])))
+    let beyond = if answer.whole { "" } else { "its list of models is longer than what is read; where that ends " };
+    Ok(lacks(format!("{beyond}it lacks the model {}: ollama pull {}", missing.join(", "), missing[0])))
 }
 
 /// A model of the list, by its whole name or without the tag `latest`; read as text, since a long list is cut.

@@ -384,20 +384,3 @@ fn limits_that_the_chosen_engine_cannot_keep_are_told() {
     assert_eq!(message(EngineName::Process), ("Selected".to_owned(), told.to_owned()));
     assert_eq!(message(EngineName::Docker).1, "Docker: nothing else answers");
 }
-
-/// DET-36: what a container of a product loses at a restart stands in its status; one that keeps its data says nothing.
-#[test]
-fn what_a_restart_loses_is_said() {
-    for (adapter, said) in [("scratch", true), ("ledger", false)] {
-        let mut service = only(&format!("- name: cache\n  adapter: {adapter}"));
-        service.mode = ProvisioningMode::Always;
-        let visit = World::new(service).visit();
-        let provisioned = visit.verdict.status.conditions.iter().find(|c| c.type_ == "Provisioned").unwrap();
-        assert_eq!(
-            provisioned.message.ends_with("; it remembers nothing: a restart empties it"),
-            said,
-            "{}",
-            provisioned.message
-        );
-    }
-}

@@ -192,6 +192,23 @@ fn a_container_without_a_login_is_told_so() {
     assert_eq!(own, [r#"SCRATCH_KEY Text([Value(SecretKey { name: "login", key: "token" })])"#]);
 }
 
+/// DET-36: what a container of a product loses at a restart stands in its status; one that keeps its data says nothing.
+#[test]
+fn what_a_restart_loses_is_said() {
+    for (adapter, said) in [("scratch", true), ("ledger", false)] {
+        let mut service = only(&format!("- name: cache\n  adapter: {adapter}"));
+        service.mode = ProvisioningMode::Always;
+        let visit = World::new(service).visit();
+        let provisioned = visit.verdict.status.conditions.iter().find(|c| c.type_ == "Provisioned").unwrap();
+        assert_eq!(
+            provisioned.message.ends_with("; it remembers nothing: a restart empties it"),
+            said,
+            "{}",
+            provisioned.message
+        );
+    }
+}
+
 /// DET-34: the fixed names always; a conventional name only where one service would set it.
 #[test]
 fn variables_are_named_and_contested_names_left_out() {
