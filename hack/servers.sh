@@ -155,6 +155,7 @@ start() {
   local lines
   if running; then return; fi
   available || return 1
+  [ ! -e "$STATE" ] || [ -O "$STATE" ] || fail "$STATE is another user's" "remove it, or set KOAN_TEST_SERVERS_STATE"
   for _ in $(seq $STARTS); do
     stop
     mkdir -p "$STATE" "$FOLDER/data"
@@ -203,7 +204,7 @@ stop() {
   rm -rf "$FOLDER"
 }
 
-# says PORT TEXT: what a line-based server answers to TEXT within 3 seconds or until it says a line that matches $3.
+# says PORT TEXT PATTERN: what a line-based server answers to TEXT until a line matches PATTERN or none comes for 3 seconds.
 says() {
   local line answer='' reader
   exec {reader}<>"/dev/tcp/127.0.0.1/$1" || return 1
@@ -216,5 +217,5 @@ says() {
   printf '%s' "$answer"
 }
 
-# get URL [CURL-ARGUMENT...]: the status of an answer.
+# status_of URL [CURL-ARGUMENT...]: the status of an answer; a credential goes by `--config -`, not in arguments.
 status_of() { curl -s --noproxy '*' --max-time 5 -o /dev/null -w '%{http_code}' "$@"; }
