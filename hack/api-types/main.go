@@ -2,10 +2,11 @@
 // each field. The embedded server serves these kinds as data; it completes JSON and decodes protobuf by this table (API-5).
 //
 //	:<type>                        the type as OpenAPI names it, without io.k8s.api
-//	<json> <number> <kind> <flags>
+//	<json> <number> <kind> <flags> [<scalar>]
 //
 // kind: s string, b bool, i integer, y bytes, @<type> struct, or time, micro, intstr, quantity, raw,
 // fields, extra; behind [] for lists and {} for maps. Flags: p pointer, o omitempty, z omitzero, n inlined in JSON, - none.
+// scalar: the type of the scalars in it, where that is one of their own.
 package main
 
 import (
@@ -124,7 +125,27 @@ func (types table) field(owner reflect.Type, field reflect.StructField) string {
 	if json == "" {
 		json = "."
 	}
-	return fmt.Sprintf("%s %s %s %s", json, number[1], types.kind(kind), flags)
+	line := fmt.Sprintf("%s %s %s %s", json, number[1], types.kind(kind), flags)
+	if scalar := scalar(kind); scalar != "" {
+		line += " " + scalar
+	}
+	return line
+}
+
+// scalar is the type of the scalars in a type, where it is one of their own.
+func scalar(found reflect.Type) string {
+	if _, known := special[found]; known {
+		return ""
+	}
+	switch found.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Pointer:
+		return scalar(found.Elem())
+	case reflect.String, reflect.Bool, reflect.Int32, reflect.Int64, reflect.Int:
+		if name := found.String(); name != "string" && name != "bool" && name != "int32" {
+			return name
+		}
+	}
+	return ""
 }
 
 func (types table) kind(found reflect.Type) string {

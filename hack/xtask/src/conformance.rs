@@ -25,7 +25,8 @@ enum Suite {
     Envtest,
     /// The tests of kube-client, kube and kube-runtime that need a cluster.
     KubeRs,
-    /// The requests of `controller/apiserver/tests/goldens` and `…/extended` on a real kube-apiserver.
+    /// The requests of `controller/apiserver/tests/goldens` and `…/extended` on a real kube-apiserver, and random patches on
+    /// both; `KOAN_PATCH_CASES` says how many.
     Reference,
     /// Commands by three minors of stock kubectl; with `--record` also on a real kube-apiserver.
     Kubectl,

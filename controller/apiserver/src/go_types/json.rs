@@ -3,6 +3,7 @@
 //! Empty values go where Go leaves them out and stand where it does not (`status: {}`), `null` is absence, numbers become
 //! quantities. A value of a wrong type stays as it is: the schema names it later.
 
+use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::quantity::canonical;
@@ -119,6 +120,11 @@ fn formed(kind: &'static Kind, value: Value, fill: Fill<'_>) -> Value {
         (Kind::MicroTime, Value::String(text)) => Layout::Micros.canonical(&text).into(),
         // Line breaks in base64 are read over.
         (Kind::Bytes, Value::String(text)) if text.contains(['\r', '\n']) => text.replace(['\r', '\n'], "").into(),
+        // Bytes may come one by one.
+        (Kind::Bytes, Value::Array(items)) => {
+            let bytes: Vec<u8> = items.iter().map(|item| item.as_i64().map_or(0, |byte| byte.to_le_bytes()[0])).collect();
+            base64::engine::general_purpose::STANDARD.encode(bytes).into()
+        }
         (Kind::Quantity, Value::Number(number)) => quantity(number.to_string()),
         (Kind::Quantity, Value::String(text)) => quantity(text),
         (_, value) => value,
@@ -131,6 +137,27 @@ fn element(kind: &'static Kind, value: Value, fill: Fill<'_>) -> Value {
         (Kind::Bytes, Value::Null) => "".into(),
         (kind, Value::Null) => zero(kind, fill),
         (kind, value) => formed(kind, value, fill),
+    }
+}
+
+/// Makes empty lists that are always written what they are when they were stored: none.
+pub(crate) fn forget_empty(name: &str, given: &mut Object) {
+    for field in fields(name) {
+        if let (Kind::Struct(inner), true) = (&field.kind, field.inline) {
+            forget_empty(inner, given);
+        } else if let Some(value) = given.get_mut(field.name) {
+            forget_in(&field.kind, value);
+        }
+    }
+}
+
+fn forget_in(kind: &Kind, value: &mut Value) {
+    match (kind, &mut *value) {
+        (Kind::List(_), Value::Array(items)) if items.is_empty() => *value = Value::Null,
+        (Kind::Struct(name), Value::Object(map)) => forget_empty(name, map),
+        (Kind::List(inner), Value::Array(items)) => items.iter_mut().for_each(|item| forget_in(inner, item)),
+        (Kind::Map(inner), Value::Object(map)) => map.values_mut().for_each(|child| forget_in(inner, child)),
+        _ => {}
     }
 }
 

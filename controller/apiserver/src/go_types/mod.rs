@@ -15,9 +15,10 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use json::forget_empty;
 pub(crate) use json::{full, visit};
 pub(crate) use read::{META, readable};
-pub(crate) use restore::restorable;
-pub(crate) use schema::{set_defaults, structural};
-pub(crate) use table::root;
+pub(crate) use restore::{narrow, restorable, restored_type};
+pub(crate) use schema::{kept_zero, set_defaults, structural};
+pub(crate) use table::{Shape, member, rank, root};
 pub(crate) use wire::decode;

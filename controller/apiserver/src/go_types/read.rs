@@ -5,26 +5,13 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD as LETTERS;
 use serde_json::Value;
 
+use super::quantity::canonical;
 use super::table::{Field, Kind, fields};
 use super::time::Layout;
 use crate::codec::json_type;
 
-/// Fields whose scalars have a type of their own: struct, field, type.
-const NAMED: [(&str, &str, &str); 13] = [
-    ("core.v1.Secret", "type", "v1.SecretType"),
-    ("core.v1.NamespaceSpec", "finalizers", "v1.FinalizerName"),
-    ("core.v1.NamespaceStatus", "phase", "v1.NamespacePhase"),
-    ("core.v1.NamespaceCondition", "type", "v1.NamespaceConditionType"),
-    ("core.v1.NamespaceCondition", "status", "v1.ConditionStatus"),
-    ("core.v1.ObjectReference", "uid", "types.UID"),
-    ("coordination.v1.LeaseSpec", "strategy", "v1.CoordinatedLeaseStrategy"),
-    (META, "uid", "types.UID"),
-    (META, "generation", "int64"),
-    (META, "deletionGracePeriodSeconds", "int64"),
-    ("apimachinery.pkg.apis.meta.v1.OwnerReference", "uid", "types.UID"),
-    ("apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry", "operation", "v1.ManagedFieldsOperationType"),
-    ("core.v1.PodSpec", "activeDeadlineSeconds", "int64"),
-];
+/// What the reference says of any text that is no quantity.
+const NO_QUANTITY: &str = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 const LETTERS_A_GROUP: usize = 4;
 /// The type of metadata.
 pub(crate) const META: &str = "apimachinery.pkg.apis.meta.v1.ObjectMeta";
@@ -62,7 +49,11 @@ impl Reading {
 
     fn value(&mut self, kind: &Kind, scalar: Option<&'static str>, value: &Value) -> Result<(), String> {
         match (kind, value) {
-            (Kind::Raw | Kind::Owned | Kind::Extra | Kind::IntegerOrText | Kind::Quantity, _) | (_, Value::Null) => {}
+            (Kind::Raw | Kind::Owned | Kind::Extra, _) | (_, Value::Null) => {}
+            (Kind::IntegerOrText, found) if unmarshalled(kind, found).is_some() => {
+                return Err(self.mismatch(&number_or_type(found), "int32"));
+            }
+            (Kind::IntegerOrText | Kind::Quantity, found) => unmarshalled(kind, found).map_or(Ok(()), Err)?,
             (Kind::Time, found) => self.time(Layout::Seconds, found)?,
             (Kind::MicroTime, found) => self.time(Layout::Micros, found)?,
             (Kind::Struct(name), Value::Object(map)) => self.members(name, map)?,
@@ -77,6 +68,9 @@ impl Reading {
                 if let (Some(place), None) = (broken_base64(text), &self.first) {
                     self.first = Some(format!("illegal base64 data at input byte {place}"));
                 }
+            }
+            (Kind::Bytes, Value::Array(items)) => {
+                items.iter().filter(|item| !item.is_u64()).for_each(|item| self.wrong(json_type(item), "uint8"));
             }
             (Kind::Integer, Value::Number(number)) => {
                 let wide = scalar == Some("int64");
@@ -99,10 +93,10 @@ impl Reading {
     fn members(&mut self, name: &'static str, map: &serde_json::Map<String, Value>) -> Result<(), String> {
         let (owner, depth) = (self.owner, self.fields.len());
         for (key, value) in map {
-            let Some((owner, field)) = find(name, key) else { continue };
-            self.owner = owner;
+            let Some(field) = find(name, key, &mut self.fields) else { continue };
+            self.owner = name;
             self.fields.push(field.name);
-            self.value(&field.kind, named(owner, key), value)?;
+            self.value(&field.kind, field.scalar, value)?;
             self.fields.truncate(depth);
         }
         self.owner = owner;
@@ -110,17 +104,41 @@ impl Reading {
     }
 }
 
-/// The field of this name, and the struct that has it: the one asked for, or one inlined in it.
-fn find(name: &'static str, key: &str) -> Option<(&'static str, &'static Field)> {
+/// The field of this name, of the struct asked for or of one inlined in it, whose names go to `through`.
+fn find(name: &'static str, key: &str, through: &mut Vec<&'static str>) -> Option<&'static Field> {
+    let depth = through.len();
     fields(name).iter().find_map(|field| match (&field.kind, field.inline) {
-        (Kind::Struct(inner), true) => find(inner, key),
-        _ => (field.name == key).then_some((name, field)),
+        (Kind::Struct(inner), true) => {
+            through.push(inner.rsplit('.').next().unwrap_or_default());
+            let found = find(inner, key, through);
+            if found.is_none() {
+                through.truncate(depth);
+            }
+            found
+        }
+        _ => (field.name == key).then_some(field),
     })
 }
 
-/// The type that the scalars of a field have, where it is one of their own.
-pub(super) fn named(owner: &str, field: &str) -> Option<&'static str> {
-    NAMED.iter().find(|(of, known, _)| *of == owner && *known == field).map(|(_, _, scalar)| *scalar)
+/// A value as Go's decoder names one that is too large or of a wrong type for a number.
+fn number_or_type(value: &Value) -> String {
+    if value.is_number() { format!("number {value}") } else { json_type(value).to_owned() }
+}
+
+/// Why a type that reads its own JSON refuses `value`.
+pub(super) fn unmarshalled(kind: &Kind, value: &Value) -> Option<String> {
+    match (kind, value) {
+        (_, Value::Null) | (Kind::IntegerOrText, Value::String(_)) => None,
+        (Kind::IntegerOrText, found) if found.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) => None,
+        (Kind::IntegerOrText, found) => {
+            Some(format!("json: cannot unmarshal {} into Go value of type int32", number_or_type(found)))
+        }
+        (Kind::Quantity, found) => {
+            let text = found.as_str().map_or_else(|| found.to_string(), |text| text.trim().to_owned());
+            canonical(&text).is_none().then(|| NO_QUANTITY.to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// A type as Go prints it.

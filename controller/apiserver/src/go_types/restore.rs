@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::read::{broken_base64, go_type, named};
+use super::read::{broken_base64, go_type, unmarshalled};
 use super::table::{Kind, fields};
 use super::time::Layout;
 use crate::codec::json_type;
@@ -17,16 +17,52 @@ pub(crate) fn restorable(name: &'static str, tree: &Map<String, Value>) -> Resul
         if let (Kind::Struct(inner), true) = (&field.kind, field.inline) {
             restorable(inner, tree)?;
         } else if let Some(value) = tree.get(field.name) {
-            restored(named(name, field.name), &field.kind, value)?;
+            restored(field.scalar, &field.kind, value)?;
         }
     }
     Ok(())
 }
 
+/// Gives numbers of a tree the width that its type has for them: the reference's converter drops what is above.
+pub(crate) fn narrow(name: &'static str, tree: &mut Map<String, Value>) {
+    for field in fields(name) {
+        if let (Kind::Struct(inner), true) = (&field.kind, field.inline) {
+            narrow(inner, tree);
+        } else if let Some(value) = tree.get_mut(field.name) {
+            narrowed(field.scalar == Some("int64"), &field.kind, value);
+        }
+    }
+}
+
+fn narrowed(wide: bool, kind: &'static Kind, value: &mut Value) {
+    /// The bits that a number of 32 bits keeps.
+    const KEPT: i64 = 0xffff_ffff;
+    match (kind, &mut *value) {
+        (Kind::Integer, Value::Number(number)) if !wide => {
+            if let Some(number) = number.as_i64().filter(|number| i32::try_from(*number).is_err()) {
+                let low = u32::try_from(number & KEPT).unwrap_or_default();
+                *value = i32::from_ne_bytes(low.to_ne_bytes()).into();
+            }
+        }
+        (Kind::Struct(name), Value::Object(map)) => narrow(name, map),
+        (Kind::List(inner), Value::Array(items)) => items.iter_mut().for_each(|item| narrowed(wide, inner, item)),
+        (Kind::Map(inner), Value::Object(map)) => map.values_mut().for_each(|child| narrowed(wide, inner, child)),
+        _ => {}
+    }
+}
+
+/// Why the fields of a tree that say what it is cannot be restored.
+///
+/// # Errors
+/// The message of the reference's converter.
+pub(crate) fn restored_type(tree: &Map<String, Value>) -> Result<(), String> {
+    ["kind", "apiVersion"].iter().filter_map(|field| tree.get(*field)).try_for_each(|value| restored(None, &Kind::Text, value))
+}
+
 fn restored(scalar: Option<&'static str>, kind: &Kind, value: &Value) -> Result<(), String> {
     let found = reflected(value);
     match (kind, value) {
-        (Kind::Raw | Kind::Owned | Kind::Extra | Kind::IntegerOrText | Kind::Quantity, _) | (_, Value::Null) => Ok(()),
+        (Kind::Raw | Kind::Owned | Kind::Extra, _) | (_, Value::Null) => Ok(()),
         (Kind::Text, Value::String(_)) | (Kind::Flag, Value::Bool(_)) => Ok(()),
         // Go converts a whole number to a text as little as a number with a fraction to a whole one, but thinks of it.
         (Kind::Text, Value::Number(number)) if !number.is_f64() => Err(unconverted(found, kind, scalar)),
@@ -41,6 +77,13 @@ fn restored(scalar: Option<&'static str>, kind: &Kind, value: &Value) -> Result<
             Some(place) => Err(format!("error decoding from json: illegal base64 data at input byte {place}")),
             None => Ok(()),
         },
+        (Kind::Bytes, Value::Array(items)) => {
+            let wrong = items.iter().find(|item| !item.is_i64() && !item.is_null());
+            wrong.map_or(Ok(()), |item| {
+                Err(if item.is_f64() { "cannot convert float64 to uint8" } else { "unrecognized type: uint8" }.to_owned())
+            })
+        }
+        (Kind::IntegerOrText | Kind::Quantity, found) => unmarshalled(kind, found).map_or(Ok(()), Err),
         (Kind::Struct(name), Value::Object(map)) => restorable(name, map),
         (Kind::Struct(_), _) => Err(format!("cannot restore struct from: {found}")),
         (Kind::List(inner), Value::Array(items)) => items.iter().try_for_each(|item| restored(scalar, inner, item)),

@@ -85,6 +85,17 @@ pub(crate) fn set_defaults(name: &str, schema: &mut Value) {
     }
 }
 
+/// The zero of a plain field that Go always writes.
+pub(crate) fn kept_zero(name: &str, key: &str) -> Option<Value> {
+    let field = fields(name).iter().find(|field| field.name == key && !field.pointer && !field.omits_empty)?;
+    match field.kind {
+        Kind::Text => Some(json!("")),
+        Kind::Flag => Some(json!(false)),
+        Kind::Integer => Some(json!(0)),
+        _ => None,
+    }
+}
+
 /// Demands stand in the order of the fields; what is left out when it is empty is not demanded.
 fn in_order(fields: &[Field], required: &mut Vec<Value>) {
     let place = |name: &Value| fields.iter().position(|field| *name == field.name);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// One block `:<type>` for each struct, then one line for each field: JSON name, number, kind, flags. `hack/api-types` says more.
+/// One block `:<type>` for each struct, then one line for each field: JSON name, number, kind, flags, the type of its scalars. `hack/api-types` says more.
 const TABLE: &str = include_str!("types.txt");
 
 static TYPES: LazyLock<HashMap<&'static str, Vec<Field>>> = LazyLock::new(read);
@@ -22,6 +22,8 @@ pub(super) struct Field {
     pub(super) omits_zero: bool,
     /// Its fields stand in JSON among those of its owner.
     pub(super) inline: bool,
+    /// The type of its scalars, where that is one of their own.
+    pub(super) scalar: Option<&'static str>,
 }
 
 /// What a field holds.
@@ -63,6 +65,7 @@ fn read() -> HashMap<&'static str, Vec<Field>> {
 fn field(line: &'static str) -> Option<Field> {
     let mut words = line.split(' ');
     let (name, number, kind, flags) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let scalar = words.next();
     let has = |flag: char| flags.contains(flag);
     Some(Field {
         name,
@@ -72,6 +75,7 @@ fn field(line: &'static str) -> Option<Field> {
         omits_empty: has('o'),
         omits_zero: has('z'),
         inline: has('n'),
+        scalar,
     })
 }
 
@@ -98,6 +102,65 @@ fn kind_of(word: &'static str) -> Option<Kind> {
         "fields" => Kind::Owned,
         "extra" => Kind::Extra,
         _ => return None,
+    })
+}
+
+/// The place of a field among those of the type `name` and the types inlined in it.
+pub(crate) fn rank(name: &str, key: &str) -> Option<usize> {
+    fn count(name: &str, key: &str, before: &mut usize) -> bool {
+        fields(name).iter().any(|field| match (&field.kind, field.inline) {
+            (Kind::Struct(inner), true) => count(inner, key, before),
+            _ if field.name == key => true,
+            _ => {
+                *before += 1;
+                false
+            }
+        })
+    }
+    let mut before = 0;
+    count(name, key, &mut before).then_some(before)
+}
+
+/// What sort of value a field holds, as far as patches look into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Struct(&'static str),
+    Map,
+    /// A list, and the struct that its entries are.
+    List(Option<&'static str>),
+    /// What has no fields and no entries.
+    Scalar,
+}
+
+impl Shape {
+    /// What Go calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Struct(_) => "struct",
+            Self::Map => "map",
+            Self::List(_) => "slice",
+            Self::Scalar => "string",
+        }
+    }
+}
+
+/// The shape of a field of the type `name`, or of one inlined in it; `None` where there is none.
+pub(crate) fn member(name: &str, key: &str) -> Option<Shape> {
+    // Every kind says what it is.
+    if matches!(key, "apiVersion" | "kind") {
+        return Some(Shape::Scalar);
+    }
+    fields(name).iter().find_map(|field| match (&field.kind, field.inline) {
+        (Kind::Struct(inner), true) => member(inner, key),
+        (kind, _) => (field.name == key).then_some(match kind {
+            Kind::Struct(name) => Shape::Struct(name),
+            Kind::Map(_) => Shape::Map,
+            Kind::List(entry) => Shape::List(match &**entry {
+                Kind::Struct(name) => Some(name),
+                _ => None,
+            }),
+            _ => Shape::Scalar,
+        }),
     })
 }
 

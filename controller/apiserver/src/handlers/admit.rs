@@ -64,7 +64,8 @@ impl Call<'_> {
 
     /// Whether a value is of another kind than its path: a custom resource may be until it is judged.
     pub(super) fn is_other(&self, value: &Value) -> bool {
-        self.resource().is_custom() && value["kind"].as_str() != Some(self.resource().kind.as_str())
+        let is = |field: &str, wanted: &str| value[field].as_str() == Some(wanted);
+        self.resource().is_custom() && !(is("kind", &self.resource().kind) && is("apiVersion", &self.resource().api_version()))
     }
 
     /// Notes in `managedFields` what this update changed, as `manager`'s.
@@ -84,6 +85,7 @@ impl Call<'_> {
     /// What this path cannot set, and so nobody owns through it.
     pub(super) fn reset(&self) -> ResetFields {
         match (self.subresource(), self.resource().status) {
+            ("status", _) if !self.resource().keeps_metadata("status") => ResetFields::Spec,
             ("status", _) => ResetFields::AllButStatus,
             (_, true) => ResetFields::Status,
             (_, false) => ResetFields::Nothing,
@@ -99,9 +101,11 @@ impl Call<'_> {
         let schema = self.schema()?;
         let proven = old.is_some_and(|(old, _)| old.proven == Some(schema.id()));
         let old = old.map(|(_, tree)| tree);
-        let mut causes = meta::validate(self.resource(), new, old);
+        let mut causes = meta::validate(self.resource(), new, old, self.is_other(new));
         // The reference reads its own kinds by their types and judges them by rules of their own.
-        let judged = matches!(self.resource().core(), None | Some(CoreKind::CustomResourceDefinition));
+        // What is of another version has another schema.
+        let of_version = !self.is_other(new) || new["apiVersion"].as_str() == Some(&self.resource().api_version());
+        let judged = matches!(self.resource().core(), None | Some(CoreKind::CustomResourceDefinition)) && of_version;
         let Judgement { problems, forgiven } =
             if judged { schema.judge(new, old, (proven, causes.iter().any(blocks_rules))) } else { Judgement::default() };
         self.refuse_types(&problems)?;
@@ -114,21 +118,26 @@ impl Call<'_> {
         if self.resource().core() == Some(CoreKind::CustomResourceDefinition) && self.subresource().is_empty() {
             causes.extend(crds::check(new, old));
         }
-        let kind = if self.is_other(new) {
-            let found = new["kind"].as_str().unwrap_or_default();
-            causes.insert(0, Cause::invalid("kind", &go_quote(found), &format!("must be {}", self.resource().kind)));
-            found
-        } else {
-            self.resource().kind.as_str()
-        };
-        if self.resource().is_custom() {
+        let (mut group, mut kind) = (self.resource().inner_group(), self.resource().kind.as_str());
+        if self.is_other(new) {
+            let wanted = [("kind", self.resource().kind.clone()), ("apiVersion", self.resource().api_version())];
+            for (field, wanted) in wanted.into_iter().rev() {
+                let found = new[field].as_str().unwrap_or_default();
+                if found != wanted {
+                    causes.insert(0, Cause::invalid(field, &go_quote(found), &format!("must be {wanted}")));
+                }
+            }
+            kind = new["kind"].as_str().unwrap_or_default();
+            group = new["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+        }
+        if self.resource().is_custom() && of_version {
             causes.extend(embedded_metadata(schema, new));
         }
         if causes.is_empty() {
             return Ok((!forgiven).then(|| schema.id()));
         }
         let name = new["metadata"]["name"].as_str().unwrap_or_default();
-        Err(Failure::invalid(self.resource().inner_group(), kind, name, causes))
+        Err(Failure::invalid(group, kind, name, causes))
     }
 
     /// Refuses a body of a built-in kind that its type cannot hold.

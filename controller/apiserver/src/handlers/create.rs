@@ -95,6 +95,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
         drop_status(&mut value);
     }
     kinds::settle(call.resource(), &mut value, None, "");
+    kinds::rest(call.resource(), &mut value);
     let proven = call.validate(&value, None)?;
     let key = call.key(&name);
     let draft = call.encode(value);

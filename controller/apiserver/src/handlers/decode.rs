@@ -134,6 +134,11 @@ fn as_named(call: &Call<'_>, value: &mut Value) -> Result<Vec<String>, String> {
     let (version, kind) = (resource.api_version(), resource.kind.as_str());
     let found = if text("kind").is_empty() { kind } else { text("kind") };
     if text("apiVersion").is_empty() {
+        if found != kind && root(call).is_some() && go_types::root(&version, found).is_none() {
+            let (kind, group) = (go_quote(found), go_quote(&resource.group));
+            let scheme = "in scheme \"pkg/runtime/scheme.go:111\"";
+            return Err(format!("no kind {kind} is registered for the internal version of group {group} {scheme}"));
+        }
         if found != kind {
             return Err(unconvertible(resource, inner_package(resource), found));
         }
@@ -180,17 +185,25 @@ pub(super) fn unhandled(call: &Call<'_>, failure: &Failure) -> Failure {
     Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {}", failure.message))
 }
 
-/// What is said of the fields of a custom resource in a version that the definition does not have: none of them is known. Of other
-/// groups nothing is.
+/// What is said of the fields of a custom resource in a version that the definition does not have.
 fn unknown_at(resource: &Resource, version: &str, map: &serde_json::Map<String, Value>) -> Vec<String> {
+    unknown_fields(resource, version, map).iter().map(|key| format!("unknown field {key:?}")).collect()
+}
+
+/// The fields of a custom resource in a version that the definition does not have: none of them is known. Of other groups nothing
+/// is said.
+fn unknown_fields(resource: &Resource, version: &str, map: &serde_json::Map<String, Value>) -> Vec<String> {
     let (group, _) = version.rsplit_once('/').unwrap_or_default();
-    if !resource.is_custom() || group != resource.group || resource.siblings.iter().any(|(known, _)| known == version) {
+    let known = group != resource.group
+        || version == resource.api_version()
+        || resource.siblings.iter().any(|(known, _)| known == version);
+    if !resource.is_custom() || known {
         return Vec::new();
     }
-    let mut unknown: Vec<&String> =
-        map.keys().filter(|key| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata")).collect();
+    let keys = map.keys().filter(|key| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"));
+    let mut unknown: Vec<String> = keys.cloned().collect();
     unknown.sort();
-    unknown.into_iter().map(|key| format!("unknown field {key:?}")).collect()
+    unknown
 }
 
 /// A body of another kind than the one that its type can be converted to.
@@ -231,9 +244,17 @@ fn shortened(text: &str) -> String {
 /// 400 under `Strict`.
 pub(super) fn prune(call: &Call<'_>, draft: &mut Draft, strictness: Strictness) -> Result<Vec<String>, Failure> {
     let other = call.is_other(&draft.value);
-    let mut unknown = if other { Vec::new() } else { call.schema()?.prune(&mut draft.value) };
+    let version = draft.value["apiVersion"].as_str().unwrap_or_default().to_owned();
+    let mut unknown = match draft.value.as_object() {
+        Some(map) if other => unknown_fields(call.resource(), &version, map),
+        _ => call.schema()?.prune(&mut draft.value),
+    };
     if let Some(wrong) = call.schema()?.unreadable(&draft.value).filter(|_| call.resource().is_custom() && !other) {
         return Err(Failure::bad_request(wrong.to_string()));
+    }
+    // The metadata of a custom resource are read before the rest of it.
+    if call.resource().is_custom() {
+        unknown.sort_by_key(|path| !path.starts_with("metadata."));
     }
     if call.resource().core() == Some(CoreKind::CustomResourceDefinition) {
         let found = kinds::reshape_schemas(&mut draft.value);
@@ -251,7 +272,7 @@ pub(super) fn prune(call: &Call<'_>, draft: &mut Draft, strictness: Strictness) 
 }
 
 /// The findings as warnings, or as a refusal where the client wants none.
-fn told(findings: Vec<String>, strictness: Strictness) -> Result<Vec<String>, Failure> {
+pub(super) fn told(findings: Vec<String>, strictness: Strictness) -> Result<Vec<String>, Failure> {
     match (codec::told(&findings), strictness) {
         (_, Strictness::Ignore) => Ok(Vec::new()),
         (Some(text), Strictness::Strict) => Err(Failure::bad_request(text)),
@@ -283,6 +304,9 @@ pub(super) fn made(call: &Call<'_>, draft: &mut Draft, strictness: Strictness, n
         Vec::new()
     };
     fits(call, &draft.value, named).map_err(Failure::bad_request)?;
+    if let (false, Some(root), Some(map)) = (named, root(call), draft.value.as_object_mut()) {
+        go_types::narrow(root, map);
+    }
     if lost.is_empty() {
         return prune(call, draft, strictness);
     }

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::delete::{DeleteOptions, Removed, remove};
 use super::options::{Strictness, WriteOptions};
 use super::update::{self, ATTEMPTS, Attempt, Owners};
-use super::{create, patch};
+use super::{apply, create};
 use crate::auth::Role;
 use crate::http::{Incoming, Query, Target};
 use crate::kinds::Resource;
@@ -75,7 +75,7 @@ impl Internal {
     /// # Errors
     /// As an apply patch.
     pub(crate) async fn apply(&self, value: Value, manager: &str) -> Result<Arc<Object>, Failure> {
-        patch::apply_value(&self.call(), || Ok(value.clone()), &[], &options(manager)).await.map(|(object, _)| object)
+        apply::apply_value(&self.call(), || Ok(value.clone()), &[], &options(manager)).await.map(|(object, _)| object)
     }
 
     /// Replaces the status by that of `value`.

@@ -78,6 +78,11 @@ pub(super) fn of(value: &mut Value) -> Result<&mut Map<String, Value>, Failure> 
             return Err(wrong(&format!(".{field}"), "a string"));
         }
     }
+    for finalizer in metadata.get_mut("finalizers").and_then(Value::as_array_mut).into_iter().flatten() {
+        if finalizer.is_null() {
+            *finalizer = json!("");
+        }
+    }
     for field in ["labels", "annotations"] {
         // A text that is null is an empty one.
         let entries = metadata.get_mut(field).and_then(Value::as_object_mut);
@@ -99,6 +104,7 @@ pub(super) fn of(value: &mut Value) -> Result<&mut Map<String, Value>, Failure> 
     metadata.retain(|name, field| match name.as_str() {
         "labels" | "annotations" => field.as_object().is_none_or(|entries| !entries.is_empty()),
         "finalizers" | "ownerReferences" => field.as_array().is_none_or(|items| !items.is_empty()),
+        "generateName" | "selfLink" => *field != "",
         _ => true,
     });
     Ok(metadata)
@@ -134,7 +140,9 @@ fn put(new: &mut Map<String, Value>, field: &str, value: &Value) {
 }
 
 /// Every violation in the metadata of `new`.
-pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+///
+/// An object of another kind is not looked at as closely.
+pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>, other: bool) -> Vec<Cause> {
     let metadata = &new["metadata"];
     let mut causes = Vec::new();
     if old.is_none() {
@@ -146,7 +154,10 @@ pub(super) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
     }
     entries(metadata, &mut causes);
     owners(metadata, &mut causes);
-    let rounds = Rounds::of(resource, old.is_some());
+    let mut rounds = Rounds::of(resource, old.is_some());
+    if other {
+        rounds.all -= 1;
+    }
     let mut causes: Vec<Cause> = std::iter::repeat_n(causes, rounds.all).flatten().collect();
     finalizers(&rounds, metadata, &mut causes);
     if let Some(old) = old {
@@ -242,7 +253,7 @@ fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
         }
         if version == "v1" && owner["kind"] == "Event" {
             let why = "/v1, Kind=Event is disallowed from being an owner";
-            causes.push(Cause::invalid("metadata.ownerReferences", &owner.to_string(), why));
+            causes.push(Cause::invalid("metadata.ownerReferences", &whole_owner(owner).to_string(), why));
         }
         if owner["controller"] == Value::Bool(true) {
             let text = |field: &str| owner[field].as_str().unwrap_or_default();
@@ -253,11 +264,20 @@ fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
                     let why = format!(
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
                     );
-                    causes.push(Cause::invalid("metadata.ownerReferences", &metadata["ownerReferences"].to_string(), &why));
+                    let all: Value = metadata["ownerReferences"].as_array().into_iter().flatten().map(whole_owner).collect();
+                    causes.push(Cause::invalid("metadata.ownerReferences", &all.to_string(), &why));
                 }
             }
         }
     }
+}
+
+/// An owner as Go writes it.
+fn whole_owner(owner: &Value) -> Value {
+    let named = ["apiVersion", "kind", "name", "uid"].map(|field| (field, owner[field].as_str().unwrap_or_default().into()));
+    let flags = ["controller", "blockOwnerDeletion"].map(|field| (field, owner[field].clone()));
+    let flags = flags.into_iter().filter(|(_, value)| !value.is_null());
+    named.into_iter().chain(flags).map(|(field, value)| (field.to_owned(), value)).collect()
 }
 
 fn listed(metadata: &Value) -> Vec<&str> {

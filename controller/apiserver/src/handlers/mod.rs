@@ -7,6 +7,7 @@ pub(crate) mod account;
 mod action;
 mod admit;
 mod answer;
+mod apply;
 mod call;
 mod create;
 mod decode;

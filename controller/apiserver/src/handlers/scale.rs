@@ -6,10 +6,11 @@ use http::{Method, Response};
 use serde_json::{Value, json};
 
 use super::answer;
+use super::apply::{checked, document as configuration, merged, refused, stored};
 use super::call::Call;
 use super::decode;
 use super::options::WriteOptions;
-use super::patch::{checked, document as configuration, merged, refused, stored, strict};
+use super::patch::strict;
 use super::update::{self, ATTEMPTS, Attempt, Owners};
 use crate::codec;
 use crate::go_types;
@@ -133,7 +134,7 @@ async fn apply(call: Call<'_>, paths: &Scale, options: WriteOptions) -> Result<R
     for _ in 0..ATTEMPTS {
         let old = find(&call)?;
         let given = configuration(&call)?.value;
-        let applied = checked(&call, (SCALE_VERSION, KIND), given)?;
+        let applied = checked((SCALE_VERSION, KIND), given)?;
         let own = of_object(&call, paths, &applied);
         contested(&call, owned_view(&call, &old, paths), applied, &options)?;
         let (made, before) = merged(&call, Some(&old), own, &forced)?;

@@ -67,9 +67,8 @@ async fn replace(
     if let Some(old) = call.core.store.get(&call.key(call.name())) {
         check_uid(&call, &draft.value, &old)?;
     }
-    if version.is_none() && !call.resource().updates_unconditionally() && call.core.store.get(&call.key(call.name())).is_some() {
-        let cause = crate::status::Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
-        return Err(Failure::invalid(&call.resource().group, &call.resource().plural, call.name(), vec![cause]));
+    if call.core.store.get(&call.key(call.name())).is_some() {
+        check_version(&call, version.as_deref())?;
     }
     for _ in 0..ATTEMPTS {
         let Some(old) = call.core.store.get(&call.key(call.name())) else {
@@ -116,6 +115,15 @@ pub(super) fn version_of(metadata: &serde_json::Map<String, Value>) -> Option<St
         .and_then(Value::as_str)
         .filter(|version| !version.is_empty() && *version != "0")
         .map(str::to_owned)
+}
+
+/// Refuses a body without a version where the kind wants one.
+pub(super) fn check_version(call: &Call<'_>, version: Option<&str>) -> Result<(), Failure> {
+    if version.is_some() || call.resource().updates_unconditionally() {
+        return Ok(());
+    }
+    let cause = crate::status::Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
+    Err(Failure::invalid(&call.resource().group, &call.resource().plural, call.name(), vec![cause]))
 }
 
 /// Refuses a body that names another object than `old`, in the words of the reference's storage.
@@ -174,6 +182,7 @@ pub(super) async fn finish(
         call.own(Some(&mut before), &mut new, options)?;
     }
     kinds::settle(call.resource(), &mut new, Some(&before), call.subresource());
+    kinds::rest(call.resource(), &mut new);
     if !options.dry_run {
         // The store keeps no links.
         meta::of(&mut new)?.remove("selfLink");
@@ -229,6 +238,7 @@ fn restrict(call: &Call<'_>, before: &Value, new: &mut Value) -> Result<(), Fail
         _ => put_back(new, before, &["metadata"])?,
     }
     if !call.subresource().is_empty()
+        && call.resource().keeps_metadata(call.subresource())
         && let (Some(metadata), Some(known)) = (new.get_mut("metadata"), before.get("metadata"))
     {
         put_back(metadata, known, &["managedFields"])?;

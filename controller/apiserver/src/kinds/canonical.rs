@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::resource::{CoreKind, Resource};
+use crate::go_types::{self, Shape};
 use crate::store::{Meta, Object};
 
 /// An encoded object that still lacks its resourceVersion.
@@ -127,13 +128,17 @@ enum Place {
     Top,
     Metadata,
     Below,
+    /// Below a kind of the extended mode, whose types say the order.
+    Typed(Shape),
 }
 
 /// Encodes `value` as an object of `resource`. A missing `metadata.resourceVersion` is put in its place.
 pub(crate) fn encode(resource: &Resource, value: &Value) -> Draft {
     /// Room for most objects, so that few are copied while they are written.
     const ROOM_BYTES: usize = 4 * 1024;
-    let mut writer = Writer { out: Vec::with_capacity(ROOM_BYTES), gap: 0, core: resource.core() };
+    let plain = resource.core() == Some(CoreKind::Plain);
+    let root = if plain { go_types::root(&resource.api_version(), &resource.kind) } else { None };
+    let mut writer = Writer { out: Vec::with_capacity(ROOM_BYTES), gap: 0, core: resource.core(), root };
     writer.object_or(value, "", Place::Top);
     let meta = value.get("metadata").and_then(|metadata| Meta::deserialize(metadata).ok().map(Arc::new));
     Draft { bytes: writer.out, gap: writer.gap, meta }
@@ -199,6 +204,8 @@ struct Writer {
     out: Vec<u8>,
     gap: usize,
     core: Option<CoreKind>,
+    /// The type of a kind of the extended mode.
+    root: Option<&'static str>,
 }
 
 impl Writer {
@@ -225,7 +232,7 @@ impl Writer {
             (Place::Below, "involvedObject" | "regarding" | "related") => REFERENCE,
             (Place::Below, "spec") if core == CoreKind::Lease => LEASE,
             (Place::Below, "conditions") if core == CoreKind::Namespace => CONDITION,
-            (Place::Below, _) => &[],
+            (Place::Below | Place::Typed(_), _) => &[],
         }
     }
 
@@ -238,7 +245,11 @@ impl Writer {
                     if index > 0 {
                         self.out.push(b',');
                     }
-                    self.object_or(item, name, Place::Below);
+                    let place = match place {
+                        Place::Typed(Shape::List(Some(entry))) => Place::Typed(Shape::Struct(entry)),
+                        _ => Place::Below,
+                    };
+                    self.object_or(item, name, place);
                 }
                 self.out.push(b']');
             }
@@ -255,12 +266,21 @@ impl Writer {
         if place == Place::Metadata && !map.contains_key("resourceVersion") {
             fields.push(("resourceVersion", None));
         }
+        let typed = match place {
+            Place::Top => self.root,
+            Place::Typed(Shape::Struct(name)) => Some(name),
+            Place::Typed(_) | Place::Metadata | Place::Below => None,
+        };
         let named = if place == Place::Top && order == TOP { NAMED } else { &[] };
         let rank = |key: &str| {
             let first = order.iter().position(|entry| *entry == key);
-            first.or_else(|| named.iter().position(|entry| *entry == key).map(|index| order.len() + index)).unwrap_or(usize::MAX)
+            let behind = || match typed {
+                Some(name) => go_types::rank(name, key),
+                None => named.iter().position(|entry| *entry == key),
+            };
+            first.or_else(|| behind().map(|index| order.len() + index)).unwrap_or(usize::MAX)
         };
-        if order.is_empty() && named.is_empty() {
+        if order.is_empty() && named.is_empty() && typed.is_none() {
             fields.sort_unstable_by_key(|(key, _)| *key);
         } else {
             fields.sort_unstable_by(|(left, _), (right, _)| rank(left).cmp(&rank(right)).then_with(|| left.cmp(right)));
@@ -277,7 +297,11 @@ impl Writer {
                 self.gap = self.out.len();
                 self.out.push(b'"');
             } else if let Some(field) = field {
-                let below = if place == Place::Top && key == "metadata" { Place::Metadata } else { Place::Below };
+                let below = match typed.and_then(|name| go_types::member(name, key)) {
+                    _ if place == Place::Top && key == "metadata" => Place::Metadata,
+                    None | Some(Shape::Scalar) => Place::Below,
+                    Some(shape) => Place::Typed(shape),
+                };
                 self.object_or(field, key, below);
             }
         }

@@ -54,6 +54,9 @@ pub(super) fn whole_of(root: &'static str, map: &mut Map<String, Value>) {
 
 /// Sets what no client sets, after it is noted who owns what.
 pub(crate) fn settle(resource: &Resource, new: &mut Value, old: Option<&Value>, subresource: &str) {
+    if resource.core() == Some(CoreKind::Plain) {
+        return extended::settle(resource, new, old);
+    }
     let Some(map) = new.as_object_mut() else { return };
     match resource.core() {
         Some(CoreKind::Namespace) => namespace::settle(map, old, subresource),
@@ -71,6 +74,18 @@ pub(crate) fn settle(resource: &Resource, new: &mut Value, old: Option<&Value>, 
             | CoreKind::Service,
         )
         | None => {}
+    }
+}
+
+/// What of an object is stored: of an empty list of the extended mode nothing is.
+pub(crate) fn rest(resource: &Resource, new: &mut Value) {
+    if resource.core() != Some(CoreKind::Plain) {
+        return;
+    }
+    if let (Some(root), Some(map)) = (go_types::root(&resource.api_version(), &resource.kind), new.as_object_mut()) {
+        let metadata = map.shift_remove("metadata");
+        go_types::forget_empty(root, map);
+        map.extend(metadata.map(|metadata| ("metadata".to_owned(), metadata)));
     }
 }
 

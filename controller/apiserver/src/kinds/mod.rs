@@ -18,7 +18,7 @@ mod shape;
 
 pub(crate) use builtin::{CRDS, NAMESPACES, PODS, SERVICE_ACCOUNTS, SERVICES};
 pub(crate) use canonical::{Draft, encode, partial};
-pub(crate) use core_rules::{blank, prepare, settle, validate, warnings};
+pub(crate) use core_rules::{blank, prepare, rest, settle, validate, warnings};
 pub(crate) use definition::{condition, resources_of, stored_resource_of};
 pub(crate) use event::{from_storage, is_stored_shape, to_storage};
 pub(crate) use extended::{add as add_extended, extensions};

@@ -251,6 +251,23 @@ impl Resource {
         if self.core() == Some(CoreKind::EventV1) { "" } else { &self.group }
     }
 
+    /// Whether a subresource leaves all metadata as they are: the status of most built-in kinds does not.
+    pub(crate) fn keeps_metadata(&self, subresource: &str) -> bool {
+        /// The others among them.
+        const KEEPING: [&str; 7] = [
+            "apiservices",
+            "flowschemas",
+            "prioritylevelconfigurations",
+            "resourceclaims",
+            "servicecidrs",
+            "validatingadmissionpolicies",
+            "volumeattachments",
+        ];
+        subresource != "status"
+            || matches!(self.core(), None | Some(CoreKind::CustomResourceDefinition))
+            || KEEPING.contains(&self.plural.as_str())
+    }
+
     /// Whether a create takes no status; whoever makes a Node says how it does.
     pub(crate) fn drops_status(&self) -> bool {
         match self.core() {

@@ -28,11 +28,14 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), PatchError> {
     if operations.len() > MAX_OPERATIONS {
         return Err(PatchError::TooManyOperations { limit: MAX_OPERATIONS, count: operations.len() });
     }
+    if let Some(wrong) = operations.iter().find(|operation| !operation.is_object() && !operation.is_null()) {
+        return Err(mistyped(DECODING, wrong, "handlers.jsonPatchOp"));
+    }
     let mut patched = document.clone();
     let mut copied = 0;
+    let nothing = Map::new();
     for operation in operations {
-        let operation = operation.as_object().ok_or_else(|| mistyped(DECODING, operation, "handlers.jsonPatchOp"))?;
-        step(&mut patched, operation, &mut copied)?;
+        step(&mut patched, operation.as_object().unwrap_or(&nothing), &mut copied)?;
     }
     *document = patched;
     Ok(())

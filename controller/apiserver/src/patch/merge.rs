@@ -1,4 +1,5 @@
-//! JSON merge patch (RFC 7386).
+//! JSON merge patch (RFC 7386), with what the reference does beyond it: nothing in a list that is put in place is null but its
+//! entries.
 
 use serde_json::{Map, Value};
 
@@ -20,21 +21,32 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), PatchError> {
 }
 
 fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(changes) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Value::Object(fields) = target else {
-        return;
-    };
-    for (key, change) in changes {
-        if change.is_null() {
-            fields.shift_remove(key);
-        } else {
-            merge(fields.entry(key.clone()).or_insert(Value::Null), change);
+    match (target, patch) {
+        (Value::Object(fields), Value::Object(changes)) => {
+            for (key, change) in changes {
+                if change.is_null() {
+                    fields.shift_remove(key);
+                } else {
+                    merge(fields.entry(key.clone()).or_insert(Value::Null), change);
+                }
+            }
         }
+        // A list stands in the place of an object as it came.
+        (target @ Value::Object(_), other) => *target = other.clone(),
+        (target, other) => *target = without_nulls(other),
+    }
+}
+
+/// The value without members that are null, those in lists included, and in order.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(_, value)| !value.is_null());
+            let mut kept: Map<_, _> = kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect();
+            kept.sort_keys();
+            Value::Object(kept)
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
     }
 }

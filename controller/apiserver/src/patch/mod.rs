@@ -4,7 +4,7 @@
 
 pub mod json;
 pub mod merge;
-pub mod strategic;
+pub(crate) mod strategic;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::node::{Node, Schema};
 use super::problem::Problem;
 use super::prune::{push_index, push_key};
+use crate::go_types;
 
 const OBJECT_META: [&str; 15] = [
     "name",
@@ -103,6 +104,11 @@ impl Schema {
                 if let (Some(wrong), None) = (resource.get(key).filter(|value| !value.is_string()), &found) {
                     found = Some(Problem::invalid(&format!("{path}.{key}"), wrong.clone(), "must be a string"));
                 }
+            }
+            if let (Some(metadata), None) = (resource.get("metadata"), &found)
+                && let Err(why) = go_types::readable(go_types::META, metadata)
+            {
+                found = Some(Problem::invalid(&format!("{path}.metadata"), metadata.clone(), &why));
             }
         });
         found

@@ -86,7 +86,8 @@ fn keyed(key: &str, element: Type) -> Type {
 
 fn conditions() -> Type {
     let fields = ["message", "reason", "status", "type"].map(|name| (name, text()));
-    keyed("type", object(fields.into_iter().chain([("lastTransitionTime", time()), ("observedGeneration", number())]), false))
+    let fields = fields.into_iter().chain([("lastTransitionTime", time()), ("observedGeneration", number())]);
+    keyed("type", with_empty_key("type", fields, false))
 }
 
 fn object_meta() -> Type {
@@ -110,11 +111,16 @@ fn object_meta() -> Type {
 /// An owner without a uid is refused for that, and not for having no key.
 fn owner() -> Type {
     let texts = ["apiVersion", "kind", "name", "uid"].map(|name| (name, text()));
-    let fields = texts.into_iter().chain([("blockOwnerDeletion", flag()), ("controller", flag())]).map(|(name, ty)| {
-        let default = (name == "uid").then(|| Box::new(json!("")));
+    with_empty_key("uid", texts.into_iter().chain([("blockOwnerDeletion", flag()), ("controller", flag())]), true)
+}
+
+/// An object whose key is empty where it is not said.
+fn with_empty_key(key: &str, fields: impl IntoIterator<Item = (&'static str, Type)>, atomic: bool) -> Type {
+    let fields = fields.into_iter().map(|(name, ty)| {
+        let default = (name == key).then(|| Box::new(json!("")));
         (name.to_owned(), Field { ty, default })
     });
-    Type::inline(Atom { map: Some(MapType { fields: fields.collect(), element: None, atomic: true }), ..Atom::default() })
+    Type::inline(Atom { map: Some(MapType { fields: fields.collect(), element: None, atomic }), ..Atom::default() })
 }
 
 fn reference() -> Type {

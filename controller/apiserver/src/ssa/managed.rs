@@ -44,6 +44,7 @@ static STRIPPED: LazyLock<Set> = LazyLock::new(|| {
     Set::of(&paths.iter().map(Vec::as_slice).collect::<Vec<_>>())
 });
 static STATUS: LazyLock<Set> = LazyLock::new(|| Set::of(&[&[Element::Field("status".into())]]));
+static SPEC: LazyLock<Set> = LazyLock::new(|| Set::of(&[&[Element::Field("spec".into())]]));
 static ALL_BUT_STATUS: LazyLock<Set> =
     LazyLock::new(|| Set::of(&[&[Element::Field("metadata".into())], &[Element::Field("spec".into())]]));
 static NO_FIELDS: LazyLock<Set> = LazyLock::new(Set::default);
@@ -56,7 +57,9 @@ pub enum ResetFields {
     Nothing,
     /// `status`: the main path of kinds with a status subresource.
     Status,
-    /// `metadata` and `spec`: the status path.
+    /// `spec`: the status path of most built-in kinds.
+    Spec,
+    /// `metadata` and `spec`: the status path of others and of custom ones.
     AllButStatus,
 }
 
@@ -65,6 +68,7 @@ impl ResetFields {
         match self {
             Self::Nothing => &NO_FIELDS,
             Self::Status => &STATUS,
+            Self::Spec => &SPEC,
             Self::AllButStatus => &ALL_BUT_STATUS,
         }
     }

@@ -112,14 +112,23 @@ fn laid_over(
         let expected = options.api_version;
         bad(format!("Incorrect version specified in apply patch. Specified patch version: {version}, expected: {expected}"))
     })?;
-    if applied.pointer("/metadata/managedFields").is_some_and(|list| !list.is_null()) {
+    let given = applied.pointer("/metadata/managedFields").and_then(Value::as_array);
+    if given.is_some_and(|list| list.iter().all(Value::is_object)) {
         return Err(bad("metadata.managedFields must be nil".to_owned()));
     }
-    conform(ty, &applied, false, "patch")?;
     let before = Managed::of(types, list.as_ref()).map_err(|error| bad(format!("failed to decode managed fields: {error}")))?;
     let lives = live.is_some();
     let empty = if lives && !before.owners.is_empty() { Value::Null } else { empty_of(&applied) };
     let base = at_version(live.unwrap_or(&empty), applied.get("apiVersion"));
+    if lives && before.owners.is_empty() {
+        // Who owned nothing so far is made an owner first.
+        let faults = validate(ty, &base, true);
+        if !faults.is_empty() {
+            let why = "failed to create manager for existing fields: failed to convert new object";
+            return Err(type_error(&format!("{why} ({}) to smd typed: {}", describe(&base), faults_text(&faults))));
+        }
+    }
+    conform(ty, &applied, false, "patch")?;
     conform(ty, &base, true, "live")?;
     let context = Context { types, api_version: options.api_version, ty, reset: options.reset.set() };
     let first = if before.owners.is_empty() { Some(first_owner(&context, &empty, &base, options)?) } else { None };

@@ -36,7 +36,7 @@ fn line(text: &'static str) -> Option<(&'static str, Line)> {
     Some((name, Line { field, value: serde_json::from_str(value).ok()?, condition }))
 }
 
-/// Brings `new` into its full form with every default; `old` is what it replaces.
+/// Brings `new` into its full form with every default; `old` is what it replaces. Who writes it owns all of that.
 pub(in crate::kinds) fn complete(resource: &Resource, new: &mut Value, old: Option<&Value>) {
     let Some(root) = go_types::root(&resource.api_version(), &resource.kind) else { return };
     let Some(map) = new.as_object_mut() else { return };
@@ -53,7 +53,16 @@ pub(in crate::kinds) fn complete(resource: &Resource, new: &mut Value, old: Opti
         made.insert("metadata".to_owned(), metadata);
     }
     *map = made;
-    of_kind(&resource.kind, new, old);
+    match resource.kind.as_str() {
+        "Pod" => requests(new),
+        "ReplicationController" if old.is_none() && new["metadata"].get("labels").is_none() => {
+            let labels = new["spec"]["template"]["metadata"]["labels"].clone();
+            if let (true, Some(metadata)) = (labels.is_object(), place(new, &["metadata"])) {
+                metadata.insert("labels".to_owned(), labels);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What an object of a kind holds that nothing was given for; its creator does not own that.
@@ -127,8 +136,11 @@ fn from_itself(name: &str, map: &mut Map<String, Value>) {
     }
 }
 
-/// Whether an image has no tag, or `latest`.
+/// Whether an image has no tag, or `latest`; what is no name of an image has not.
 fn is_latest(image: &str) -> bool {
+    if image.contains(char::is_whitespace) {
+        return false;
+    }
     let last = image.rsplit('/').next().unwrap_or_default();
     match (last.contains('@'), last.rsplit_once(':')) {
         (true, _) => false,
@@ -152,18 +164,12 @@ fn limits(map: &mut Map<String, Value>) {
     }
 }
 
-/// What admission and the strategy of a kind add to a whole object.
-fn of_kind(kind: &str, new: &mut Value, old: Option<&Value>) {
-    match kind {
+/// What admission and the strategy of a kind add to a whole object; nobody owns that.
+pub(in crate::kinds) fn settle(resource: &Resource, new: &mut Value, old: Option<&Value>) {
+    match resource.kind.as_str() {
         "Pod" => pod(new, old),
         "Service" => service(new, old),
-        "Job" => job(new),
-        "ReplicationController" if old.is_none() && new["metadata"].get("labels").is_none() => {
-            let labels = new["spec"]["template"]["metadata"]["labels"].clone();
-            if let (true, Some(metadata)) = (labels.is_object(), place(new, &["metadata"])) {
-                metadata.insert("labels".to_owned(), labels);
-            }
-        }
+        "Job" if old.is_none() => job(new),
         "DaemonSet" if old.is_none() => {
             if let Some(annotations) = place(new, &["metadata", "annotations"]) {
                 annotations.insert("deprecated.daemonset.template.generation".to_owned(), json!("1"));
@@ -187,7 +193,8 @@ fn place<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, 
         .as_object_mut()
 }
 
-fn pod(new: &mut Value, old: Option<&Value>) {
+/// What a container may use at most is what it asks for, if it asks for nothing else.
+fn requests(new: &mut Value) {
     for list in ["containers", "initContainers"] {
         let containers = place(new, &["spec"]).and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten() {
@@ -201,6 +208,9 @@ fn pod(new: &mut Value, old: Option<&Value>) {
             }
         }
     }
+}
+
+fn pod(new: &mut Value, old: Option<&Value>) {
     if old.is_none() {
         for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
             let known = new["spec"]["tolerations"].as_array().is_some_and(|list| list.iter().any(|one| one["key"] == key));
@@ -256,8 +266,13 @@ fn service(new: &mut Value, old: Option<&Value>) {
     if let (Some(address), None) = (spec.get("clusterIP").cloned(), spec.get("clusterIPs")) {
         spec.insert("clusterIPs".to_owned(), json!([address]));
     }
-    spec.entry("ipFamilies").or_insert_with(|| json!(["IPv4"]));
-    spec.entry("ipFamilyPolicy").or_insert_with(|| json!("SingleStack"));
+    // What is neither given an address nor selects anything may be of both families.
+    let open = spec.get("clusterIP").is_some_and(|address| address == "None") && !spec.contains_key("selector");
+    let (families, policy) = if open { (json!(["IPv4", "IPv6"]), "RequireDualStack") } else { (json!(["IPv4"]), "SingleStack") };
+    for (field, made) in [("ipFamilies", families), ("ipFamilyPolicy", json!(policy))] {
+        let kept = old.and_then(|old| old["spec"].get(field)).cloned();
+        spec.entry(field).or_insert(kept.unwrap_or(made));
+    }
     if kind == "NodePort" || kind == "LoadBalancer" {
         let before = old.and_then(|old| old["spec"]["ports"].as_array());
         for (index, port) in (0_u32..).zip(spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten()) {

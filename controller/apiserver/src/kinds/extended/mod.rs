@@ -14,12 +14,13 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-pub(super) use self::defaults::{blank, complete};
+pub(super) use self::defaults::{blank, complete, settle};
 pub(super) use self::rules::validate;
 pub(super) use self::scaler::{from_storage, is_other_shape, to_storage};
 use self::table::{ROWS, Row};
 use super::builtin::{self, ALL_VERBS};
 use super::resource::{CoreKind, Origin, Resource, Scale, Written};
+use crate::go_types;
 
 /// How lists and maps of the reference's types merge: one line for each schema and field (`.` for the schema itself), list type
 /// or `map:` and the map type, map keys, patch strategy, merge key.
@@ -28,6 +29,13 @@ const MERGING: &str = include_str!("merging.txt");
 const REPLACED: [&str; 2] = ["pods", "services"];
 /// Deepest nesting of types that is followed.
 const MAX_DEPTH: usize = 40;
+
+/// Keys of lists that the reference's types give a default: struct, field, value.
+const KEY_DEFAULTS: [(&str, &str, &str); 3] = [
+    ("core.v1.ContainerPort", "protocol", "TCP"),
+    ("core.v1.LocalObjectReference", "name", ""),
+    ("core.v1.ServicePort", "protocol", "TCP"),
+];
 
 /// Kinds whose generation the reference does not count.
 const WITHOUT_GENERATION: [&str; 22] = [
@@ -236,6 +244,7 @@ impl Inline<'_> {
                     && let Some(Value::Object(extensions)) = extensions(owner, name)
                 {
                     structural(made, extensions);
+                    key_defaults(made, &child["items"]);
                 }
                 (name.clone(), made)
             });
@@ -262,6 +271,24 @@ impl Inline<'_> {
 /// Adds the extensions of a type or a field to its schema; a structural schema passes over those of patches.
 fn structural(schema: &mut Map<String, Value>, extensions: Map<String, Value>) {
     schema.extend(extensions);
+}
+
+/// Gives the keys of a list that merges the values that they have where they are not said; `entry` is the reference to its type.
+fn key_defaults(list: &mut Map<String, Value>, entry: &Value) {
+    let keys: Vec<String> =
+        serde_json::from_value(list.get("x-kubernetes-list-map-keys").cloned().unwrap_or_default()).unwrap_or_default();
+    let reference = entry["$ref"].as_str().or_else(|| entry.pointer("/allOf/0/$ref").and_then(Value::as_str));
+    let Some(name) = reference.and_then(|name| name.rsplit('/').next()) else { return };
+    let name = name.strip_prefix("io.k8s.").unwrap_or(name);
+    let name = name.strip_prefix("api.").unwrap_or(name);
+    for key in keys {
+        let known = KEY_DEFAULTS.iter().find(|(owner, field, _)| *owner == name && *field == key);
+        let default = known.map(|(_, _, text)| json!(text)).or_else(|| go_types::kept_zero(name, &key));
+        let field = list.get_mut("items").and_then(|items| items.get_mut("properties")?.get_mut(&key));
+        if let (Some(default), Some(field)) = (default, field) {
+            field["default"] = default;
+        }
+    }
 }
 
 /// The merge keys of the lists in `schema` by their paths; empty for lists of plain values.

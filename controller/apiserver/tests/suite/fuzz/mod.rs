@@ -5,7 +5,7 @@
 //! `KOAN_FUZZ_MINUTES` and `KOAN_FUZZ_SEED` set how many inputs each target gets, for how long at most, and from where;
 //! `hack/long-run fuzz` does. An input that fails is kept below `KOAN_FUZZ_KEEP` and belongs into the corpus.
 
-mod mutate;
+pub(crate) mod mutate;
 mod others;
 
 use std::collections::BTreeMap;

@@ -45,7 +45,7 @@ fn order(body: &Value) -> [Vec<&String>; 2] {
     [body, &body["metadata"]].map(|value| value.as_object().into_iter().flatten().map(|(name, _)| name).collect())
 }
 
-fn equal(expected: &Value, found: &Value) -> bool {
+pub(super) fn equal(expected: &Value, found: &Value) -> bool {
     expected == found && order(&expected["body"]) == order(&found["body"])
 }
 

@@ -102,8 +102,11 @@ impl Exchange {
                 builder = builder.header(name, value);
             }
         }
-        let response = self.client.send(builder.body(Body::from(body(request))).unwrap()).await.unwrap();
-        answer(request, response).await
+        match self.client.send(builder.body(Body::from(body(request))).unwrap()).await {
+            Ok(response) => answer(request, response).await,
+            // A server that hangs up differs from one that answers.
+            Err(error) => json!({"code": 0, "body": error.to_string()}),
+        }
     }
 }
 
@@ -126,7 +129,7 @@ fn body(request: &Value) -> Vec<u8> {
 async fn answer(request: &Value, response: http::Response<Body>) -> Value {
     let (parts, body) = response.into_parts();
     let header = |name: &str| -> Vec<String> {
-        parts.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+        parts.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
     };
     let mut answer = json!({"code": parts.status.as_u16(), "type": header("content-type").join(", ")});
     let named = request["show"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -22,6 +22,7 @@
 mod compare;
 mod corpus;
 mod exchange;
+mod generated;
 mod normal;
 mod server;
 

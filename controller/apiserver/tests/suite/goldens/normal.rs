@@ -22,7 +22,7 @@ const BY_UID: &str = r#"k:{"uid":"#;
 static TIME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$").unwrap());
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[smhd])+$").unwrap());
 static MOMENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap());
-static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(resourceVersion\\+":\\+")\d+"#).unwrap());
+static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(resourceVersion\\*":\\*")\d+"#).unwrap());
 static CERTIFICATE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?").unwrap());
 /// Managed fields in a quoted object: their entries stand in the order of their times.

@@ -14,7 +14,7 @@ use super::exchange::Exchange;
 /// An embedded server that lives as long as this value.
 pub(super) struct Embedded {
     pub(super) exchange: Exchange,
-    _listening: Listening,
+    listening: Listening,
     _server: Server,
     _directory: TempDir,
 }
@@ -26,7 +26,12 @@ impl Embedded {
         let options = ListenOptions { state_dir: directory.path().join("state"), port: None, origins: Vec::new() };
         let listening = server.listen(options).await.unwrap();
         let exchange = connect(listening.kubeconfig()).await;
-        Self { exchange, _listening: listening, _server: server, _directory: directory }
+        Self { exchange, listening, _server: server, _directory: directory }
+    }
+
+    /// The file that says how to reach it.
+    pub(super) fn kubeconfig(&self) -> &Path {
+        self.listening.kubeconfig()
     }
 }
 
@@ -44,10 +49,15 @@ pub(super) async fn connect(kubeconfig: &Path) -> Exchange {
 
 /// Makes what a corpus expects to find: its definitions, and a namespace of its own with its account.
 pub(super) async fn prepare(exchange: &mut Exchange, corpus: &Corpus) {
-    for name in corpus.definitions() {
-        define(exchange, definition(name)).await;
+    furnish(exchange, corpus.definitions().map(definition), corpus.wants_namespace()).await;
+}
+
+/// Writes definitions, and makes a namespace if one is wanted.
+pub(super) async fn furnish(exchange: &mut Exchange, definitions: impl IntoIterator<Item = Value>, wants_namespace: bool) {
+    for definition in definitions {
+        define(exchange, definition).await;
     }
-    if !corpus.wants_namespace() {
+    if !wants_namespace {
         return;
     }
     let namespace = format!("golden-{}", uuid::Uuid::new_v4().simple());
