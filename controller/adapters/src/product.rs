@@ -11,7 +11,7 @@ use crate::wire::{Fault, Peer};
 #[async_trait]
 pub(crate) trait Product: Send + Sync {
     /// Proves the product by its greeting; sends no credential, user name or database name of anybody (DET-14). The handshake ends
-    /// in the way that the product counts as clean (SEC-2).
+    /// in the way that the product counts as clean (SEC-2), or its connection is parked with the peer for the first login.
     async fn identify(&self, peer: &Peer, deadline: Instant) -> Result<Identified, Fault>;
 
     /// One login and the authorised check (DET-21), the product's goodbye included.

@@ -98,6 +98,10 @@ impl Server {
                 }
             },
         };
+        if session.greeting.brand != self.0 {
+            refuse(session).await;
+            return Err(self.other());
+        }
         session.deadline = attempt.deadline;
         let user = attempt.login.username.as_deref().filter(|name| !name.is_empty()).unwrap_or(ANONYMOUS_USER);
         let password = attempt.login.password.as_ref().map(|text| text.expose().as_str());

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use koan_core::probe::{Access, CandidateReport, CandidateVerdict, CredentialRef};
+use koan_core::probe::{Access, Address, CandidateReport, CandidateVerdict, Check, CheckReport, CredentialRef};
 use koan_core::secret::Login;
 use koan_crds::v1alpha1::EvidenceCode;
 use tokio::net::{TcpListener, TcpSocket};
@@ -254,6 +254,17 @@ async fn another_product_is_an_impostor() {
     assert_eq!(report.verdict, CandidateVerdict::Impostor);
     assert_eq!(report.evidence[0].detail.as_deref(), Some("a MariaDB server answers"));
     assert_eq!((denied(&server, "shop user"), denied(&server, "koan_probe")), (0, 1));
+    let check = Check {
+        adapter: "mysql".to_owned(),
+        address: Address::Tcp { host: "127.0.0.1".to_owned(), port: server.port },
+        tls: None,
+        login: shop(),
+        database: "shop".to_owned(),
+        timeout: Duration::from_secs(10),
+    };
+    let report = LiveProber::new().check(&check).await;
+    assert!(matches!(&report, CheckReport::NotYet(line) if line.code == EvidenceCode::WrongProtocol), "{report:?}");
+    assert_eq!((denied(&server, "shop user"), denied(&server, "koan_probe")), (0, 2));
     let Some(server) = start("nats", NOBODY, &shop(), |_home| {}).await else { return };
     let report = asked("mariadb", server.port, server.uid, &manifest(shop())).await;
     assert_eq!(report.verdict, CandidateVerdict::Impostor);
