@@ -8,6 +8,7 @@ mod depart;
 mod holding;
 mod probes;
 mod reach;
+mod record;
 mod stages;
 mod visit;
 

@@ -23,7 +23,7 @@ use koan_crds::vocabulary::Reason;
 
 use super::holding::{held, is_running};
 use super::visit::Visit;
-use super::{VisitError, probes, reach};
+use super::{VisitError, probes, reach, record};
 use crate::apply::apply;
 use crate::arbiter::World;
 use crate::gather::{self, GeneratedCredential};
@@ -95,6 +95,7 @@ async fn decide_course(visit: &mut Visit<'_>, service: &ValidService) -> Result<
     if visit.facts.reach.unreachable_from_stack {
         decision = decide(service, &visit.facts, recipes);
     }
+    record::decision(visit, service, &decision);
     if decision.provisions() {
         tell_start(visit, Event::ProviderSelectStart, "Choosing an engine").await;
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Instance, condition};
 use crate::lifecycle::{image_of, scripted};
+use crate::record::Record;
 
 /// What a prober says of an attempt that was refused.
 const PRINT: &str = "127.0.0.1:5432#1:0badcafe";
@@ -70,6 +71,34 @@ async fn a_refused_login_is_remembered() {
     instance.apply::<DevStack>(&changed).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(known_refusals(&instance, 2)[0].is_empty());
+}
+
+/// DET-46: each decision is one log record with its event and its proof, once; a fault in judging is an error, and a mode that wants
+/// nothing is a detail.
+#[tokio::test(start_paused = true)]
+async fn each_decision_is_one_record() {
+    let record = Record::begin();
+    let mut instance = scripted().await;
+    for (mode, wanted) in [
+        ("Never", "INFO 48059 [db] NoAction: HostServiceRequired CredentialRejected@127.0.0.1:5432"),
+        ("Auto", "INFO 48052 [db] ProvisionContainer: HostRejected CredentialRejected@127.0.0.1:5432"),
+        ("Always", "INFO 48010 [db] ProvisionContainer: AlwaysMode"),
+        ("Disabled", "DEBUG 48050 [db] NoAction: Disabled"),
+    ] {
+        instance.script.reply("postgres", refused);
+        let before = record.decisions().len();
+        instance.apply::<DevStack>(&stack(mode)).await;
+        instance.settle().await;
+        instance.restart().await;
+        instance.settle().await;
+        assert_eq!(record.decisions()[before..], [wanted], "{mode}");
+    }
+    instance.script.reply("postgres", |_question| ProbeReport { candidates: Vec::new(), fault: Some("it broke".to_owned()) });
+    let before = record.decisions().len();
+    instance.apply::<DevStack>(&stack("Never")).await;
+    instance.settle().await;
+    let told = record.decisions().split_off(before);
+    assert!(told.first().is_some_and(|line| line.starts_with("ERROR 48059 [db] NoAction: HostServiceRequired")), "{told:?}");
 }
 
 /// What each look of a generation was told of refused logins.

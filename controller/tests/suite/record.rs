@@ -49,11 +49,25 @@ impl Record {
         String::from_utf8(self.sink.0.lock().unwrap().clone()).unwrap()
     }
 
+    /// The decisions so far: level, event id, message and proof of each.
+    pub(crate) fn decisions(&self) -> Vec<String> {
+        let lines = self.text();
+        let records = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let line = |record: serde_json::Value| {
+            let fields = &record["fields"];
+            let message = fields["message"].as_str().filter(|message| message.starts_with('['))?.to_owned();
+            let (level, proof) = (record["level"].as_str()?, fields["evidence"].as_str()?);
+            Some(format!("{level} {} {message} {proof}", fields["event_id"]).trim_end().to_owned())
+        };
+        records.filter_map(line).collect()
+    }
+
     /// The objects that an event was told of so far, one for each record, sorted; the records name the event.
     pub(crate) fn objects(&self, event: Event) -> Vec<String> {
         let lines = self.text();
         let records = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         let told = records.map(|record| record["fields"].clone()).filter(|fields| fields["event_id"] == event.id());
+        let told = told.filter(|fields| !fields["message"].as_str().is_some_and(|message| message.starts_with('[')));
         let mut objects: Vec<String> = told
             .map(|fields| {
                 assert!(fields["message"].as_str().unwrap().starts_with(event.as_str()), "{fields}");
