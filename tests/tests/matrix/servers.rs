@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use koan_core::candidate;
 use koan_core::probe::Address;
@@ -16,6 +17,7 @@ pub(crate) struct Server {
     pub(crate) login: Login,
     /// Database that is there; `None` where the product's usual one is.
     pub(crate) database: Option<String>,
+    log: Option<PathBuf>,
 }
 
 /// A variable of an adapter's server.
@@ -43,7 +45,14 @@ impl Server {
         let token = variable(recipe, "TOKEN").or_else(|| variable(recipe, "API_KEY"));
         login.token = token.map(Secret::new).or(login.token);
         let address = format!("{host}:{port}").parse().expect("an address literal");
-        Some(Self { address, login, database: parsed.database })
+        Some(Self { address, login, database: parsed.database, log: variable(recipe, "LOG").map(PathBuf::from) })
+    }
+
+    /// How often the server's own log names a user (SEC-2).
+    pub(crate) fn logged(&self, login: &Login) -> usize {
+        let log = self.log.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let lines = String::from_utf8_lossy(&log).into_owned();
+        login.username.as_ref().map_or(0, |user| lines.lines().filter(|line| line.contains(user.as_str())).count())
     }
 }
 

@@ -113,9 +113,6 @@ pub(crate) fn mariadb() -> Recipe {
 /// The recipe of MySQL.
 pub(crate) fn mysql() -> Recipe {
     Recipe {
-        maturity: Maturity::Preview(
-            "its own server is a package of newer suites only; what it shares with MariaDB is proven there",
-        ),
         env: environment("MYSQL"),
         exec_check: plain(&["mysqladmin", "ping", "-h", "127.0.0.1"]),
         candidate_names: &["MYSQL_URL", "DATABASE_URL", "ConnectionStrings__MySql", "Koan__Data__MySql__ConnectionString"],
