@@ -1,3 +1,5 @@
+//! Over 400 lines: one test per promise, each on both servers.
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
