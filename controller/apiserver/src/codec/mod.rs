@@ -88,6 +88,19 @@ impl DecodeError {
     }
 }
 
+/// The Go type that holds a JSON value where any may stand (`interface{}`); `<nil>` for null.
+pub(crate) fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
 /// The type of a JSON value, as Go's decoder names it in its messages.
 pub(crate) fn json_type(value: &Value) -> &'static str {
     match value {

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::resource::{Resource, Scale};
+use crate::codec::go_type;
 use crate::schema::go_value;
 use crate::status::Cause;
 
@@ -59,14 +60,6 @@ fn at<'a>(mut value: &'a Value, path: &str) -> Result<Option<&'a Value>, String>
 }
 
 fn mistyped(path: &str, found: &Value, wanted: &str) -> String {
-    let kind = match found {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    };
+    let kind = go_type(found);
     format!("{path} accessor error: {} is of the type {kind}, expected {wanted}", go_value(found))
 }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::lookup::{List, Strategy};
 use super::order::{self, Sort};
-use super::{DIRECTIVE, go_type, map, not_a_map, unknown_directive, unmergeable, without_key};
+use super::{DIRECTIVE, map, not_a_map, unknown_directive, unmergeable, without_key};
+use crate::codec::go_type;
 use crate::patch::PatchError;
 use crate::schema::go_value;
 

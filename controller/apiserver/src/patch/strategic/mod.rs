@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use self::lookup::Place;
 use super::{PatchError, mistyped};
+use crate::codec::go_type;
 use crate::schema::go_value;
 
 pub(crate) use self::lookup::Lookup;
@@ -185,19 +186,6 @@ fn not_a_map(found: &Value) -> PatchError {
 
 fn without_key(entry: &Map<String, Value>, key: &str) -> PatchError {
     unmergeable(format!("map: {} does not contain declared merge key: {key}", go_value(&Value::Object(entry.clone()))))
-}
-
-/// What Go holds a JSON value in.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nil",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
 }
 
 fn unmergeable(detail: String) -> PatchError {

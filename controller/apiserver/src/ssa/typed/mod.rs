@@ -21,6 +21,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::types::{Atom, Scalar};
+use crate::codec::go_type;
 use crate::schema::go_value;
 
 /// One violation of a type, with the path below the walked value.
@@ -113,18 +114,6 @@ fn misfit(scalar: Scalar, value: &Value) -> String {
         Scalar::String => format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(value)),
         Scalar::Boolean => format!("expected boolean, got &{{{}}}", go_value(value)),
         Scalar::Untyped => format!("expected any scalar, got &{{{}}}", go_value(value)),
-    }
-}
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }
 
