@@ -10,6 +10,7 @@ pub mod facts;
 pub mod gates;
 pub mod identity;
 pub mod inventory;
+pub mod lint;
 pub mod nearest;
 pub mod order;
 pub mod outcome;

@@ -31,6 +31,8 @@ pub struct Recipe {
     pub maturity: Maturity,
     /// Image with its exact tag.
     pub image: ImageName,
+    /// Numbers that a released version of the product has: a tag with fewer moves on (DET-37).
+    pub version_parts: usize,
     /// Ports; the first one is the main port.
     pub ports: &'static [RecipePort],
     /// Environment of the container. [`crate::text::ValueRef::SecretKey`] names are written by [`Recipe::CREDENTIALS`].
@@ -84,6 +86,10 @@ pub struct Recipe {
     pub default_logins: &'static [DefaultLogin],
     /// Lowest version that is accepted; empty where every version is.
     pub minimum_version: &'static str,
+    /// What is sent to a listener and read from it before any credential, and what proves the product (DET-14); one sentence.
+    pub greeting: &'static str,
+    /// What an accepted login must be able to do, which writes nothing (DET-21); one sentence.
+    pub proof: &'static str,
     /// What surprises people, a sentence each, for the product's page (DET-48).
     pub traps: &'static [&'static str],
     /// How the server runs as a process of the host (ENG-17).
@@ -100,6 +106,7 @@ impl Recipe {
             wave: 2,
             maturity: Maturity::Preview("nothing proves it yet"),
             image,
+            version_parts: 3,
             ports,
             env: Vec::new(),
             env_with_login: Vec::new(),
@@ -126,6 +133,8 @@ impl Recipe {
             conventional_names: &[],
             default_logins: &[],
             minimum_version: "",
+            greeting: "",
+            proof: "",
             traps: &[],
             process: None,
         }

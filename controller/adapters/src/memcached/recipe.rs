@@ -29,6 +29,8 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some(""),
         conventional_names: &[("MEMCACHED_SERVERS", "servers")],
         minimum_version: "1.6",
+        greeting: "`version`: the version, or the refusal that asks for a login.",
+        proof: "The login of the text protocol where the server asks for one, then `mn`, which does nothing.",
         traps: &[
             "A container of Koan's asks for no login; a credential of the manifest is for a server of the host that was started with -Y.",
             "It keeps nothing: a restart empties it.",

@@ -56,6 +56,8 @@ pub(crate) fn recipe() -> Recipe {
             DefaultLogin::Password("mongo", "mongo"),
         ],
         minimum_version: "4.4",
+        greeting: "`hello`: the document with `maxWireVersion`, which every server shows to everybody.",
+        proof: "SCRAM-SHA-256, then `listCollections` on the database: `ping` needs no login and proves nothing.",
         traps: &[
             "Users are looked for in the database admin; one that lives elsewhere cannot be proven.",
             "On a processor without AVX the image ends at once with status 132: choose an image of version 4.4, or FerretDB.",

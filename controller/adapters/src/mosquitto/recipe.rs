@@ -50,6 +50,8 @@ pub(crate) fn recipe() -> Recipe {
             "Koan__Data__Mqtt__ConnectionString",
         ],
         conventional_names: &[("MQTT_URL", "url")],
+        greeting: "An anonymous `CONNECT` with a random client id and a clean start: a `CONNACK` of any code.",
+        proof: "`CONNECT` with the login is accepted; `DISCONNECT` follows.",
         traps: &[
             "Version 2 without a listener of its own serves the container's loopback alone; the configuration names one.",
             "A broker that lets clients in without a login is used without one, whatever the manifest says.",

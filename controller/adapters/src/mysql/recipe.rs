@@ -153,6 +153,8 @@ fn shared(id: &'static str, title: &'static str, image: ImageName) -> Recipe {
             tls: None,
         }),
         conventional_names: &[("MYSQL_URL", "url"), ("DATABASE_URL", "url")],
+        greeting: "Nothing: the server speaks first; its handshake tells MariaDB from MySQL.",
+        proof: "The login, then one look at user, database, version and `read_only`: a server that only reads counts as not usable.",
         traps: &[
             "A user named root cannot be made in a container: the image makes root by itself, with the same password.",
             "The plugins ed25519, parsec, unix_socket and gssapi of a server cannot be answered: give the user a password plugin.",

@@ -40,6 +40,8 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some(""),
         conventional_names: &[("NATS_URL", "url")],
         minimum_version: "2.2",
+        greeting: "Nothing: the server speaks first, `INFO` with `server_id` and `version`.",
+        proof: "`CONNECT` with the login, then `PING` is answered by `PONG`.",
         traps: &[
             "A user who signs in by an nkey or a JWT cannot be proven: Koan speaks user, password and token.",
             "A password that begins with $2a$ is taken for a bcrypt hash by the server.",

@@ -26,6 +26,8 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some(""),
         conventional_names: &[("OLLAMA_HOST", "url")],
         minimum_version: "0.3",
+        greeting: "`GET /` and `GET /api/version`: the words `Ollama is running` and the version.",
+        proof: "`GET /api/tags` lists the model that the service names.",
         traps: &[
             "It has no login: whoever reaches its port may use it, so it is published on loopback alone.",
             "`database` names the models that a host's server has to have, with commas between them; none are needed where it is unset.",

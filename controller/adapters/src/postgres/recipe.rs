@@ -61,6 +61,7 @@ pub(crate) fn recipe() -> Recipe {
             ("POSTGRES_PASSWORD_FILE".to_owned(), Text(vec![Part::File(PASSWORD_FILE.to_owned())])),
         ],
         files: vec![(PASSWORD_FILE.to_owned(), 0o444, Text::value(credential("password")))],
+        version_parts: 2,
         data_paths,
         priority: 100,
         exec_check: plain(&["pg_isready", "-h", "127.0.0.1", "-U", USER, "-d", Recipe::DATABASE]),
@@ -99,6 +100,8 @@ pub(crate) fn recipe() -> Recipe {
         ],
         default_logins: &[DefaultLogin::Password("postgres", "postgres")],
         minimum_version: "12",
+        greeting: "`SSLRequest`, then the start of a session for a user of nobody: PostgreSQL's own answers to both, no password.",
+        proof: "SCRAM where the server offers it, then one read-only transaction: the database is there, CONNECT is held, and the server is no standby.",
         process: Some(process()),
         ..Recipe::new(
             ID,

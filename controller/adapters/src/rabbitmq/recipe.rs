@@ -77,6 +77,8 @@ pub(crate) fn recipe() -> Recipe {
         conventional_names: &[("RABBITMQ_URL", "url")],
         default_logins: &[DefaultLogin::Password("koan", "koan"), DefaultLogin::Password("guest", "guest")],
         minimum_version: "3.8",
+        greeting: "The header of AMQP 0-9-1: `Connection.Start` of the product RabbitMQ.",
+        proof: "The login, the virtual host opens, and a channel opens and closes on it.",
         traps: &[
             "`database` is the virtual host; `/` where the manifest names none, written as %2F in URLs.",
             "The login and the virtual host are made once, on empty data; a changed Secret does not change them.",

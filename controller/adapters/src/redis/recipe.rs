@@ -47,6 +47,8 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some("0"),
         conventional_names: &[("REDIS_URL", "url")],
         minimum_version: "6",
+        greeting: "`HELLO 3`: the map that names the server, or the refusal that asks for a login.",
+        proof: "`AUTH`, `PING` and `INFO replication`: a replica is read-only and counts as not usable.",
         process: Some(process()),
         ..Recipe::new(
             ID,

@@ -46,6 +46,8 @@ pub(crate) fn recipe() -> Recipe {
             DefaultLogin::Token("vault-token"),
         ],
         minimum_version: "1.8",
+        greeting: "`GET /v1/sys/health`: the document with `initialized`, `sealed` and `version`, which every server shows to everybody.",
+        proof: "The server is not sealed, and `GET /v1/auth/token/lookup-self` shows the token its own entry.",
         traps: &[
             "The container runs in dev mode, which keeps secrets in memory: a restart empties it.",
             "A sealed server is never unsealed; it counts as not usable until somebody does that.",
