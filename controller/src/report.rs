@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use koan_core::decide::{Decision, EngineVerdict, PortAllocation, PortFailure, avoid_refused, decide};
 use koan_core::desired::{Desired, desired, engine_need, references};
 use koan_core::facts::{Facts, GateVerdict, admit};
 use koan_core::plan::{plan, plan_stack};
 use koan_core::questions::questions;
 use koan_core::step::Plan;
-use koan_core::validate::{StackMember, StackOptions, validate_service, validate_stack};
+use koan_core::validate::{StackMember, StackOptions, ValidService, validate_service, validate_stack};
 use koan_core::violation::{Violations, Warning};
 use koan_crds::v1alpha1::{DevStack, ServiceSpec};
 use kube::ResourceExt;
@@ -21,6 +22,9 @@ use crate::arbiter::{Arbiter, World};
 use crate::context::Context;
 use crate::gather;
 use crate::reader::ReadError;
+
+/// Services of a stack that are asked for at once; they wait on the network and nothing else.
+const ASKED_AT_ONCE: usize = 64;
 
 /// What would happen to a stack.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,9 +69,12 @@ pub(crate) async fn report(context: &Context, stack: &DevStack, options: &StackO
     // Promises of its own, so that nothing that is only shown is kept for anybody.
     let arbiter = Arbiter::default();
     arbiter.rebuild(context.reader.services(None).await?.iter().map(AsRef::as_ref));
-    let mut services = Vec::new();
-    for member in valid.members() {
-        services.push(service(context, &arbiter, member).await?);
+    // Asked at once, so that who keeps silent is waited for once and not in turn (DET-13); ports are promised in the manifest's order.
+    let members: Vec<_> = valid.members().map(|member| gathered(context, member)).collect();
+    let gathered: Vec<_> = stream::iter(members).buffered(ASKED_AT_ONCE).try_collect().await?;
+    let mut services = Vec::with_capacity(gathered.len());
+    for found in gathered {
+        services.push(planned(context, &arbiter, found).await?);
     }
     let plan = plan_stack(services.iter().map(|service| service.plan.clone()));
     let engines = services.iter().map(|planned| (planned.service.as_str(), planned));
@@ -79,7 +86,16 @@ pub(crate) async fn report(context: &Context, stack: &DevStack, options: &StackO
     Ok(PlanReport { services, plan, warnings })
 }
 
-async fn service(context: &Context, arbiter: &Arbiter, member: &StackMember) -> Result<ServicePlan, PlanError> {
+/// A service and what is known of it before anything is decided.
+struct Gathered {
+    /// Name in the stack.
+    name: String,
+    object: Arc<ServiceSpec>,
+    service: ValidService,
+    facts: Facts,
+}
+
+async fn gathered(context: &Context, member: &StackMember) -> Result<Gathered, PlanError> {
     let object = standing(context, &member.object).await?;
     let service = validate_service(&object, context.recipes).map_err(PlanError::Invalid)?;
     let mut facts = gather::facts(context, &object, &service).await?;
@@ -87,11 +103,16 @@ async fn service(context: &Context, arbiter: &Arbiter, member: &StackMember) -> 
     if let Some(question) = questions(&service, &facts, context.recipes) {
         facts.probe = Some(gather::ask(context, &object, &service, &question).await?);
     }
+    Ok(Gathered { name: member.name.clone(), object, service, facts })
+}
+
+async fn planned(context: &Context, arbiter: &Arbiter, found: Gathered) -> Result<ServicePlan, PlanError> {
+    let Gathered { name, object, service, mut facts } = found;
     let decision = decide(&service, &facts, context.recipes);
     facts.engine = gather::choose(context, &service, &decision).await?;
     let engine = facts.engine.clone();
     if !decision.provisions() {
-        return Ok(ServicePlan { service: member.name.clone(), decision, engine, ports: None, plan: Plan::default() });
+        return Ok(ServicePlan { service: name, decision, engine, ports: None, plan: Plan::default() });
     }
     let holding = object.status.as_ref().is_some_and(|status| status.workload.is_some());
     avoid_refused(&decision, &mut facts.ports);
@@ -107,7 +128,7 @@ async fn service(context: &Context, arbiter: &Arbiter, member: &StackMember) -> 
         None => None,
     };
     let plan = inventory.map(|inventory| plan(&service, &wanted, &inventory, &facts)).unwrap_or_default();
-    Ok(ServicePlan { service: member.name.clone(), decision, engine, ports: Some(ports), plan })
+    Ok(ServicePlan { service: name, decision, engine, ports: Some(ports), plan })
 }
 
 /// The object as it would stand after the apply: with the identity and status of the one that is there.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use koan_core::probe::{Address, CandidateReport, CandidateVerdict, CredentialRef, Probe, ProbeReport, Tls, TlsMode, Usable};
+use koan_core::validate::StackOptions;
 use koan_crds::v1alpha1::{DevStack, Evidence, EvidenceCode, EvidenceStep, PortSource, ServiceSpec};
 use kube::api::PostParams;
 use serde_json::{Value, json};
@@ -48,6 +49,54 @@ async fn required(instance: &Instance) {
         status.is_some_and(|status| condition(&status.conditions, "Provisioned").1 == "HostServiceRequired")
     };
     instance.wait::<ServiceSpec>("shop-db", met).await;
+}
+
+/// Ten databases that have to be the host's.
+fn ten() -> Value {
+    let mut stack = stack("Never");
+    let names =
+        (0..10).map(|number| json!({"name": format!("db-{number}"), "adapter": "postgres", "provisioning": {"mode": "Never"}}));
+    stack["spec"]["services"] = names.collect();
+    stack
+}
+
+/// Codes of a decision's proof; a question that did not end within its budget leaves none.
+fn codes(evidence: &[Evidence]) -> Vec<EvidenceCode> {
+    evidence.iter().map(|line| line.code).collect()
+}
+
+/// DET-12, DET-13: the services of a plan are asked for at once and not in turn: each of ten gets its answer although none is given
+/// before all ten were asked, and no budget is used up.
+#[tokio::test(start_paused = true)]
+async fn the_services_of_a_plan_are_asked_for_at_once() {
+    let instance = scripted().await;
+    instance.script.reply("postgres", refused);
+    instance.script.answer_together(10);
+    let stack: DevStack = serde_json::from_value(ten()).unwrap();
+    let report = instance.plan(&stack, &StackOptions::default()).await;
+    let names: Vec<&str> = report.services.iter().map(|planned| planned.service.as_str()).collect();
+    assert_eq!(names, (0..10).map(|number| format!("db-{number}")).collect::<Vec<_>>(), "in the manifest's order");
+    for planned in &report.services {
+        assert_eq!(codes(&planned.decision.evidence), [EvidenceCode::CredentialRejected], "{}", planned.service);
+    }
+}
+
+/// DET-13, REL-6: the controllers ask for the services of a stack side by side, as many as are reconciled at a time.
+#[tokio::test(start_paused = true)]
+async fn the_services_of_a_stack_are_asked_for_side_by_side() {
+    let instance = scripted().await;
+    instance.script.reply("postgres", refused);
+    // Of ten, eight are reconciled at a time: five go on, and the other three with the last two.
+    instance.script.answer_together(5);
+    instance.apply::<DevStack>(&ten()).await;
+    for number in 0..10 {
+        let decided = |found: Option<&ServiceSpec>| {
+            found.and_then(|service| service.status.as_ref()).is_some_and(|status| status.decision.is_some())
+        };
+        let service = instance.wait::<ServiceSpec>(&format!("shop-db-{number}"), decided).await.unwrap();
+        let decision = service.status.unwrap().decision.unwrap();
+        assert_eq!(codes(&decision.evidence), [EvidenceCode::CredentialRejected], "db-{number}");
+    }
 }
 
 /// DET-20 (decision 0004), SEC-2: a login that was refused is stored, and every later look of the same generation knows of it, also after a restart;

@@ -28,6 +28,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -145,9 +146,15 @@ pub(crate) struct Script {
     host: Arc<TestHost>,
     replies: Mutex<BTreeMap<String, Reply>>,
     asked: Mutex<Vec<(Instant, Probe, Access)>>,
+    together: Mutex<Option<Arc<Barrier>>>,
 }
 
 impl Script {
+    /// From now on a question is answered once so many of them wait for their answer.
+    pub(crate) fn answer_together(&self, count: usize) {
+        *self.together.lock().unwrap() = Some(Arc::new(Barrier::new(count)));
+    }
+
     /// When something was asked, what, and with which means.
     pub(crate) fn asked(&self) -> Vec<(Instant, Probe, Access)> {
         self.asked.lock().unwrap().clone()
@@ -163,6 +170,10 @@ impl Script {
 impl Prober for Script {
     async fn probe(&self, question: &Probe, access: &Access) -> ProbeReport {
         self.asked.lock().unwrap().push((Instant::now(), question.clone(), access.clone()));
+        let together = self.together.lock().unwrap().clone();
+        if let Some(together) = together {
+            together.wait().await;
+        }
         let replies = self.replies.lock().unwrap();
         replies.get(&question.adapter).map(|reply| reply(question)).unwrap_or_default()
     }
@@ -264,7 +275,13 @@ impl Instance {
         let client = Client::new(server.service(), "default");
         let world = SimWorld::new(EngineName::Docker);
         let host = Arc::new(TestHost::default());
-        let script = Script { world: world.clone(), host: Arc::clone(&host), replies: Mutex::default(), asked: Mutex::default() };
+        let script = Script {
+            world: world.clone(),
+            host: Arc::clone(&host),
+            replies: Mutex::default(),
+            asked: Mutex::default(),
+            together: Mutex::default(),
+        };
         let script = Arc::new(script);
         let parts =
             Parts { client: &client, server: &server, world: &world, script: &script, host: &host, clock, random: &random };

@@ -57,7 +57,7 @@ const EFFECTS: [&str; 14] = [
 
 /// Crates that may not name a service, and the folder whose sub-folders are the registry's keys.
 const NAMELESS: [&str; 4] = ["koan-core", "koan-controller", "koan-engines", "koan"];
-const ADAPTERS: &str = "controller/adapters/src";
+pub(crate) const ADAPTERS: &str = "controller/adapters/src";
 
 /// Runs the check.
 ///
@@ -115,7 +115,7 @@ fn impurities(package: &Package, workspace: &Workspace) -> Problems {
 }
 
 /// An adapter is a folder with a recipe; its name is its registry key.
-fn registry_keys(folder: &Path) -> Vec<String> {
+pub(crate) fn registry_keys(folder: &Path) -> Vec<String> {
     sources::files(folder, &["rs"])
         .iter()
         .filter(|path| path.file_name().is_some_and(|name| name == "recipe.rs"))

@@ -3,14 +3,14 @@
 use super::floor::Engine;
 use super::record::{Record, Run, append};
 use super::setting::{EngineName, Outcome, Setting};
-use super::{apiserver, bench_cli, bench_idle, bench_ready, bench_size, bench_start, bench_up, report};
+use super::{apiserver, bench_cli, bench_detection, bench_idle, bench_ready, bench_size, bench_start, bench_up, report};
 use crate::workspace::{Problems, Workspace};
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Measures the release program: benches `start`, `size`, `idle`, `up`, `ready`, `cli`, `apiserver`.
+/// Measures the release program: benches `start`, `size`, `idle`, `up`, `ready`, `cli`, `detection`, `apiserver`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Benches to run, in this order
@@ -48,6 +48,7 @@ enum Name {
     Up,
     Ready,
     Cli,
+    Detection,
     Apiserver,
 }
 
@@ -60,6 +61,7 @@ impl Name {
             Self::Up => "up",
             Self::Ready => "ready",
             Self::Cli => "cli",
+            Self::Detection => "detection",
             Self::Apiserver => "apiserver",
         }
     }
@@ -72,6 +74,7 @@ impl Name {
             Self::Up => bench_up::run(setting),
             Self::Ready => bench_ready::run(setting),
             Self::Cli => bench_cli::run(setting),
+            Self::Detection => bench_detection::run(setting),
             Self::Apiserver => apiserver::run(setting),
         }
     }

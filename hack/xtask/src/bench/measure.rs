@@ -28,6 +28,15 @@ impl Sample {
         }
     }
 
+    /// The value that this share of the repetitions does not exceed, such as 0.95; 0 without any.
+    pub(crate) fn share(&self, share: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let count = |length: usize| f64::from(u32::try_from(length).unwrap_or(u32::MAX));
+        let enough = share * count(sorted.len());
+        (0..sorted.len()).find(|rank| count(rank + 1) >= enough).map(|rank| sorted[rank]).unwrap_or_default()
+    }
+
     /// The smallest; 0 without any.
     pub(crate) fn min(&self) -> f64 {
         self.0.iter().copied().min_by(f64::total_cmp).unwrap_or_default()
@@ -116,6 +125,8 @@ mod tests {
         assert_eq!((odd.median(), odd.min(), odd.max(), odd.count()), (2.0, 1.0, 3.0, 3));
         assert!((sample(&[4.0, 1.0, 2.0, 3.0]).median() - 2.5).abs() < f64::EPSILON);
         assert_eq!(Sample::default().median(), 0.0);
+        assert_eq!((odd.share(0.95), odd.share(0.5), odd.share(0.1)), (3.0, 2.0, 1.0));
+        assert_eq!(Sample::default().share(0.95), 0.0);
     }
 
     /// PERF-1, PERF-8: on a quiet machine the ratio decides, and a miss stays a miss.

@@ -3,6 +3,7 @@
 
 mod apiserver;
 mod bench_cli;
+mod bench_detection;
 mod bench_idle;
 mod bench_ready;
 mod bench_size;

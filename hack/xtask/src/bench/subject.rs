@@ -185,7 +185,7 @@ impl Subject {
 }
 
 /// A program that knows this folder as its home and nothing else of this machine's settings.
-fn in_folder(program: &Path, folder: &Path) -> Command {
+pub(crate) fn in_folder(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", folder).env("KOAN_HOME", folder.join("state"));
