@@ -10,6 +10,7 @@ use super::message::{Malformed, join, split};
 use super::probe::{Greeting, judge};
 use super::recipe::ID;
 use super::scram::{First, Mechanism};
+use crate::testing::forwarders::no_login_passes;
 use crate::testing::script::{Script, Step};
 use crate::testing::servers::{DAEMON, NOBODY, Server, start, start_as};
 use crate::testing::{codes, login, manifest, only, question};
@@ -265,4 +266,12 @@ proptest::proptest! {
         proptest::prop_assert_eq!(document.flag("f"), flag);
         proptest::prop_assert_eq!(document.get("b"), Some(Value::Bytes(text.as_bytes())));
     }
+}
+
+/// DET-17, DET-41, SEC-1: behind `socat` and `ssh -L` a server with a default password is sent no login.
+#[tokio::test]
+async fn sec_1_no_login_passes_a_forwarder() {
+    let login = login(Some("mongo"), "mongo");
+    let Some(server) = ferretdb(NOBODY, &login).await else { return };
+    no_login_passes(ID, &server, &login).await;
 }

@@ -2,6 +2,7 @@ use koan_core::probe::{Access, CandidateVerdict, CredentialRef, Usable};
 use koan_crds::v1alpha1::EvidenceCode;
 
 use super::recipe;
+use crate::testing::forwarders::no_login_passes;
 use crate::testing::servers::{DAEMON, NOBODY, Server, place, start};
 use crate::testing::{codes, login, manifest, only, question};
 use crate::{LiveProber, Prober};
@@ -139,4 +140,12 @@ async fn a_cache_is_no_database() {
     let Some(server) = start("redis", NOBODY, &login(None, "secret"), |_home| {}).await else { return };
     let report = LiveProber::new().probe(&question("postgres", server.port, &ALL), &right()).await;
     assert_eq!(only(&report).verdict, CandidateVerdict::Impostor);
+}
+
+/// DET-17, DET-41, SEC-1: behind `socat` and `ssh -L` a server with the default password is sent no login.
+#[tokio::test]
+async fn sec_1_no_login_passes_a_forwarder() {
+    let login = login(Some("postgres"), "postgres");
+    let Some(server) = start("postgres", NOBODY, &login, |_home| {}).await else { return };
+    no_login_passes("postgres", &server, &login).await;
 }

@@ -3,6 +3,7 @@ use koan_crds::v1alpha1::EvidenceCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::frame::{self, Malformed, Said, read};
+use crate::testing::forwarders::no_login_passes;
 use crate::testing::servers::{DAEMON, NOBODY, Server, start};
 use crate::testing::{codes, login, manifest, only, question};
 use crate::{LiveProber, Prober};
@@ -179,4 +180,12 @@ proptest::proptest! {
             proptest::prop_assert!(end <= broken.len());
         }
     }
+}
+
+/// DET-17, DET-41, SEC-1: behind `socat` and `ssh -L` a server with a default password is sent no login.
+#[tokio::test]
+async fn sec_1_no_login_passes_a_forwarder() {
+    let login = login(Some("koan"), "koan");
+    let Some(server) = start("rabbitmq", DAEMON, &login, |_home| {}).await else { return };
+    no_login_passes("rabbitmq", &server, &login).await;
 }

@@ -1,6 +1,7 @@
 //! Counterparts of the tests: real servers started from their own process recipes, and a zoo of impostors that record.
 
 pub(crate) mod certificates;
+pub(crate) mod forwarders;
 pub(crate) mod programs;
 pub(crate) mod script;
 pub(crate) mod servers;

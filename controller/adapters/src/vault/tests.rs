@@ -4,6 +4,7 @@ use koan_crds::v1alpha1::EvidenceCode;
 use serde_json::json as value;
 
 use super::probe::read;
+use crate::testing::forwarders::no_login_passes;
 use crate::testing::programs::program;
 use crate::testing::servers::{NOBODY, Server, start_as};
 use crate::testing::transcript::{Answers, Stage, json};
@@ -151,4 +152,11 @@ fn other_documents_are_no_health() {
     {
         assert_eq!(read(200, &document), None, "{document}");
     }
+}
+
+/// DET-17, DET-41, SEC-1: behind `socat` and `ssh -L` a server with a well-known token is sent none.
+#[tokio::test]
+async fn sec_1_no_token_passes_a_forwarder() {
+    let Some(server) = real(&dev(), "root-token").await else { return };
+    no_login_passes("vault", &server, &token("root-token")).await;
 }

@@ -25,8 +25,9 @@ pub(crate) struct Weaviate;
 #[async_trait]
 impl Product for Weaviate {
     async fn identify(&self, peer: &Peer, deadline: Instant) -> Result<Identified, Fault> {
-        greet(&mut Session::new(peer), deadline).await?;
-        Ok(Identified { detail: "Weaviate".to_owned(), open: false })
+        let starting = greet(&mut Session::new(peer), deadline).await?;
+        let detail = starting.map_or_else(|| "Weaviate".to_owned(), |status| not_ready(status).detail);
+        Ok(Identified { detail, open: false })
     }
 
     async fn login(&self, attempt: &Attempt<'_>) -> Proof {
@@ -37,7 +38,9 @@ impl Product for Weaviate {
 /// Without a key first: whoever lets everybody in is sent none (DET-20).
 async fn prove(attempt: &Attempt<'_>) -> Result<Proof, Fault> {
     let mut session = Session::new(attempt.peer);
-    greet(&mut session, attempt.deadline).await?;
+    if let Some(status) = greet(&mut session, attempt.deadline).await? {
+        return Ok(Proof::Unusable(not_ready(status)));
+    }
     let open = session.get(META, None, attempt.deadline).await?;
     if open.status == 200 {
         return look(&mut session, (&open, None), attempt.deadline).await;
@@ -82,17 +85,20 @@ async fn look(session: &mut Session<'_>, (meta, key): (&Answer, Option<Header<'_
     })
 }
 
-/// Both documents, on one connection.
-async fn greet(session: &mut Session<'_>, deadline: Instant) -> Result<(), Fault> {
+/// Both documents, on one connection. The first one proves the product, so one that does not serve yet is no stranger: then its
+/// status is the answer.
+async fn greet(session: &mut Session<'_>, deadline: Instant) -> Result<Option<u16>, Fault> {
     let deadline = deadline.min(Instant::now() + GREETING);
     let links = session.get(LINKS, None, deadline).await?;
     if links.status != 200 || !links.json().is_some_and(|document| links_to_meta(&document)) {
         return Err(Answer::stranger());
     }
-    match session.get(READY, None, deadline).await?.status {
-        200 => Ok(()),
-        status => Err(Fault::new(EvidenceCode::Timeout, format!("Weaviate answers, and is not ready: {status}"))),
-    }
+    let status = session.get(READY, None, deadline).await?.status;
+    Ok((status != 200).then_some(status))
+}
+
+fn not_ready(status: u16) -> Fault {
+    Fault::new(EvidenceCode::Timeout, format!("Weaviate answers, and is not ready: {status}"))
 }
 
 /// The link document of Weaviate.

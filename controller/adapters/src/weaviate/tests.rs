@@ -97,7 +97,7 @@ fn answers(ready: u16, (meta, version): (u16, &str), (schema, collections): (u16
     ]
 }
 
-/// DET-5, DET-20, DET-36: versions before 1.20 are refused; a server that is not ready is none; each refusal has its code; whoever answers
+/// DET-5, DET-20, DET-36: versions before 1.20 are refused; a server that is not ready is no impostor and not used; each refusal has its code; whoever answers
 /// without a key is sent none, and however long the list of collections is, the probe ends.
 #[tokio::test]
 async fn what_is_not_usable_says_why() {
@@ -116,6 +116,11 @@ async fn what_is_not_usable_says_why() {
     }
     let stage = Stage::open(answers(503, (200, "1.39.0"), (200, "{}"))).await;
     let report = LiveProber::new().probe(&question("weaviate", stage.port, &ALL), &manifest(login(None, "c4nary"))).await;
-    assert_eq!(only(&report).verdict, CandidateVerdict::Impostor);
+    assert_eq!(only(&report).verdict, CandidateVerdict::Rejected);
+    assert_eq!(codes(only(&report)), [EvidenceCode::Identified, EvidenceCode::OwnerUser, EvidenceCode::Timeout]);
+    assert!(
+        only(&report).evidence[2].detail.as_deref().is_some_and(|detail| detail.ends_with("is not ready: 503")),
+        "{report:?}"
+    );
     assert!(!stage.seen().contains("c4nary"), "{}", stage.seen());
 }
