@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use koan_core::candidate::{ParsedCandidate, own_authorities, parse};
 use koan_core::probe::{Address, Tls, TlsMode};
-use koan_core::recipe::{Recipe, Recipes};
+use koan_core::recipe::{CandidateMore, Recipe, Recipes};
 use koan_core::secret::{Login, Secret};
 
 use crate::registry::catalogue;
@@ -63,13 +63,27 @@ fn completed(
     let value = |name: Option<&str>| variables.get(name?).filter(|text| !text.is_empty()).cloned();
     for more in recipe.candidate_more.iter().filter(|more| more.of == name) {
         let login = candidate.login.get_or_insert_default();
-        login.username = login.username.take().or_else(|| value(more.user));
-        login.password = login.password.take().or_else(|| value(more.password).map(Secret::new));
+        let (user, password) = user_and_password(more, value(more.user), value(more.password));
+        login.username = login.username.take().or(user);
+        login.password = login.password.take().or(password);
         login.token = login.token.take().or_else(|| value(more.token).map(Secret::new));
         candidate.database = candidate.database.or_else(|| value(more.database));
     }
     candidate.login = candidate.login.filter(|login| *login != Login::default());
     candidate
+}
+
+/// What two names say, or one of them alone.
+fn user_and_password(
+    more: &CandidateMore,
+    user: Option<String>,
+    password: Option<String>,
+) -> (Option<String>, Option<Secret<String>>) {
+    let both = user.as_deref().filter(|_| more.pair && password.is_none()).and_then(|text| text.split_once(':'));
+    match both {
+        Some((name, secret)) => (Some(name.to_owned()), Some(Secret::new(secret.to_owned()))),
+        None => (user, password.map(Secret::new)),
+    }
 }
 
 /// One URL, or a list where the name is a plural.
@@ -266,6 +280,22 @@ mod tests {
         assert_eq!(read("ollama", &[("OLLAMA_HOST", "127.0.0.1:11500")]).pop().unwrap().1.address.to_string(), "127.0.0.1:11500");
         assert!(read("ollama", &[("OLLAMA_HOST", "0.0.0.0")]).is_empty());
         assert_eq!(read("mqtt", &[("MQTT_URL", "mqtt://u:p@127.0.0.1")]).pop().unwrap().1.address.to_string(), "127.0.0.1:1883");
+    }
+
+    /// DET-9, DET-11 (decision 0021): user and password may stand in one name; where the password has a name of its own, the user is the
+    /// whole text.
+    #[test]
+    fn a_user_may_bring_the_password() {
+        let endpoints = ("ETCDCTL_ENDPOINTS", "127.0.0.1:2380,https://127.0.0.1:2379");
+        let login = |more: &[(&str, &str)]| {
+            let found = read("etcd", &[&[endpoints], more].concat());
+            assert_eq!((found.len(), found[1].1.tls.is_some()), (2, true));
+            found[0].1.login.clone().map(|login| (login.username, login.password.map(|text| text.expose().clone())))
+        };
+        let both = |user: &str, password: &str| Some((Some(user.to_owned()), Some(password.to_owned())));
+        assert_eq!(login(&[]), None);
+        assert_eq!(login(&[("ETCDCTL_USER", "root:a:b")]), both("root", "a:b"));
+        assert_eq!(login(&[("ETCDCTL_USER", "root:a"), ("ETCDCTL_PASSWORD", "b")]), both("root:a", "b"));
     }
 
     /// DET-10, SEC-1: a password that looks like an address, another product's URL or half a set is no candidate.

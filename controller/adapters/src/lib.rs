@@ -2,6 +2,7 @@
 
 mod contract;
 mod environment;
+mod etcd;
 mod http;
 mod lines;
 mod memcached;

@@ -21,5 +21,5 @@ pub(crate) fn join(mut parts: Vec<Part>, ending: &str) -> Text {
 
 /// The environment name of the token that goes with an address.
 pub(crate) const fn token_of(of: &'static str, token: &'static str) -> CandidateMore {
-    CandidateMore { of, user: None, password: None, token: Some(token), database: None }
+    CandidateMore { of, user: None, pair: false, password: None, token: Some(token), database: None }
 }

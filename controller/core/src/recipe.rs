@@ -229,6 +229,8 @@ pub struct CandidateMore {
     pub of: &'static str,
     /// User.
     pub user: Option<&'static str>,
+    /// The user's name holds `user:password` where nothing else says the password.
+    pub pair: bool,
     /// Password.
     pub password: Option<&'static str>,
     /// Token.

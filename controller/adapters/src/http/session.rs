@@ -42,6 +42,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// A whole document of JSON.
+    #[cfg(test)]
+    pub(crate) fn of(status: u16, body: &[u8]) -> Self {
+        Self { status, body: body.to_vec(), whole: true, content_type: "application/json".to_owned() }
+    }
+
     /// The body as JSON, where the server says that it is some.
     pub(crate) fn json(&self) -> Option<Value> {
         (self.whole && self.is_json()).then(|| serde_json::from_slice(&self.body).ok()).flatten()
@@ -75,7 +81,29 @@ impl<'a> Session<'a> {
     /// # Errors
     /// What was seen in place of an answer within the deadline; a listener of TLS alone is named as that.
     pub(crate) async fn get(&mut self, path: &str, header: Option<Header<'_>>, deadline: Instant) -> Result<Answer, Fault> {
-        let question = question(&self.peer.target, path, header);
+        self.ask((path, None), header, deadline).await
+    }
+
+    /// Asks a path about a JSON document, which may be secret.
+    ///
+    /// # Errors
+    /// As of [`Self::get`].
+    pub(crate) async fn post(
+        &mut self,
+        (path, document): (&str, &Value),
+        header: Option<Header<'_>>,
+        deadline: Instant,
+    ) -> Result<Answer, Fault> {
+        self.ask((path, Some(document)), header, deadline).await
+    }
+
+    async fn ask(
+        &mut self,
+        (path, document): (&str, Option<&Value>),
+        header: Option<Header<'_>>,
+        deadline: Instant,
+    ) -> Result<Answer, Fault> {
+        let question = question(&self.peer.target, (path, document), header);
         match self.exchange(&question, deadline).await {
             Ok(answer) if answer.status == 400 && self.peer.tls.is_none() && says(&answer.body, SPEAKS_TLS) => {
                 Err(tls::only("https"))
@@ -128,13 +156,18 @@ async fn read_body(wire: &mut Wire, (bytes, head): (&mut Vec<u8>, &Head), deadli
     }
 }
 
-fn question(target: &Target, path: &str, header: Option<Header<'_>>) -> String {
+fn question(target: &Target, (path, document): (&str, Option<&Value>), header: Option<Header<'_>>) -> String {
     let host = match target {
         Target::Tcp(address) => address.to_string(),
         Target::Unix(_) => "localhost".to_owned(),
     };
     let own = header.map(|Header { name, value }| format!("{name}: {value}\r\n")).unwrap_or_default();
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: koan\r\nAccept: application/json\r\n{own}\r\n")
+    let body = document.map(Value::to_string).unwrap_or_default();
+    let (method, length) = match document {
+        Some(_) => ("POST", format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())),
+        None => ("GET", String::new()),
+    };
+    format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: koan\r\nAccept: application/json\r\n{length}{own}\r\n{body}")
 }
 
 fn says(body: &[u8], words: &[u8]) -> bool {

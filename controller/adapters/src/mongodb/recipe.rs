@@ -76,6 +76,7 @@ const fn settings(of: &'static str) -> CandidateMore {
     CandidateMore {
         of,
         user: Some("Koan__Data__Mongo__Username"),
+        pair: false,
         password: Some("Koan__Data__Mongo__Password"),
         token: None,
         database: Some("Koan__Data__Mongo__Database"),
