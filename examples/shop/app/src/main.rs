@@ -3,7 +3,10 @@
 
 mod serve;
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
+use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
 /// What the migration leaves behind.
@@ -11,6 +14,11 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS products (name text PRIMARY KEY, cents integer NOT NULL);
     INSERT INTO products VALUES ('apple', 45), ('bread', 320), ('cheese', 780) ON CONFLICT DO NOTHING;
 ";
+
+/// How long the migration waits for its database: a network may know a container's name only a while after its start.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(250);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -22,7 +30,15 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn migrate() -> anyhow::Result<()> {
-    let database = connect().await?;
+    let deadline = Instant::now() + PATIENCE;
+    let database = loop {
+        match connect().await {
+            Ok(database) => break database,
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(error) => eprintln!("{error:#}; trying again"),
+        }
+        sleep(PAUSE).await;
+    };
     database.batch_execute(SCHEMA).await.context("the migration failed")?;
     println!("the database is ready");
     Ok(())
