@@ -150,6 +150,7 @@ pub(crate) enum Command {
     Apply(commands::apply::Arguments),
     #[command(alias = "ls")]
     List(commands::list::Arguments),
+    Catalog(commands::catalog::Arguments),
     Doctor(commands::doctor::Arguments),
     Context(commands::context::Arguments),
     Serve(commands::serve::Arguments),

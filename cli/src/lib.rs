@@ -1,6 +1,7 @@
 //! The command line of Koan: one file per command; it gathers arguments, calls the rooms below and prints.
 
 mod arguments;
+mod catalogue;
 mod commands;
 mod config;
 mod dialects;

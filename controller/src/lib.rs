@@ -29,6 +29,7 @@ mod subject;
 
 pub use controllers::{Builder, Controllers};
 pub use gateway::{ApiError, ApiKind, ApiVerb, ApiWrite, Effect, Fault, Hook, NoHook, Ruling, Tally};
+pub use gather::PROBE_PAUSE;
 pub use mirror::{Held, Mirror, RestartError};
 pub use ports::{Clock, Host, OsRandom, Random, SystemClock, SystemHost};
 pub use reader::{ApiReader, ReadError, Reader, Resource, Snapshot, StoreReader};

@@ -76,7 +76,7 @@ impl Amendments {
         }
         self.wishes(stack)?;
         for pair in &self.sets {
-            set_path(stack, pair)?;
+            set_path(stack, pair, "such as --set spec.services.api.replicas=2")?;
         }
         Ok(())
     }
@@ -206,8 +206,8 @@ fn the_one_with_ports(stack: &mut Value) -> Result<String, String> {
 }
 
 /// Sets one field; a step is a key, an index, or the name of an entry of a list.
-fn set_path(stack: &mut Value, pair: &str) -> Result<(), Failure> {
-    let refuse = |message: String| Failure::Usage { message, hint: "such as --set spec.services.api.replicas=2".to_owned() };
+pub(super) fn set_path(stack: &mut Value, pair: &str, example: &str) -> Result<(), Failure> {
+    let refuse = |message: String| Failure::Usage { message, hint: example.to_owned() };
     let (path, text) = pair.split_once('=').ok_or_else(|| refuse(format!("--set: `{pair}` is no PATH=VALUE")))?;
     let value: Value = serde_saphyr::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     let mut node = stack;

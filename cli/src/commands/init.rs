@@ -5,8 +5,8 @@ use clap::Args;
 use koan_adapters::catalogue;
 use koan_core::recipe::Recipes;
 
-use super::Run;
-use crate::failure::{Failure, suggest};
+use super::{Run, catalog};
+use crate::failure::Failure;
 use crate::output::{InitReport, emit, say};
 
 /// Write a commented koan.yaml; nothing is overwritten
@@ -29,10 +29,7 @@ const MAX_NAME: usize = 32;
 pub(crate) fn run(run: &Run, arguments: &Arguments) -> Result<u8, Failure> {
     let recipes = catalogue();
     for adapter in &arguments.adapters {
-        if recipes.recipe(adapter).is_none() {
-            let nearest = suggest(adapter, recipes.ids().into_iter().map(str::to_owned));
-            return Err(Failure::Unknown { kind: "adapter", name: adapter.clone(), nearest });
-        }
+        catalog::adapter(adapter)?;
     }
     let name = arguments.name.clone().unwrap_or_else(|| name_of(&arguments.folder));
     if !is_name(&name) {

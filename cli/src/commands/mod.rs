@@ -2,6 +2,7 @@
 
 pub(crate) mod amend;
 pub(crate) mod apply;
+pub(crate) mod catalog;
 pub(crate) mod completion;
 pub(crate) mod context;
 pub(crate) mod doctor;
@@ -33,6 +34,7 @@ mod programs;
 mod progress;
 mod promised;
 mod redetect;
+pub(crate) mod render;
 mod shelf;
 mod target;
 
@@ -113,6 +115,7 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Command::Env(arguments) => block_on(env::run(&run, &arguments)),
         Command::Apply(arguments) => block_on(apply::run(&run, &arguments)),
         Command::Wait(arguments) => block_on(wait::run(&run, &arguments)),
+        Command::Catalog(arguments) => catalog::run(&run, &arguments),
         Command::Doctor(arguments) => block_on(doctor::run(&run, &arguments)),
         Command::Context(arguments) => block_on(context::run(&run, &arguments)),
         Command::Plan(arguments) => block_on(plan::run(&run, &arguments)),

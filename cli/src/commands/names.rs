@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
+use koan_adapters::catalogue;
 use koan_crds::v1alpha1::DevStack;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -34,6 +35,8 @@ enum Wanted {
     Either,
     /// `STACK` and `STACK/SERVICE`.
     Places,
+    /// Ids and aliases of the catalogue.
+    Adapters,
     Nothing,
 }
 
@@ -44,6 +47,10 @@ pub(crate) fn run(words: &[OsString]) {
     if wanted == Wanted::Nothing {
         return;
     }
+    if wanted == Wanted::Adapters {
+        let names = catalogue().recipes().iter().flat_map(|recipe| recipe.aliases.iter().chain([&recipe.id]));
+        return print(names.map(|name| (*name).to_owned()).collect());
+    }
     let Some(known) = known(&words) else { return };
     let stacks = || known.iter().map(|(stack, _)| stack.clone());
     let services = || known.iter().flat_map(|(_, services)| services.iter().cloned());
@@ -53,8 +60,12 @@ pub(crate) fn run(words: &[OsString]) {
         Wanted::Services => services().collect(),
         Wanted::Either => stacks().chain(services()).collect(),
         Wanted::Places => stacks().chain(places()).collect(),
-        Wanted::Nothing => BTreeSet::new(),
+        Wanted::Adapters | Wanted::Nothing => BTreeSet::new(),
     };
+    print(names);
+}
+
+fn print(names: BTreeSet<String>) {
     write_exactly(&names.into_iter().map(|name| name + "\n").collect::<String>());
 }
 
@@ -68,7 +79,7 @@ fn wanted(words: &[&str]) -> Wanted {
         all.find(|argument| names_flag(argument, flag)).is_some_and(|argument| argument.get_action().takes_values())
     };
     let mut command = None;
-    let mut given = 0_usize;
+    let mut given: Vec<&str> = Vec::new();
     let mut open = None;
     while let Some(word) = rest.next() {
         let here = command.unwrap_or(&cli);
@@ -79,18 +90,20 @@ fn wanted(words: &[&str]) -> Wanted {
             let Some(found) = cli.find_subcommand(word) else { return Wanted::Nothing };
             command = Some(found);
         } else {
-            given += 1;
+            given.push(word);
         }
     }
-    match (command.map(clap::Command::get_name), open, given) {
+    match (command.map(clap::Command::get_name), open, given.as_slice()) {
         (_, Some("--service"), _) => Wanted::Services,
         (_, Some("--stack"), _) => Wanted::Stacks,
+        (_, Some("--adapter"), _) => Wanted::Adapters,
         (_, Some(_), _) => Wanted::Nothing,
-        (Some("up" | "status" | "env" | "down"), None, 0) => Wanted::Stacks,
-        (Some("why"), None, 0) => Wanted::Services,
-        (Some("wait"), None, 0) => Wanted::Places,
-        (Some("logs"), None, 0) => Wanted::Either,
+        (Some("up" | "status" | "env" | "down"), None, []) => Wanted::Stacks,
+        (Some("why"), None, []) => Wanted::Services,
+        (Some("wait"), None, []) => Wanted::Places,
+        (Some("logs"), None, []) => Wanted::Either,
         (Some("logs"), None, _) => Wanted::Services,
+        (Some("catalog"), None, ["show" | "render"]) => Wanted::Adapters,
         (Some(_) | None, None, _) => Wanted::Nothing,
     }
 }
@@ -160,7 +173,7 @@ mod tests {
     /// Section 2 of cli.md: what stands at the cursor follows from the command, its words and an open flag.
     #[test]
     fn the_words_tell_what_is_wanted() {
-        let rows: [(&str, Wanted); 16] = [
+        let rows: [(&str, Wanted); 20] = [
             ("", Wanted::Nothing),
             ("status", Wanted::Stacks),
             ("-n team status -w", Wanted::Stacks),
@@ -177,6 +190,10 @@ mod tests {
             ("logs --tail", Wanted::Nothing),
             ("frobnicate", Wanted::Nothing),
             ("validate", Wanted::Nothing),
+            ("catalog", Wanted::Nothing),
+            ("catalog show", Wanted::Adapters),
+            ("catalog render a", Wanted::Nothing),
+            ("init --adapter", Wanted::Adapters),
         ];
         for (line, expected) in rows {
             let words: Vec<&str> = line.split_whitespace().collect();

@@ -237,6 +237,19 @@ fn shape(document: &Document) -> Result<Option<Vec<Problem>>, Failure> {
     Ok((!problems.is_empty()).then_some(problems))
 }
 
+/// Judges one document as it stands: nothing is settled, placed or marked. Answers the warnings.
+///
+/// # Errors
+/// Every violation with its place.
+pub(crate) fn judged(document: &Document) -> Result<Vec<String>, Failure> {
+    let (mut problems, mut warnings) = (Vec::new(), document.boolean_keys());
+    match shape(document)? {
+        Some(wrong) => problems = wrong,
+        None => judge(document, &mut problems, &mut warnings),
+    }
+    if problems.is_empty() { Ok(warnings) } else { Err(Failure::Violations { problems }) }
+}
+
 fn judge(document: &Document, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) {
     let recipes = catalogue();
     let mut refuse = |path: &str, reason: &str, message: String, hint: Option<String>| {

@@ -85,6 +85,11 @@ fn violations(count: usize) -> String {
     if count == 1 { "1 violation".to_owned() } else { format!("{count} violations") }
 }
 
+/// The command that lists things of a kind.
+fn lister(kind: &str) -> &'static str {
+    if kind == "adapter" { "`koan catalog list`" } else { "`koan list`" }
+}
+
 /// What to do about a full disk.
 pub(crate) const ROOM_HINT: &str = "make room on that disk; Koan goes on by itself";
 
@@ -166,7 +171,7 @@ impl Failure {
             }
             Self::Usage { hint, .. } | Self::Home { hint, .. } => vec![hint.clone()],
             Self::Unknown { nearest, kind, .. } if nearest.is_empty() => {
-                vec![format!("`koan list` shows what there is (no {kind} has a similar name)")]
+                vec![format!("{} shows what there is (no {kind} has a similar name)", lister(kind))]
             }
             Self::Unknown { nearest, .. } => vec![format!("did you mean {}?", nearest.join(", "))],
             Self::Ambiguous { names } => vec![format!("one of: {}", names.join(", "))],

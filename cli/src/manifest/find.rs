@@ -107,7 +107,7 @@ fn read_path(path: &Path) -> Result<Vec<Document>, Failure> {
 }
 
 /// The bytes of a file, `-` for standard input; one beyond the reader's limit is cut, and refused by the reader.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |source| Failure::ReadFile { path: path.to_path_buf(), source };
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {

@@ -19,7 +19,7 @@ fn rule(key: &str) -> Rule {
 }
 
 /// Merges `over` into `base`.
-pub(super) fn merge(base: Node, over: Node) -> Node {
+pub(crate) fn merge(base: Node, over: Node) -> Node {
     match (base.kind, over.kind) {
         (Kind::Map(mut entries), Kind::Map(others)) => {
             for (key, at, node) in others {

@@ -11,6 +11,7 @@ mod read;
 mod tests;
 
 pub(crate) use fields::check_fields;
-pub(crate) use find::{Found, find};
+pub(crate) use find::{Found, find, read_bytes};
+pub(crate) use merge::merge as laid_over;
 pub(crate) use node::{Kind, Node, Position};
 pub(crate) use read::{Document, read_tree};

@@ -10,6 +10,7 @@ use super::{
     EnvReport, GcReport, Header, InitReport, LogEntry, PlanReport, ProgressEvent, ServerStatus, StackList, StackRow, StackStatus,
     ValidationReport, VersionReport,
 };
+use crate::catalogue::{CatalogEntry, CatalogLint, CatalogList};
 use crate::commands::why::WhyReport;
 use crate::doctor::{Check, DoctorReport};
 use crate::failure::ErrorReport;
@@ -34,6 +35,9 @@ fn the_committed_schemas_are_those_of_the_documents() {
     check::<StackList>("StackList");
     check::<WhyReport>("WhyReport");
     check::<PlanReport>("PlanReport");
+    check::<CatalogList>("CatalogList");
+    check::<CatalogEntry>("CatalogEntry");
+    check::<CatalogLint>("CatalogLint");
     check::<DoctorReport>("DoctorReport");
     check::<GcReport>("GcReport");
     check::<EnvReport>("EnvReport");

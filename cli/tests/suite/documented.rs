@@ -21,13 +21,18 @@ const ELSEWHERE: [(&str, &str); 6] = [
 
 /// Commands that run here, each with its exit code, in this order: first in an empty folder, then with a stack.
 const FRESH: [(&str, i32); 1] = [("koan init --adapter postgres --adapter redis", 0)];
-const WITH_STACK: [(&str, i32); 9] = [
+const WITH_STACK: [(&str, i32); 14] = [
     ("koan validate", 0),
     ("koan plan", 0),
     ("koan up", 0),
     ("eval \"$(koan env)\"", 0),
     ("koan status", 0),
     ("koan why", 0),
+    ("koan env", 0),
+    ("koan catalog list", 0),
+    ("koan catalog show postgres", 0),
+    ("koan catalog images", 0),
+    ("koan catalog render postgres", 0),
     ("koan doctor", 0),
     ("koan context merge", 0),
     ("koan down", 0),

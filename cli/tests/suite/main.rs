@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness: its failure is the failure of a test")]
 
 mod bad_input;
+mod catalog;
 mod cold;
 mod documented;
 mod flags;

@@ -166,6 +166,7 @@ fn names_are_completed() {
     assert_eq!(names(&koan, &["wait"]), "shop\nshop/api\nshop/web\n");
     assert_eq!(names(&koan, &["logs"]), "api\nshop\nweb\n");
     assert_eq!(names(&koan, &["validate"]), "");
+    assert!(names(&koan, &["catalog", "show"]).lines().any(|name| name == "postgresql"));
     assert!(!koan.home().exists(), "a home was made");
     koan.run(&["apply"]).code(0);
     std::fs::remove_file(koan.project().join("koan.yaml")).unwrap();

@@ -7,7 +7,7 @@ use insta::{assert_snapshot, with_settings};
 use crate::program::{HEAD, Koan, Output, SHOP};
 
 /// Every command, with words that make its help complete.
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["init"],
     &["up"],
@@ -21,6 +21,12 @@ const COMMANDS: [&[&str]; 26] = [
     &["plan"],
     &["apply"],
     &["list"],
+    &["catalog"],
+    &["catalog", "list"],
+    &["catalog", "show"],
+    &["catalog", "lint"],
+    &["catalog", "images"],
+    &["catalog", "render"],
     &["doctor"],
     &["context"],
     &["context", "print"],

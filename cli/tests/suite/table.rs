@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Koan, SHOP};
 
 /// Each command with words that let it succeed on a stack that is up, and words that make it fail.
-const TABLE: [(&str, &[&str], &[&str]); 17] = [
+const TABLE: [(&str, &[&str], &[&str]); 18] = [
     ("init", &["init", "fresh"], &["init", "fresh"]),
     ("up", &["up", "--progress", "none"], &["up", "nobody"]),
     ("status", &["status"], &["status", "nobody"]),
@@ -19,6 +19,7 @@ const TABLE: [(&str, &[&str], &[&str]); 17] = [
     ("plan", &["plan"], &["plan", "-f", "nowhere.yaml"]),
     ("apply", &["apply"], &["apply", "-f", "nowhere.yaml"]),
     ("list", &["list"], &["list", "--context", "nowhere"]),
+    ("catalog", &["catalog", "list"], &["catalog", "show", "nobody"]),
     ("doctor", &["doctor", "--check", "home.dir"], &["doctor", "--check", "nothing"]),
     ("context", &["context", "print"], &["context", "print", "--context", "nowhere"]),
     ("serve", &["serve", "status"], &["serve", "--idle-exit", "soon"]),
@@ -69,7 +70,7 @@ fn stdout_is_json_for_every_command() {
 #[test]
 fn flags_without_their_value_are_refused() {
     let koan = Koan::with(SHOP);
-    let rows: [(&[&str], &[&str]); 9] = [
+    let rows: [(&[&str], &[&str]); 10] = [
         (
             &["up"],
             &["--timeout", "--base-port", "--conflicts", "--pull", "--name", "--profile", "--engine", "--home", "--log-file"],
@@ -80,6 +81,7 @@ fn flags_without_their_value_are_refused() {
         (&["env"], &["--format", "--service", "--out"]),
         (&["wait", "shop"], &["--for"]),
         (&["doctor"], &["--bundle"]),
+        (&["catalog", "render", "redis"], &["--values"]),
         (&["serve"], &["--idle-exit", "--port"]),
         (&["context", "print"], &["--name", "--kubeconfig"]),
     ];
@@ -93,7 +95,7 @@ fn flags_without_their_value_are_refused() {
             assert!(!koan.serves(), "{command:?} {flag}: nothing was started");
         }
     }
-    let empty: [&[&str]; 8] = [
+    let empty: [&[&str]; 9] = [
         &["plan", "--namespace"],
         &["plan", "--context"],
         &["up", "--name"],
@@ -102,6 +104,7 @@ fn flags_without_their_value_are_refused() {
         &["init", "fresh", "--name"],
         &["logs", "--tail"],
         &["doctor", "--check"],
+        &["catalog", "render", "redis", "--set"],
     ];
     for words in empty {
         let output = koan.run(&[words, &[""]].concat()).code(2);

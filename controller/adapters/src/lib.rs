@@ -30,6 +30,12 @@ pub mod zoo;
 
 pub use contract::Prober;
 pub use environment::{environment_candidates, environment_names};
-pub use ownership::listener_name;
+pub use ownership::{Rule, listener_name, rules};
 pub use prober::LiveProber;
-pub use registry::{Catalogue, catalogue};
+pub use registry::{Catalogue, EXAMPLE, catalogue};
+
+/// What detection may cost, as its page in the documentation tells it (DET-12); each limit belongs to the room that keeps it.
+pub mod budgets {
+    pub use crate::prober::{AT_ONCE, REFUSED_LIMIT};
+    pub use crate::wire::{CONNECT_LOOPBACK, GREETING, READ_LIMIT};
+}

@@ -25,6 +25,9 @@ const ADAPTERS: &[Adapter] = &[
     Adapter { recipe: weaviate::recipe, product: &weaviate::Weaviate },
 ];
 
+/// The adapter that documentation takes as its example.
+pub const EXAMPLE: &str = postgres::ID;
+
 /// Adapters whose matrix has a real server, as the build script found them.
 const MATRIX_SERVERS: &str = env!("KOAN_MATRIX_SERVERS");
 

@@ -17,13 +17,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::tls::{self, Verified};
 
 /// Longest connect to a loopback address (DET-12).
-pub(crate) const CONNECT_LOOPBACK: Duration = Duration::from_millis(250);
+pub const CONNECT_LOOPBACK: Duration = Duration::from_millis(250);
 /// Longest connect elsewhere (DET-12).
 pub(crate) const CONNECT_ELSEWHERE: Duration = Duration::from_millis(500);
 /// Longest wait for a greeting (DET-12).
-pub(crate) const GREETING: Duration = Duration::from_millis(500);
+pub const GREETING: Duration = Duration::from_millis(500);
 /// Bytes that one connection may send to us (DET-12).
-const READ_LIMIT: usize = 64 * 1024;
+pub const READ_LIMIT: usize = 64 * 1024;
 /// Start of an alert of TLS.
 const TLS_ALERT: [u8; 5] = [0x15, 3, 1, 0, 2];
 

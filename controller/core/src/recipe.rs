@@ -1,5 +1,6 @@
 //! Recipes: what is known of a product, as data. Adapters hold them, core looks them up.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::secret::{Login, Secret};
@@ -167,6 +168,9 @@ pub enum OwnLogin {
 }
 
 impl OwnLogin {
+    /// User of a generated login where the image makes none by itself.
+    pub const USER: &'static str = "koan";
+
     /// Keys of the Secret that holds it (DET-19).
     pub fn keys(self) -> &'static [&'static str] {
         match self {
@@ -250,6 +254,13 @@ pub struct ImageName {
     pub tag: &'static str,
     /// Other places of the same image, as registry and repository.
     pub mirrors: &'static [(&'static str, &'static str)],
+}
+
+/// `registry/repository:tag`.
+impl fmt::Display for ImageName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}:{}", self.registry, self.repository, self.tag)
+    }
 }
 
 /// A port of a recipe.

@@ -23,7 +23,7 @@ use crate::runtime::Key;
 use crate::service::VisitError;
 
 /// Pause between two questions of a service for which nothing was usable: five in a minute (SEC-2).
-const PAUSE: Duration = Duration::from_secs(12);
+pub const PAUSE: Duration = Duration::from_secs(12);
 /// Most fingerprints that are kept: more than all candidates may refuse in one generation.
 const KEPT: usize = 64;
 /// Key of the Secret with the fingerprints, one on each line.

@@ -21,8 +21,6 @@ use crate::runtime::Key;
 const LENGTH: usize = 28;
 /// Its characters.
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// User of a generated credential where the recipe fixes none.
-const USER: &str = "koan";
 
 /// What became of the generated credential.
 #[derive(Debug)]
@@ -81,7 +79,7 @@ fn body(context: &Context, service: &ValidService, name: &str) -> Result<serde_j
     ]);
     own.extend(service.stack.as_ref().map(|stack| (labels::STACK, stack.name.as_str())));
     let data = match own_login(context, service) {
-        OwnLogin::Password(user) => json!({"username": encode(user.unwrap_or(USER)), "password": encode(&secret)}),
+        OwnLogin::Password(user) => json!({"username": encode(user.unwrap_or(OwnLogin::USER)), "password": encode(&secret)}),
         OwnLogin::Token => json!({"token": encode(&secret)}),
         OwnLogin::Nothing => json!({}),
     };

@@ -13,6 +13,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use attempts::PAUSE as PROBE_PAUSE;
 pub(crate) use attempts::{Asks, remember as remember_refused};
 pub(crate) use credential::{GeneratedCredential, ensure as ensure_credential};
 pub(crate) use engine::{choose, told};

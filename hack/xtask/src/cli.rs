@@ -1,9 +1,11 @@
-//! `cargo xtask cli`: the reference of the command line in `docs/`, written from its definition; each flag is tried by a test (CLI-40).
+//! `cargo xtask cli`: the reference of the command line and the pages of the adapters in `docs/`, written from their definitions; each
+//! flag is tried by a test (CLI-40, DET-48).
 
 use crate::sources;
 use crate::workspace::{Problems, Workspace};
 use anyhow::{Context, Result, bail};
 use similar::TextDiff;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,8 +17,8 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-/// Files below the root, each with the word that the printer takes.
-const FILES: [(&str, &str); 2] = [("docs/cli.md", "commands"), ("docs/config.md", "settings")];
+/// Folder that holds pages of adapters alone.
+const ADAPTERS: &str = "docs/adapters";
 /// Lines around a difference that are shown.
 const CONTEXT: usize = 3;
 
@@ -27,18 +29,33 @@ const CONTEXT: usize = 3;
 pub(crate) fn run(arguments: &Arguments) -> Result<Problems> {
     let workspace = Workspace::load()?;
     let mut problems = Vec::new();
-    for (file, word) in FILES {
-        let wanted = printed(&workspace, word)?;
+    let pages = printed(&workspace, "pages")?;
+    let pages: BTreeMap<String, String> = serde_json::from_str(&pages).context("the pages are no map of texts")?;
+    for (file, wanted) in &pages {
         let path = workspace.root.join(file);
         if arguments.check {
-            problems.extend(difference(&path, file, &wanted));
+            problems.extend(difference(&path, file, wanted));
         } else {
+            path.parent().map(std::fs::create_dir_all).transpose()?;
             std::fs::write(&path, wanted).with_context(|| format!("writing {file}"))?;
             println!("{file}");
         }
     }
+    for file in orphans(&workspace, &pages) {
+        if arguments.check {
+            problems.push(format!("{file} has no adapter any more: run `cargo xtask cli`"));
+        } else {
+            std::fs::remove_file(workspace.root.join(&file)).with_context(|| format!("removing {file}"))?;
+        }
+    }
     problems.extend(untried(&workspace)?);
     Ok(problems)
+}
+
+/// Pages of adapters that are gone.
+fn orphans(workspace: &Workspace, pages: &BTreeMap<String, String>) -> Vec<String> {
+    let files = sources::files(&workspace.root.join(ADAPTERS), &["md"]);
+    files.iter().map(|path| workspace.shown(path)).filter(|file| !pages.contains_key(file)).collect()
 }
 
 fn printed(workspace: &Workspace, word: &str) -> Result<String> {
@@ -56,7 +73,7 @@ fn difference(path: &Path, file: &str, wanted: &str) -> Option<String> {
     (committed != wanted).then(|| {
         let diff = TextDiff::from_lines(committed.as_str(), wanted);
         println!("{}", diff.unified_diff().context_radius(CONTEXT).header(file, "generated"));
-        format!("{file} differs from the command line: run `cargo xtask cli`")
+        format!("{file} differs from its definition in the code: run `cargo xtask cli`")
     })
 }
 

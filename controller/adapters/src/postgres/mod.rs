@@ -5,7 +5,7 @@ mod probe;
 mod recipe;
 
 pub(crate) use probe::Postgres;
-pub(crate) use recipe::recipe;
+pub(crate) use recipe::{ID, recipe};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::product::{Attempt, Product, Proof};
 use crate::wire::Peer;
 
 /// Refused logins per endpoint and generation (SEC-2).
-const REFUSED_LIMIT: usize = 3;
+pub const REFUSED_LIMIT: usize = 3;
 /// Bytes of the hash that a fingerprint keeps: enough to tell credentials apart. It is kept where Secrets are.
 const FINGERPRINT: usize = 4;
 

@@ -20,7 +20,7 @@ use crate::registry::{catalogue, product};
 /// Most candidates of one service (DET-12).
 const CANDIDATES: usize = 8;
 /// Candidates that are asked at once; logins follow one after another (DET-12).
-const AT_ONCE: usize = 4;
+pub const AT_ONCE: usize = 4;
 
 /// Asks the real world; holds no state but who asks.
 #[derive(Clone, Copy, Debug)]

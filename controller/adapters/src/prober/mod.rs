@@ -5,7 +5,8 @@ mod greet;
 mod live;
 mod resolve;
 
-pub use live::LiveProber;
+pub use credentials::REFUSED_LIMIT;
+pub use live::{AT_ONCE, LiveProber};
 
 #[cfg(test)]
 mod tests;

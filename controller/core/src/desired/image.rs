@@ -3,7 +3,7 @@
 use koan_crds::names::hex;
 use sha2::{Digest, Sha256};
 
-use crate::recipe::{ImageName, Recipe};
+use crate::recipe::Recipe;
 use crate::validate::{ValidBuild, ValidContainer, ValidService, Workload};
 use crate::workload::{BuildSpec, ImageSpec};
 
@@ -15,16 +15,11 @@ pub(super) fn image(service: &ValidService, recipe: Option<&Recipe>) -> Option<I
     match &service.workload {
         Workload::Container(container) => Some(container_image(service, container)),
         Workload::Recipe { image, pull } => {
-            let reference = image.clone().or_else(|| recipe.map(|recipe| reference(&recipe.image)))?;
+            let reference = image.clone().or_else(|| recipe.map(|recipe| recipe.image.to_string()))?;
             Some(ImageSpec { reference, pull: *pull, build: None })
         }
         Workload::Process(_) | Workload::External(_) => None,
     }
-}
-
-/// `registry/repository:tag`.
-fn reference(name: &ImageName) -> String {
-    format!("{}/{}:{}", name.registry, name.repository, name.tag)
 }
 
 /// The rebuild that was asked for last, where the service builds its image.

@@ -1,13 +1,13 @@
-//! `docs/cli.md` and `docs/config.md`, written from the definition of the command line (CLI-40).
+//! `docs/cli.md`, written from the definition of the command line (CLI-40).
 
 use clap::{Arg, Command, CommandFactory};
 
 use crate::arguments::Cli;
+use crate::exits;
 use crate::settings::{KEPT_FREE, SET, VARIABLES};
-use crate::{config, exits};
 
 /// Text of `docs/cli.md`.
-pub fn commands() -> String {
+pub(super) fn commands() -> String {
     let mut root = Cli::command();
     root.build();
     let mut text = format!(
@@ -42,11 +42,6 @@ pub fn commands() -> String {
 
 fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Text of `docs/config.md`.
-pub fn settings() -> String {
-    config::reference()
 }
 
 /// `command --flag` of every flag, one a line; global flags have the command `koan`.
