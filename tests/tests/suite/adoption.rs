@@ -10,12 +10,17 @@ const USER: &str = "koan_host";
 /// Its password; characters that percent encoding changes, so that each form of it would be found.
 const PASSWORD: &str = "c4nary+Pass/w0rd";
 
-/// A stack whose database may be found on one port, with a login by Secret.
+/// The port that PostgreSQL takes by itself.
+const USUAL: u16 = 5432;
+
+/// A stack whose database may be found on one port, with a login by Secret. That port is also the one which a container of the stack
+/// would take: the usual one, moved by the stack's offset.
 fn stack(place: Place, port: u16, password: &str, mode: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: db-login}}\nstringData: {{username: {USER}, password: \"{password}\"}}\n---\n\
-         apiVersion: koan.dev/v1alpha1\nkind: DevStack\nmetadata: {{name: shop}}\nspec:\n  provisioning: {{detectionTimeout: 20s, attemptTimeout: 5s}}\n  services:\n  - name: db\n    adapter: postgres\n{}\
+         apiVersion: koan.dev/v1alpha1\nkind: DevStack\nmetadata: {{name: shop}}\nspec:\n  ports: {{offset: {}}}\n  provisioning: {{detectionTimeout: 20s, attemptTimeout: 5s}}\n  services:\n  - name: db\n    adapter: postgres\n{}\
          \x20   provisioning: {{mode: {mode}}}\n    detection: {{ports: [{port}]}}\n    credentials: {{secretRef: {{name: db-login}}}}\n",
+        port - USUAL,
         place.image("postgres"),
     )
 }
@@ -65,23 +70,31 @@ fn refused(place: Place) {
     assert_eq!(service["decision"]["reason"], "HostRejected", "{service}");
     assert!(evidence(&koan).contains("CredentialRejected"));
     let environment = koan.run(&["env", "--format", "json"]).expect_code(0).json();
-    assert_ne!(database_answers(&environment), server.port());
+    let other = database_answers(&environment);
+    assert_ne!(other, server.port());
+    let status = koan.run(&["status", "-o", "json"]).expect_code(0).json();
+    assert_eq!(status["ready"], "1/1", "{status}");
+    let port = &status["ports"][0];
+    assert_eq!((port["host"].as_u64(), port["source"].as_str()), (Some(u64::from(other)), Some("Repicked")), "{status}");
     assert!(server.answers(USER, PASSWORD), "the host's own server is untouched");
+    koan.run(&["down"]).expect_code(0);
+    assert!(server.answers(USER, PASSWORD), "and outlives the stack");
 }
 
-/// DET-2, DET-25, ENG-17: a wrong password is refused; a process of Koan's answers on another port by the injected URL.
+/// DET-2, DET-25, DET-40, ENG-17: a wrong password is refused on the very port that would be taken; a process of Koan's is ready on
+/// another one and answers by the injected URL, and the host's server is untouched.
 #[test]
 fn a_refused_host_database_is_replaced_by_a_process() {
     refused(Place::Process);
 }
 
-/// DET-2, DET-25: the same with a container on Docker.
+/// DET-2, DET-25, DET-40: the same with a container on Docker.
 #[test]
 fn a_refused_host_database_is_replaced_by_a_docker_container() {
     refused(Place::Docker);
 }
 
-/// DET-2, DET-25: the same with a container on Podman.
+/// DET-2, DET-25, DET-40: the same with a container on Podman.
 #[test]
 fn a_refused_host_database_is_replaced_by_a_podman_container() {
     refused(Place::Podman);

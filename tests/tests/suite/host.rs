@@ -20,7 +20,8 @@ const NOBODY: u32 = 65534;
 pub(crate) struct Postgres {
     server: Child,
     port: u16,
-    _folder: TempDir,
+    programs: PathBuf,
+    folder: TempDir,
 }
 
 impl Postgres {
@@ -46,10 +47,7 @@ impl Postgres {
         let made = prepare.arg(&secret).arg("-D").arg(&data).output().expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = free_port();
-        let mut serve = unprivileged(&programs.join("postgres"), folder.path());
-        serve.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-p"]);
-        let server = serve.arg(port.to_string()).arg("-D").arg(&data).stderr(Stdio::null()).spawn().expect("postgres runs");
-        let server = Self { server, port, _folder: folder };
+        let server = Self { server: serve(&programs, folder.path(), port), port, programs, folder };
         until("the host's PostgreSQL answers", || server.query(user, password, "postgres", "SELECT 1").then_some(()));
         assert!(server.query(user, password, "postgres", "CREATE DATABASE shop"), "a database");
         Some(server)
@@ -57,6 +55,24 @@ impl Postgres {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Stops it; nobody listens on its port any more.
+    pub(crate) fn stop(&mut self) {
+        self.end();
+    }
+
+    /// Starts it again with its data, on its port.
+    pub(crate) fn start_again(&mut self) {
+        self.server = serve(&self.programs, self.folder.path(), self.port);
+    }
+
+    fn end(&mut self) {
+        // Fast shutdown, so that its own children and shared memory end with it.
+        if let Some(pid) = i32::try_from(self.server.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        }
+        let _ = self.server.wait();
     }
 
     /// True where the server still takes the login.
@@ -78,12 +94,18 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Fast shutdown, so that its own children and shared memory end with it.
-        if let Some(pid) = i32::try_from(self.server.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        // One that was stopped has been waited for: its id may be another's.
+        if matches!(self.server.try_wait(), Ok(None)) {
+            self.end();
         }
-        let _ = self.server.wait();
     }
+}
+
+/// The server over its data.
+fn serve(programs: &Path, folder: &Path, port: u16) -> Child {
+    let mut command = unprivileged(&programs.join("postgres"), folder);
+    command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-p"]);
+    command.arg(port.to_string()).arg("-D").arg(folder.join("data")).stderr(Stdio::null()).spawn().expect("postgres runs")
 }
 
 fn programs() -> Option<PathBuf> {
