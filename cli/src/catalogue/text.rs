@@ -6,7 +6,7 @@ use koan_core::text::{Part, Text, ValueRef};
 /// A text on one line.
 pub(super) fn written(recipe: &Recipe, text: &Text) -> String {
     let shown: String = text.0.iter().map(|part| part_of(recipe, part)).collect();
-    shown.replace(Recipe::DATABASE, "<database>")
+    shown.replace(Recipe::DATABASE, "<database>").replace(Recipe::SERVICE, "<service>")
 }
 
 /// The words of a command, those with spaces between quotes; line breaks of scripts become spaces.
@@ -34,6 +34,7 @@ fn part_of(recipe: &Recipe, part: &Part) -> String {
             let port = recipe.ports.iter().find(|port| port.name == name);
             port.map_or_else(|| format!("<port {name}>"), |port| port.port.to_string())
         }
+        Part::Published(name) => format!("<published port {name}>"),
         Part::ProgramFolder(program) => format!("<folder of {program}>"),
     }
 }

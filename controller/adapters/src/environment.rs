@@ -42,7 +42,7 @@ pub fn environment_candidates(
     found
 }
 
-/// Every environment name that [`environment_candidates`] reads for an adapter, beside those that the manifest lists.
+/// Every environment name that [`environment_candidates`] reads for an adapter, once, beside those that the manifest lists.
 pub fn environment_names(adapter: &str) -> Vec<&'static str> {
     let Some(recipe) = catalogue().recipe(adapter) else { return Vec::new() };
     let together = recipe.candidate_parts.into_iter().flat_map(|parts| {
@@ -50,7 +50,13 @@ pub fn environment_names(adapter: &str) -> Vec<&'static str> {
         single.into_iter().flatten().chain(parts.tls.into_iter().flatten())
     });
     let more = recipe.candidate_more.iter().flat_map(|more| [more.user, more.password, more.token, more.database]);
-    recipe.candidate_names.iter().copied().chain(together).chain(more.flatten()).collect()
+    let mut names: Vec<&str> = Vec::new();
+    for name in recipe.candidate_names.iter().copied().chain(together).chain(more.flatten()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// A candidate with what other names say of it; what its own text says counts.
@@ -296,6 +302,8 @@ mod tests {
         assert_eq!(login(&[]), None);
         assert_eq!(login(&[("ETCDCTL_USER", "root:a:b")]), both("root", "a:b"));
         assert_eq!(login(&[("ETCDCTL_USER", "root:a"), ("ETCDCTL_PASSWORD", "b")]), both("root:a", "b"));
+        let names = environment_names("etcd");
+        assert_eq!(names.iter().filter(|name| **name == "ETCD_PASSWORD").count(), 1, "two addresses share it: {names:?}");
     }
 
     /// DET-10, SEC-1: a password that looks like an address, another product's URL or half a set is no candidate.

@@ -4,6 +4,7 @@ mod contract;
 mod environment;
 mod etcd;
 mod http;
+mod kafka;
 mod lines;
 mod memcached;
 mod mongodb;
@@ -18,6 +19,7 @@ mod product;
 mod rabbitmq;
 mod redis;
 mod registry;
+mod scram;
 #[cfg(test)]
 mod testing;
 mod texts;

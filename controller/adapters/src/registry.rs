@@ -6,11 +6,12 @@ use koan_core::lint::{Finding, lint};
 use koan_core::recipe::{Recipe, Recipes};
 
 use crate::product::Product;
-use crate::{etcd, memcached, mongodb, mosquitto, mysql, nats, ollama, postgres, rabbitmq, redis, vault, weaviate};
+use crate::{etcd, kafka, memcached, mongodb, mosquitto, mysql, nats, ollama, postgres, rabbitmq, redis, vault, weaviate};
 
 /// One line per adapter.
 const ADAPTERS: &[Adapter] = &[
     Adapter { recipe: etcd::recipe, product: &etcd::Etcd },
+    Adapter { recipe: kafka::recipe, product: &kafka::Kafka },
     Adapter { recipe: memcached::recipe, product: &memcached::Memcached },
     Adapter { recipe: mongodb::recipe, product: &mongodb::MongoDb },
     Adapter { recipe: mysql::mariadb, product: &mysql::MARIADB },

@@ -117,14 +117,21 @@ fn login(userinfo: &str) -> Result<Login, CandidateError> {
 /// Schemes of the catalogue whose transport is TLS.
 const TLS_SCHEMES: [&str; 5] = ["https", "rediss", "amqps", "mqtts", "tls"];
 
+/// Ending of other schemes whose transport is TLS.
+const TLS_ENDING: &str = "+ssl";
+
 /// The scheme among these whose transport is TLS.
 pub fn tls_scheme<'a>(schemes: &[&'a str]) -> Option<&'a str> {
-    schemes.iter().copied().find(|scheme| TLS_SCHEMES.contains(scheme))
+    schemes.iter().copied().find(|scheme| means_tls(scheme))
+}
+
+fn means_tls(scheme: &str) -> bool {
+    TLS_SCHEMES.contains(&scheme) || scheme.ends_with(TLS_ENDING)
 }
 
 /// TLS of a scheme or a query: `sslmode` with `sslrootcert` as libpq has them, `ssl_ca_certs` as Redis clients do.
 fn demanded_tls(scheme: &str, query: &str) -> Result<Option<Tls>, CandidateError> {
-    let mut mode = TLS_SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()).then_some(TlsMode::VerifyFull);
+    let mut mode = means_tls(&scheme.to_ascii_lowercase()).then_some(TlsMode::VerifyFull);
     let mut authorities = None;
     for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match key {

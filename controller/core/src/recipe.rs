@@ -36,6 +36,9 @@ pub struct Recipe {
     pub version_parts: usize,
     /// Ports; the first one is the main port.
     pub ports: &'static [RecipePort],
+    /// Port inside the container that containers of the stack dial where it is not the main port: a product that tells its clients
+    /// where to go on has a listener per vantage. It is published nowhere.
+    pub stack_port: Option<u16>,
     /// Environment of the container. [`crate::text::ValueRef::SecretKey`] names are written by [`Recipe::CREDENTIALS`].
     pub env: Vec<(String, Text)>,
     /// More of it where the container has a login.
@@ -109,6 +112,7 @@ impl Recipe {
             image,
             version_parts: 3,
             ports,
+            stack_port: None,
             env: Vec::new(),
             env_with_login: Vec::new(),
             env_without_login: Vec::new(),
@@ -145,6 +149,8 @@ impl Recipe {
     pub const CREDENTIALS: &'static str = "{credentials}";
     /// Text that stands for the database name inside recipe texts; `plan` replaces it.
     pub const DATABASE: &'static str = "{database}";
+    /// Text that stands, inside recipe texts, for the name by which containers of the stack reach the service; `plan` replaces it.
+    pub const SERVICE: &'static str = "{service}";
 }
 
 /// How far an adapter is proven (DET-39).

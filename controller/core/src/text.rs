@@ -72,6 +72,8 @@ pub enum Part {
     File(String),
     /// Host port allocated to the port of this name; its container port inside a container.
     Port(String),
+    /// Host port at which the port of this name is published on loopback; its container port where it is not.
+    Published(String),
     /// Folder in which the engine found the program of this name (process workloads).
     ProgramFolder(String),
 }
@@ -96,9 +98,13 @@ impl Text {
     pub fn references(&self) -> impl Iterator<Item = &ValueRef> {
         self.0.iter().filter_map(|part| match part {
             Part::Value(reference) | Part::Quoted(reference) | Part::Hashed(reference) => Some(reference),
-            Part::Plain(_) | Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
-                None
-            }
+            Part::Plain(_)
+            | Part::DataFolder(_)
+            | Part::RunFolder
+            | Part::File(_)
+            | Part::Port(_)
+            | Part::Published(_)
+            | Part::ProgramFolder(_) => None,
         })
     }
 
@@ -114,7 +120,12 @@ impl Text {
                 Part::Value(reference) => text.push_str(values.get(reference).ok_or_else(|| part.clone())?.expose()),
                 Part::Quoted(reference) => text.push_str(&quoted(values.get(reference).ok_or_else(|| part.clone())?.expose())),
                 Part::Hashed(reference) => text.push_str(&hashed(values.get(reference).ok_or_else(|| part.clone())?.expose())),
-                Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => {
+                Part::DataFolder(_)
+                | Part::RunFolder
+                | Part::File(_)
+                | Part::Port(_)
+                | Part::Published(_)
+                | Part::ProgramFolder(_) => {
                     text.push_str(&place(part).ok_or_else(|| part.clone())?);
                 }
             }

@@ -15,7 +15,7 @@ pub(crate) fn name_of(part: &Part) -> String {
         Part::DataFolder(path) => format!("data folder {path}"),
         Part::RunFolder => "the run folder, which only a process workload has".to_owned(),
         Part::File(path) => format!("file {path}"),
-        Part::Port(name) => format!("port {name}"),
+        Part::Port(name) | Part::Published(name) => format!("port {name}"),
         Part::ProgramFolder(program) => format!("the folder of program {program}, which only a process workload has"),
     }
 }

@@ -7,6 +7,7 @@ use koan_core::candidate;
 use koan_core::identity::ServiceKey;
 use koan_core::outputs::{OutputSource, Outputs, outputs};
 use koan_core::probe::{Address, CredentialRef, Tls, Vantage};
+use koan_core::recipe::Recipe;
 use koan_core::secret::Login;
 use koan_core::validate::{ValidService, Workload, validate_service};
 use koan_crds::names;
@@ -106,9 +107,16 @@ impl Peer {
         match vantage {
             Vantage::Host => Some(Address::Tcp { host: "127.0.0.1".to_owned(), port: host? }),
             Vantage::Stack if process => self.parse(status.endpoints.as_ref()?.stack.as_deref()?, context),
-            Vantage::Stack => Some(Address::Tcp { host: self.service.service.clone(), port: container }),
+            Vantage::Stack => {
+                let own = self.recipe(context).and_then(|recipe| recipe.stack_port);
+                Some(Address::Tcp { host: self.service.service.clone(), port: own.unwrap_or(container) })
+            }
             Vantage::Cluster => self.parse(status.endpoints.as_ref()?.cluster.as_deref()?, context),
         }
+    }
+
+    fn recipe<'a>(&self, context: &'a Context) -> Option<&'a Recipe> {
+        self.service.adapter.as_deref().and_then(|id| context.recipes.recipe(id))
     }
 
     /// The adapter's first port, else the first that the service declares.
@@ -129,7 +137,7 @@ impl Peer {
             }
             Vantage::Stack | Vantage::Cluster => BTreeMap::new(),
         };
-        let recipe = self.service.adapter.as_deref().and_then(|id| context.recipes.recipe(id));
+        let recipe = self.recipe(context);
         let tls = self.tls.clone().map(|tls| match vantage {
             Vantage::Host => tls,
             // The file lies on the host.

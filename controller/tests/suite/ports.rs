@@ -1,10 +1,13 @@
 //! Ports that this host says are free and an engine refuses all the same.
 
+use std::time::Duration;
+
 use koan_crds::v1alpha1::{DevStack, PortSource, ServiceSpec};
+use koan_engines::sim::Program;
 use serde_json::{Value, json};
 
 use crate::harness::{Instance, condition};
-use crate::lifecycle::scripted;
+use crate::lifecycle::{image_of, scripted};
 
 fn cache(ports: Value, conflicts: &str, annotation: Option<&str>) -> Value {
     let annotations = annotation.map(|text| json!({"koan.dev/ports": text})).unwrap_or(json!({}));
@@ -78,4 +81,29 @@ async fn a_fixed_port_is_not_picked_again() {
         let kept = instance.get::<ServiceSpec>("shop-cache").await.status.unwrap();
         assert!(kept.ports.iter().all(|port| port.host == 6379), "{:?}", kept.ports);
     }
+}
+
+/// DET-25, DET-30 (decision 0022): a product that sends its clients on advertises the port at which it is published, also where that had
+/// to be another one, and to containers of the stack its own name with the port that they dial.
+#[tokio::test(start_paused = true)]
+async fn what_is_advertised_follows_the_published_port() {
+    let instance = scripted().await;
+    instance.world.script(&image_of("kafka"), Program::boots_in(Duration::from_millis(400)));
+    instance.host.take(9092);
+    instance
+        .apply::<DevStack>(&json!({
+            "apiVersion": "koan.dev/v1alpha1", "kind": "DevStack", "metadata": {"name": "shop", "namespace": "default"},
+            "spec": {"services": [{"name": "log", "adapter": "kafka"}]},
+        }))
+        .await;
+    instance.ready("shop").await;
+    let status = instance.get::<ServiceSpec>("shop-log").await.status.unwrap();
+    let port = status.ports[0].host;
+    assert!(port != 9092 && status.ports.len() == 1, "{:?}", status.ports);
+    let endpoints = status.endpoints.unwrap();
+    assert_eq!(endpoints.host, Some(format!("kafka://127.0.0.1:{port}")));
+    assert_eq!(endpoints.stack.as_deref(), Some("kafka://log:9094"));
+    let advertised =
+        instance.world.with_workloads(|workloads| workloads.values().next().unwrap().env["KAFKA_ADVERTISED_LISTENERS"].clone());
+    assert_eq!(advertised, format!("HOST://127.0.0.1:{port},STACK://log:9094,SELF://127.0.0.1:9095"));
 }

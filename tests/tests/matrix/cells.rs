@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::counterpart::Recorder;
 use crate::house::House;
+use crate::room::open_home;
 use crate::servers::{Server, keys};
 
 /// Refused logins per endpoint and generation (SEC-2).
@@ -160,6 +161,7 @@ impl Cell {
 
     async fn good(&self) {
         let server = Server::of(self.recipe).expect("a server: hack/test-servers up");
+        open_home(server.address);
         let ways = [false, true].into_iter().filter(|in_url| !in_url || login_in_url(&server.login).is_some());
         for in_url in ways {
             let recorder = Recorder::before(server.address, 0).await;

@@ -1,11 +1,13 @@
 //! A network namespace of this run's own, and the way from it to the servers of this machine: a Unix socket, whose other end stays
 //! outside.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError};
 
 /// Names the Unix socket, inside.
 const WAY_OUT: &str = "KOAN_MATRIX_WAY_OUT";
@@ -43,16 +45,39 @@ fn connect(stream: UnixStream) {
     reader.read_line(&mut line).expect("a line");
     let address: SocketAddr = line.trim().parse().expect("an address");
     let Ok(server) = TcpStream::connect(address) else { return };
-    let mut to_server = server.try_clone().expect("a second handle");
-    let mut from_client = stream.try_clone().expect("a second handle");
-    let upward = std::thread::spawn(move || {
-        let _end = std::io::copy(&mut from_client, &mut to_server);
-        let _gone = to_server.shutdown(std::net::Shutdown::Write);
+    pass(server, stream);
+}
+
+/// Everything in both directions, until both have ended.
+fn pass(outer: TcpStream, inner: UnixStream) {
+    let mut outward = outer.try_clone().expect("a second handle");
+    let mut from_inner = inner.try_clone().expect("a second handle");
+    let other = std::thread::spawn(move || {
+        let _end = std::io::copy(&mut from_inner, &mut outward);
+        let _gone = outward.shutdown(Shutdown::Write);
     });
-    let (mut from_server, mut to_client) = (server, stream);
-    let _end = std::io::copy(&mut from_server, &mut to_client);
-    let _gone = to_client.shutdown(std::net::Shutdown::Write);
-    let _joined = upward.join();
+    let (mut from_outer, mut inward) = (outer, inner);
+    let _end = std::io::copy(&mut from_outer, &mut inward);
+    let _gone = inward.shutdown(Shutdown::Write);
+    let _joined = other.join();
+}
+
+/// Servers that are reached in this network at their own address.
+static AT_HOME: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+
+/// Leads from a server's own address to it, as long as this program runs: some products send their clients there.
+pub(crate) fn open_home(server: SocketAddr) {
+    if !AT_HOME.lock().unwrap_or_else(PoisonError::into_inner).insert(server) {
+        return;
+    }
+    let listener = TcpListener::bind(server).expect("the server's port in this run's own network");
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            if let Ok(way) = way_out(server) {
+                std::thread::spawn(move || pass(client, way));
+            }
+        }
+    });
 }
 
 /// A connection to a server of this machine.

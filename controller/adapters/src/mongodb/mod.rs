@@ -4,7 +4,6 @@ mod bson;
 mod message;
 mod probe;
 mod recipe;
-mod scram;
 
 pub(crate) use probe::MongoDb;
 pub(crate) use recipe::recipe;

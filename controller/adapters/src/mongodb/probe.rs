@@ -2,18 +2,15 @@
 //! answers it to everybody (P18). A connection that ends between two messages counts nowhere, so there is no goodbye to say.
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use koan_core::secret::Login;
 use koan_crds::v1alpha1::EvidenceCode;
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 
 use super::bson::{Document, Value, Writer};
 use super::message::{LIMIT, join, split};
 use super::recipe::recipe;
-use super::scram::{First, Mechanism};
 use crate::product::{Attempt, Identified, Product, Proof, at_least, short, too_old};
+use crate::scram::{First, Mechanism, nonce};
 use crate::tls;
 use crate::wire::{Fault, GREETING, Peer, Wire};
 
@@ -21,8 +18,6 @@ use crate::wire::{Fault, GREETING, Peer, Wire};
 const USERS: &str = "admin";
 /// What version 4.4 says of itself.
 const OLDEST_WIRE: f64 = 9.0;
-/// Bytes of a nonce.
-const NONCE: usize = 24;
 /// Most steps of a login after its proof.
 const STEPS: usize = 3;
 /// Errors: no rights, a wrong login, an unknown command.
@@ -165,7 +160,7 @@ impl Session {
         let (Some(user), Some(password)) = (&login.username, &login.password) else {
             return Ok(Some(Proof::Skipped("the server asks for a user and a password".to_owned())));
         };
-        let first = First::new(mechanism, user, password.expose(), nonce()?);
+        let first = First::new(mechanism, user, secret(mechanism, user, password.expose()), nonce()?);
         let start =
             Writer::command("saslStart", USERS).text("mechanism", mechanism.name()).bytes("payload", first.message().as_bytes());
         let said = match self.step(start).await? {
@@ -238,11 +233,15 @@ impl Said {
     }
 }
 
-fn nonce() -> Result<String, Fault> {
-    let mut bytes = [0; NONCE];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| Fault::new(EvidenceCode::CredentialSkipped, "this machine gives no random bytes"))?;
-    Ok(STANDARD_NO_PAD.encode(bytes))
+/// The password as MongoDB stretches it: as SASLprep writes it, or, for SCRAM-SHA-1, as MongoDB's own digest.
+pub(super) fn secret(mechanism: Mechanism, user: &str, password: &str) -> String {
+    match mechanism {
+        Mechanism::Sha256 | Mechanism::Sha512 => stringprep::saslprep(password).map_or_else(|_| password.to_owned(), Into::into),
+        Mechanism::Sha1 => {
+            let sum = <md5::Md5 as md5::Digest>::digest(format!("{user}:mongo:{password}"));
+            sum.iter().map(|byte| format!("{byte:02x}")).collect()
+        }
+    }
 }
 
 fn refusal(code: u32) -> Proof {

@@ -7,9 +7,9 @@ use koan_crds::v1alpha1::EvidenceCode;
 
 use super::bson::{Document, Value, Writer};
 use super::message::{Malformed, join, split};
-use super::probe::{Greeting, judge};
+use super::probe::{Greeting, judge, secret};
 use super::recipe::ID;
-use super::scram::{First, Mechanism};
+use crate::scram::{First, Mechanism};
 use crate::testing::forwarders::no_login_passes;
 use crate::testing::script::{Script, Step};
 use crate::testing::servers::{DAEMON, NOBODY, Server, start, start_as};
@@ -211,15 +211,16 @@ fn greetings_are_read_whole_or_not_at_all() {
 /// for few rounds or repeats another nonce.
 #[test]
 fn proofs_are_right() {
-    let first = First::new(Mechanism::Sha256, "user", "pencil", "rOprNGfwEbeRWgbNEkqO".to_owned());
+    let begin = |mechanism, nonce: &str| First::new(mechanism, "user", secret(mechanism, "user", "pencil"), nonce.to_owned());
+    let first = begin(Mechanism::Sha256, "rOprNGfwEbeRWgbNEkqO");
     assert_eq!(first.message(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
-    assert_eq!(First::new(Mechanism::Sha256, "a=b,c", "x", "r".to_owned()).message(), "n,,n=a=3Db=2Cc,r=r");
+    assert_eq!(First::new(Mechanism::Sha256, "a=b,c", "x".to_owned(), "r".to_owned()).message(), "n,,n=a=3Db=2Cc,r=r");
     let said = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
     let proof = first.answer(said.as_bytes()).unwrap();
     assert!(proof.message.ends_with(",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="), "{}", proof.message);
     assert!(proof.is_answered_by(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
     assert!(!proof.is_answered_by(b"v=AAAA") && !proof.is_answered_by(b""));
-    let first = First::new(Mechanism::Sha1, "user", "pencil", "fyko+d2lbbFgONRv9qkxdawL".to_owned());
+    let first = begin(Mechanism::Sha1, "fyko+d2lbbFgONRv9qkxdawL");
     let said = "r=fyko+d2lbbFgONRv9qkxdawLHo+Vgk7qvUOKUwuWLIWg4l/9SraGMHEE,s=rQ9ZY3MntBeuP3E1TDVC4w==,i=10000";
     let proof = first.answer(said.as_bytes()).unwrap();
     assert!(proof.message.ends_with(",p=MC2T8BvbmWRckDw8oWl5IVghwCY="), "{}", proof.message);
@@ -243,7 +244,7 @@ proptest::proptest! {
         if let Some(document) = Document::parse(&bytes) {
             let _greeting = judge(&document);
         }
-        let _proof = First::new(Mechanism::Sha256, "user", "pencil", "n".to_owned()).answer(&bytes);
+        let _proof = First::new(Mechanism::Sha256, "user", "pencil".to_owned(), "n".to_owned()).answer(&bytes);
     }
 
     /// P6: damage to a real answer is read, or refused, without a fault.

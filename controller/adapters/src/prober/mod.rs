@@ -7,6 +7,7 @@ mod resolve;
 
 pub use credentials::REFUSED_LIMIT;
 pub use live::{AT_ONCE, LiveProber};
+pub(crate) use resolve::resolve;
 
 #[cfg(test)]
 mod tests;

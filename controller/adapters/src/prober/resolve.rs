@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::wire::{CONNECT_ELSEWHERE, Fault, Target};
 
 /// The literal that is judged and then connected to; IPv4 before IPv6, whatever the resolver says first.
-pub(super) async fn resolve(address: &Address, deadline: Instant) -> Result<Target, Fault> {
+pub(crate) async fn resolve(address: &Address, deadline: Instant) -> Result<Target, Fault> {
     let (host, port) = match address {
         Address::Unix { path } => return Ok(Target::Unix(path.into())),
         Address::Tcp { host, port } => (host, *port),

@@ -258,7 +258,7 @@ impl Start<'_> {
     fn render(&self, text: &Text, values: &Values, (home, ports): (&Path, &Ports)) -> String {
         let fill = |part: &Part| match part {
             Part::DataFolder(path) | Part::File(path) => Some(place(home, path).to_string_lossy().into_owned()),
-            Part::Port(name) => Some(ports[name.as_str()].to_string()),
+            Part::Port(name) | Part::Published(name) => Some(ports[name.as_str()].to_string()),
             Part::ProgramFolder(name) => self.folder_of(name),
             Part::RunFolder => Some(home.to_string_lossy().into_owned()),
             Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::Hashed(_) => None,

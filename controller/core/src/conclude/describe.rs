@@ -79,13 +79,13 @@ fn host_address(input: &ServiceInput, service: &ValidService, decision: &Decisio
 }
 
 /// Address of the service from a container of its stack.
-fn stack_address(input: &ServiceInput, service: &ValidService, decision: &Decision) -> Option<Address> {
+fn stack_address(input: &ServiceInput, service: &ValidService, recipe: Option<&Recipe>, decision: &Decision) -> Option<Address> {
     if input.facts.reach.stack.is_some() {
         return input.facts.reach.stack.clone();
     }
     let alone = matches!(service.workload, Workload::Process(_) | Workload::External(_));
     let process = input.desired.is_some_and(|desired| desired.networks.is_empty());
-    let port = service.ports.first()?.container;
+    let port = recipe.and_then(|recipe| recipe.stack_port).or_else(|| Some(service.ports.first()?.container))?;
     (decision.provisions() && !alone && !process).then(|| Address::Tcp { host: service.service.clone(), port })
 }
 
@@ -98,7 +98,7 @@ fn endpoints(input: &ServiceInput, service: &ValidService, recipe: Option<&Recip
         |address: Option<Address>, tls: Option<&Tls>| address.map(|address| safe_endpoint(service, recipe, &address, tls));
     let computed = Endpoints {
         host: spell(host_address(input, service, decision), decision.tls.as_ref()),
-        stack: spell(stack_address(input, service, decision), inside.as_ref()),
+        stack: spell(stack_address(input, service, recipe, decision), inside.as_ref()),
         cluster: None,
     };
     let proved = judgement.health.judged.truth == Truth::Yes && !judgement.health.completed;

@@ -253,14 +253,18 @@ fn own_process(process: &ValidProcess) -> ProcessRun {
     }
 }
 
-/// A recipe's text with its placeholders replaced: the database, and the keys of the service's own credential.
+/// A recipe's text with its placeholders replaced: the database, the service's name, and the keys of the service's own credential.
 fn filled(service: &ValidService, credential: Option<&CredentialRef>, text: &Text) -> Text {
     let replace = |part: &Part| match part {
-        Part::Plain(plain) => Part::Plain(plain.replace(Recipe::DATABASE, &service.database)),
+        Part::Plain(plain) => {
+            Part::Plain(plain.replace(Recipe::DATABASE, &service.database).replace(Recipe::SERVICE, &service.service))
+        }
         Part::Value(reference) => Part::Value(own_value(service, credential, reference)),
         Part::Quoted(reference) => Part::Quoted(own_value(service, credential, reference)),
         Part::Hashed(reference) => Part::Hashed(own_value(service, credential, reference)),
-        Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::ProgramFolder(_) => part.clone(),
+        Part::DataFolder(_) | Part::RunFolder | Part::File(_) | Part::Port(_) | Part::Published(_) | Part::ProgramFolder(_) => {
+            part.clone()
+        }
     };
     Text(text.0.iter().map(replace).collect())
 }

@@ -61,7 +61,10 @@ fn ports(row: &Recipe) -> Vec<Finding> {
     }
     let unknown = |message: String, field: &str| finding(row, field, message, "name a port of the row, or add it to `ports`");
     for (field, text) in texts(row) {
-        let named = text.0.iter().filter_map(|part| if let Part::Port(name) = part { Some(name.as_str()) } else { None });
+        let named = text
+            .0
+            .iter()
+            .filter_map(|part| if let Part::Port(name) | Part::Published(name) = part { Some(name.as_str()) } else { None });
         findings
             .extend(named.filter(|name| !names.contains(name)).map(|name| unknown(format!("there is no port `{name}`"), field)));
     }

@@ -97,11 +97,15 @@ impl FileTemplates {
     }
 }
 
-/// Renders a text for a container: files lie where they are mounted, ports are those inside.
+/// Renders a text for a container: files lie where they are mounted, ports are those inside, published ones those of the host.
 pub(crate) fn render(text: &Text, values: &Values, ports: &[PortEntry]) -> Result<koan_core::secret::Secret<String>, FilesError> {
     let place = |part: &Part| match part {
         Part::File(path) | Part::DataFolder(path) => Some(path.clone()),
         Part::Port(name) => ports.iter().find(|port| &port.name == name).map(|port| port.container.to_string()),
+        Part::Published(name) => {
+            let port = ports.iter().find(|port| &port.name == name);
+            port.map(|port| port.host.unwrap_or(port.container).to_string())
+        }
         Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::Hashed(_) | Part::RunFolder | Part::ProgramFolder(_) => None,
     };
     text.render(values, place).map_err(|part| FilesError::Missing(crate::missing::name_of(&part)))

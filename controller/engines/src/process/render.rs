@@ -209,7 +209,8 @@ impl Renderer<'_> {
                 let known = self.spec.files.iter().any(|file| file.path == *path);
                 if known { self.file(path)? } else { return Err(unknown()) }
             }
-            Part::Port(port) => {
+            // What a process listens on is what is published.
+            Part::Port(port) | Part::Published(port) => {
                 let port = self.spec.ports.iter().find(|entry| entry.name == *port).ok_or_else(unknown)?;
                 return Ok(port.host.unwrap_or(port.container).to_string());
             }

@@ -415,6 +415,10 @@ fn rendered(text: &Text, spec: &WorkloadSpec, values: &Values) -> Result<String,
     let place = |part: &Part| match part {
         Part::File(path) | Part::DataFolder(path) => Some(path.clone()),
         Part::Port(name) => spec.ports.iter().find(|port| &port.name == name).map(|port| port.container.to_string()),
+        Part::Published(name) => {
+            let port = spec.ports.iter().find(|port| &port.name == name);
+            port.map(|port| port.host.unwrap_or(port.container).to_string())
+        }
         Part::RunFolder => Some("/run/koan".to_owned()),
         Part::ProgramFolder(program) => Some(format!("/usr/lib/{program}")),
         Part::Plain(_) | Part::Value(_) | Part::Quoted(_) | Part::Hashed(_) => None,

@@ -49,6 +49,7 @@ async fn failure(engine: &Moby, action: StepAction) -> Failure {
 }
 
 pub(crate) fn workload() -> WorkloadSpec {
+    let published = |name: &str| Part::Published(name.to_owned());
     let run = ContainerRun {
         image: "redis:7".to_owned(),
         command: Some(vec!["serve".to_owned()]),
@@ -64,7 +65,13 @@ pub(crate) fn workload() -> WorkloadSpec {
         replica: 0,
         alias: "web".to_owned(),
         run: Run::Container(run),
-        env: vec![EnvEntry { name: "PORT".to_owned(), value: Text(vec![Part::Port("main".to_owned())]) }],
+        env: vec![
+            EnvEntry { name: "PORT".to_owned(), value: Text(vec![Part::Port("main".to_owned())]) },
+            EnvEntry {
+                name: "AT".to_owned(),
+                value: Text(vec![published("main"), Part::Plain(",".to_owned()), published("inner")]),
+            },
+        ],
         files: Vec::new(),
         ports: vec![
             PortEntry { name: "main".to_owned(), container: 80, protocol: Protocol::Tcp, host: Some(8080) },
@@ -137,7 +144,7 @@ async fn a_creation_has_this_shape() {
     let mut expected = labels();
     expected["koan.dev/spec-hash"] = json!("h1");
     assert_eq!(body["Labels"], expected);
-    assert_eq!(body["Env"], json!(["PORT=80"]));
+    assert_eq!(body["Env"], json!(["PORT=80", "AT=8080,81"]));
     assert_eq!((&body["Entrypoint"], &body["Cmd"]), (&json!(["serve"]), &json!(["--fast"])));
     assert_eq!((&body["User"], &body["WorkingDir"], &body["StopTimeout"]), (&json!("999"), &json!("/srv"), &json!(2)));
     assert_eq!(body["Healthcheck"], json!({"Test": ["NONE"]}));

@@ -1,49 +1,49 @@
 //! SCRAM of a client (RFC 5802, RFC 7677): neither side tells the password, and the server proves that it knows it too. Pure, but for
-//! the nonce that it is given.
+//! [`nonce`].
 
 use std::num::NonZeroU32;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use koan_crds::v1alpha1::EvidenceCode;
+use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
+
+use crate::wire::Fault;
 
 /// Rounds that a server may ask for: fewer would give the password away, more would hold this machine up.
 const ROUNDS: std::ops::RangeInclusive<u32> = 4096..=200_000;
+/// Bytes of a nonce.
+const NONCE: usize = 24;
 /// No channel is bound.
 const HEADER: &str = "n,,";
 /// The same in base64, as the proof repeats it.
 const HEADER_BASE64: &str = "biws";
 
-/// The two mechanisms.
+/// The mechanisms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mechanism {
-    /// SCRAM-SHA-256, over the password as SASLprep writes it.
+pub(crate) enum Mechanism {
+    /// SCRAM-SHA-512.
+    Sha512,
+    /// SCRAM-SHA-256.
     Sha256,
-    /// SCRAM-SHA-1, over MongoDB's own digest of user and password; for users that have nothing else.
+    /// SCRAM-SHA-1, for users that have nothing else.
     Sha1,
 }
 
 impl Mechanism {
     /// Its name.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Sha512 => "SCRAM-SHA-512",
             Self::Sha256 => "SCRAM-SHA-256",
             Self::Sha1 => "SCRAM-SHA-1",
         }
     }
 
-    fn secret(self, user: &str, password: &str) -> String {
-        match self {
-            Self::Sha256 => stringprep::saslprep(password).map_or_else(|_| password.to_owned(), Into::into),
-            Self::Sha1 => {
-                let sum = <md5::Md5 as md5::Digest>::digest(format!("{user}:mongo:{password}"));
-                sum.iter().map(|byte| format!("{byte:02x}")).collect()
-            }
-        }
-    }
-
     fn algorithms(self) -> (pbkdf2::Algorithm, hmac::Algorithm, &'static digest::Algorithm) {
         match self {
+            Self::Sha512 => (pbkdf2::PBKDF2_HMAC_SHA512, hmac::HMAC_SHA512, &digest::SHA512),
             Self::Sha256 => (pbkdf2::PBKDF2_HMAC_SHA256, hmac::HMAC_SHA256, &digest::SHA256),
             Self::Sha1 => (pbkdf2::PBKDF2_HMAC_SHA1, hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &digest::SHA1_FOR_LEGACY_USE_ONLY),
         }
@@ -51,7 +51,7 @@ impl Mechanism {
 }
 
 /// What the client says first.
-pub(super) struct First {
+pub(crate) struct First {
     mechanism: Mechanism,
     secret: String,
     nonce: String,
@@ -59,20 +59,21 @@ pub(super) struct First {
 }
 
 impl First {
-    /// Begins with a nonce of letters that nobody can guess.
-    pub(super) fn new(mechanism: Mechanism, user: &str, password: &str, nonce: String) -> Self {
+    /// Begins with a nonce of letters that nobody can guess. The secret is the password as the product stretches it: as it is, as
+    /// SASLprep writes it, or a digest of it.
+    pub(crate) fn new(mechanism: Mechanism, user: &str, secret: String, nonce: String) -> Self {
         let name = user.replace('=', "=3D").replace(',', "=2C");
         let bare = format!("n={name},r={nonce}");
-        Self { mechanism, secret: mechanism.secret(user, password), nonce, bare }
+        Self { mechanism, secret, nonce, bare }
     }
 
     /// The message.
-    pub(super) fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         format!("{HEADER}{}", self.bare)
     }
 
     /// The proof, after what the server said first; `None` where that is no such message.
-    pub(super) fn answer(&self, said: &[u8]) -> Option<Proof> {
+    pub(crate) fn answer(&self, said: &[u8]) -> Option<Proof> {
         let said = std::str::from_utf8(said).ok()?;
         let field = |name: &str| said.split(',').find_map(|part| part.strip_prefix(name));
         let nonce = field("r=").filter(|nonce| nonce.len() > self.nonce.len() && nonce.starts_with(&self.nonce))?;
@@ -96,15 +97,23 @@ impl First {
 }
 
 /// What the client says last, and what the server has to answer.
-pub(super) struct Proof {
+pub(crate) struct Proof {
     /// The message.
-    pub(super) message: String,
+    pub(crate) message: String,
     expected: String,
 }
 
 impl Proof {
     /// The server proved that it knows the password.
-    pub(super) fn is_answered_by(&self, said: &[u8]) -> bool {
+    pub(crate) fn is_answered_by(&self, said: &[u8]) -> bool {
         said == self.expected.as_bytes()
     }
+}
+
+/// Letters that nobody can guess.
+pub(crate) fn nonce() -> Result<String, Fault> {
+    let mut bytes = [0; NONCE];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| Fault::new(EvidenceCode::CredentialSkipped, "this machine gives no random bytes"))?;
+    Ok(STANDARD_NO_PAD.encode(bytes))
 }
