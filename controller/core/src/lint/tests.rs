@@ -87,8 +87,14 @@ fn what_nothing_stands_behind_is_found() {
     assert_eq!((fields(&[homeless]), fields(&[relative])), (vec!["ledger data_paths".into()], vec!["ledger data_paths".into()]));
     let unmade = Recipe { conventional_names: &[("LEDGER_DSN", "dsn")], url_pattern: "{scheme}://{hots}:{port}", ..ledger() };
     assert_eq!(fields(&[unmade]), ["ledger conventional_names", "ledger url_pattern"]);
-    const MORE: &[CandidateMore] =
-        &[CandidateMore { of: "LEDGER_URL", user: None, password: None, token: Some("LEDGER_TOKEN"), database: None }];
+    const MORE: &[CandidateMore] = &[CandidateMore {
+        of: "LEDGER_URL",
+        user: None,
+        pair: false,
+        password: None,
+        token: Some("LEDGER_TOKEN"),
+        database: None,
+    }];
     let lost = Recipe { candidate_names: &["BOOK_URL", "BOOK_URL"], candidate_more: MORE, ..ledger() };
     assert_eq!(fields(&[lost]), ["ledger candidate_names", "ledger candidate_more"]);
 }
