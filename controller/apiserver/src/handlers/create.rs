@@ -106,7 +106,7 @@ async fn store(call: Call<'_>, mut value: Value, options: &WriteOptions, manage:
         return Object::parse(draft.unversioned(), 0).map(Arc::new).map_err(|error| Failure::internal(error.to_string()));
     }
     let write = Write { key, expected: Expected::Absent, draft, delete: false, proven, through: call.through() };
-    let object = call.core.store.commit(write).await.map_err(|error| call.refused(&name, error))?;
+    let object = call.core.store.commit_in(write, call.core.company()).await.map_err(|error| call.refused(&name, error))?;
     if call.resource().core() == Some(CoreKind::Namespace) {
         account::ensure(call.core, &name).await?;
     }

@@ -207,7 +207,7 @@ pub(crate) async fn remove(call: &Call<'_>, name: &str, options: &DeleteOptions)
         let expected = Expected::Revision(old.revision);
         let (key, through) = (call.key(name), call.through());
         let write = Write { key, expected, draft, delete: !held, proven: old.proven, through };
-        match call.core.store.commit(write).await {
+        match call.core.store.commit_in(write, call.core.company()).await {
             Ok(object) if held => return Ok(Removed::Waiting(object)),
             Ok(object) => return Ok(Removed::Gone(object)),
             Err(CommitError::Stale) => {}

@@ -206,7 +206,7 @@ pub(super) async fn finish(
     let draft = if gone { call.encode(call.current(old)) } else { draft };
     let expected = Expected::Revision(old.revision);
     let write = Write { key: call.key(call.name()), expected, draft, delete: gone, proven, through: call.through() };
-    match call.core.store.commit(write).await {
+    match call.core.store.commit_in(write, call.core.company()).await {
         Ok(object) => Ok(Attempt::Done(last.unwrap_or(object))),
         Err(CommitError::Stale) => Ok(Attempt::Outrun),
         Err(error) => Err(call.refused(call.name(), error)),

@@ -9,7 +9,7 @@ use crate::deletion::Worklist;
 use crate::kinds::Registry;
 use crate::ports::{Clock, Ids, Random};
 use crate::status::Failure;
-use crate::store::Store;
+use crate::store::{Company, Store};
 use crate::workloads::Workloads;
 
 /// Watches that may be open at a time.
@@ -141,6 +141,11 @@ impl Core {
     /// 429 when the limit is reached.
     pub(crate) fn admit_request(&self) -> Result<Permit, Failure> {
         admit(&self.requests, &format!("{REQUEST_LIMIT} requests are in flight, please try again later"))
+    }
+
+    /// Whether a request that was let in is the only one (watches apart).
+    pub(crate) fn company(&self) -> Company {
+        if self.requests.available_permits() + 1 >= REQUEST_LIMIT { Company::Alone } else { Company::Others }
     }
 
     /// A receiver that turns true when the server stops.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{oneshot, watch};
 
-use super::pipeline::{Numbered, Pipeline, Queued, lasting};
+use super::pipeline::{Line, Numbered, Pipeline, Queued, lasting};
 use super::ring::Event;
 use super::state::{Layout, State};
 use super::{Key, Meta, Object};
@@ -74,6 +74,15 @@ pub(super) struct Writer {
     pub(super) pending: BTreeSet<Key>,
 }
 
+impl Writer {
+    /// Notes a write that is under way, with the revision that it has.
+    fn begin(&mut self, entry: &Numbered) {
+        let first = self.pending.insert(entry.key.clone());
+        assert!(first, "one write of an object is under way at a time (D-8)");
+        self.last = entry.object.revision;
+    }
+}
+
 pub(super) struct Inner {
     state: RwLock<State>,
     pub(super) writer: Mutex<Writer>,
@@ -90,8 +99,8 @@ pub(super) struct Inner {
 enum Backend {
     /// Journal and publication happen in the caller, under the writer's lock.
     Inline(Mutex<Box<dyn Journal>>),
-    /// A thread of its own waits for the disk.
-    Thread { queue: Option<Sender<Queued>>, handle: Option<JoinHandle<()>> },
+    /// A thread of its own waits for the disk; a writer that is alone may do so itself.
+    Thread { queue: Option<Sender<Queued>>, line: Arc<Mutex<Line>>, handle: Option<JoinHandle<()>> },
 }
 
 /// The store; cheap to read from any thread.
@@ -112,6 +121,24 @@ impl Inner {
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Other requests are served: the journal's thread, for all writes that come meanwhile.
+    Others,
+    /// No other request is served: the writer itself, where the disk is quick and no write is under way. That saves waking two
+    /// threads, and nobody is kept waiting by it.
+    Alone,
+}
+
+/// What became of the try to number a write.
+enum Attempted {
+    /// Another write of the same object is under way.
+    Wait,
+    Queued(oneshot::Receiver<Result<Arc<Object>, CommitError>>),
+    Done(Arc<Object>),
 }
 
 /// What a fresh look at the state says about a write.
@@ -136,11 +163,12 @@ impl Store {
             return Ok(Self { inner, backend: Backend::Inline(Mutex::new(journal)) });
         }
         let (queue, pipeline) = Pipeline::new(Arc::clone(&inner), journal);
+        let line = pipeline.line();
         let handle = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || pipeline.run())
             .map_err(|error| CommitError::Journal(error.to_string()))?;
-        Ok(Self { inner, backend: Backend::Thread { queue: Some(queue), handle: Some(handle) } })
+        Ok(Self { inner, backend: Backend::Thread { queue: Some(queue), line, handle: Some(handle) } })
     }
 
     /// A store whose pipeline somebody else drives, step by step.
@@ -153,7 +181,8 @@ impl Store {
     ) -> Result<(Self, Pipeline), CommitError> {
         let inner = Self::restore(loaded, clock, observer)?;
         let (queue, pipeline) = Pipeline::new(Arc::clone(&inner), journal);
-        Ok((Self { inner, backend: Backend::Thread { queue: Some(queue), handle: None } }, pipeline))
+        let line = pipeline.line();
+        Ok((Self { inner, backend: Backend::Thread { queue: Some(queue), line, handle: None } }, pipeline))
     }
 
     fn restore(loaded: Loaded, clock: Arc<dyn Clock>, observer: Observer) -> Result<Arc<Inner>, CommitError> {
@@ -182,51 +211,57 @@ impl Store {
     /// # Errors
     /// The object is not as expected, its namespace does not take it, the store is full, or the journal refused.
     pub(crate) async fn commit(&self, write: Write) -> Result<Arc<Object>, CommitError> {
+        self.commit_in(write, Company::Others).await
+    }
+
+    /// As [`Store::commit`], for a request that knows whether it is the only one.
+    ///
+    /// # Errors
+    /// As for [`Store::commit`].
+    pub(crate) async fn commit_in(&self, write: Write, company: Company) -> Result<Arc<Object>, CommitError> {
         let mut settled = self.inner.settled.subscribe();
         loop {
             settled.mark_unchanged();
-            match self.attempt(&write)? {
-                Some(receiver) => {
+            match self.attempt(&write, company)? {
+                Attempted::Done(object) => return Ok(object),
+                Attempted::Queued(receiver) => {
                     return receiver.await.unwrap_or_else(|_| Err(CommitError::Journal("the journal has stopped".to_owned())));
                 }
                 // The sender lives in `self`, so this wait ends only with the other write.
-                None => drop(settled.changed().await),
+                Attempted::Wait => drop(settled.changed().await),
             }
         }
     }
 
-    /// Numbers the write and hands it to the journal; `None` while another write of the same object is under way.
-    #[allow(clippy::type_complexity, reason = "one private hand-over")]
-    fn attempt(&self, write: &Write) -> Result<Option<oneshot::Receiver<Result<Arc<Object>, CommitError>>>, CommitError> {
+    /// Numbers the write and hands it to the journal.
+    fn attempt(&self, write: &Write, company: Company) -> Result<Attempted, CommitError> {
         let mut writer = lock(&self.inner.writer);
         if let Admission::Wait = self.admit(write, &writer)? {
-            return Ok(None);
+            return Ok(Attempted::Wait);
         }
-        let revision = writer.last + 1;
-        let object = write.draft.object(revision).map_err(|error| CommitError::Journal(format!("unreadable object: {error}")))?;
-        assert!(object.revision == revision, "{}: a version has the revision that it was given", write.key.path);
-        assert!(object.path() == write.key.path, "{} would be stored as {}", object.path(), write.key.path);
-        assert!(!write.delete || write.expected != Expected::Absent, "{}: what is not there is not deleted", write.key.path);
-        let meta = self.shared_meta(&write.key, object.meta);
-        let object = Object { proven: write.proven, meta, ..object };
-        let entry =
-            Numbered { key: write.key.clone(), object: Arc::new(object), delete: write.delete, through: write.through.clone() };
-        assert!(entry.object.revision > self.inner.read().revision, "a new version is newer than everything that is shown (D-8)");
-        let (reply, receiver) = oneshot::channel();
+        let entry = self.number(write, writer.last + 1)?;
         match &self.backend {
-            Backend::Thread { queue, .. } => {
+            Backend::Thread { queue, line, .. } => {
+                let lone = (company == Company::Alone && writer.pending.is_empty()).then(|| line.try_lock().ok()).flatten();
+                // From here on no other write gets into the journal before this one, whoever numbers it.
+                let lone = lone.filter(|line| line.is_short());
                 let queue = queue.as_ref().ok_or(CommitError::Overloaded)?;
-                match queue.try_send((entry, reply)) {
-                    Ok(()) => {}
-                    Err(TrySendError::Full(_)) => return Err(CommitError::Overloaded),
-                    Err(TrySendError::Closed(_)) => {
-                        return Err(CommitError::Journal("the journal has stopped".to_owned()));
-                    }
+                if let Some(mut line) = lone {
+                    writer.begin(&entry);
+                    drop(writer);
+                    return line.write(entry).map(Attempted::Done);
                 }
-                let first = writer.pending.insert(write.key.clone());
-                assert!(first, "one write of an object is under way at a time (D-8)");
+                let place = queue.try_reserve().map_err(|refused| match refused {
+                    TrySendError::Full(()) => CommitError::Overloaded,
+                    TrySendError::Closed(()) => CommitError::Journal("the journal has stopped".to_owned()),
+                })?;
+                writer.begin(&entry);
+                let (reply, receiver) = oneshot::channel();
+                place.send((entry, reply));
+                Ok(Attempted::Queued(receiver))
             }
             Backend::Inline(journal) => {
+                let revision = entry.object.revision;
                 let mut batch = [entry];
                 let changes = lasting(&batch);
                 if !changes.is_empty() {
@@ -234,13 +269,23 @@ impl Store {
                 }
                 self.inner.publish(&mut batch);
                 self.inner.settled.send_modify(|count| *count += 1);
+                writer.last = revision;
                 let [entry] = batch;
-                // The receiver is in hand.
-                let _ = reply.send(Ok(entry.object));
+                Ok(Attempted::Done(entry.object))
             }
         }
-        writer.last = revision;
-        Ok(Some(receiver))
+    }
+
+    /// The write as the version of `revision`.
+    fn number(&self, write: &Write, revision: u64) -> Result<Numbered, CommitError> {
+        let object = write.draft.object(revision).map_err(|error| CommitError::Journal(format!("unreadable object: {error}")))?;
+        assert!(object.revision == revision, "{}: a version has the revision that it was given", write.key.path);
+        assert!(object.path() == write.key.path, "{} would be stored as {}", object.path(), write.key.path);
+        assert!(!write.delete || write.expected != Expected::Absent, "{}: what is not there is not deleted", write.key.path);
+        let meta = self.shared_meta(&write.key, object.meta);
+        let object = Object { proven: write.proven, meta, ..object };
+        assert!(object.revision > self.inner.read().revision, "a new version is newer than everything that is shown (D-8)");
+        Ok(Numbered { key: write.key.clone(), object: Arc::new(object), delete: write.delete, through: write.through.clone() })
     }
 
     /// `meta`, or that of the version before where they are the same: a history of statuses keeps one (PERF-15).
@@ -314,7 +359,7 @@ fn full(state: &State) -> CommitError {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if let Backend::Thread { queue, handle } = &mut self.backend {
+        if let Backend::Thread { queue, handle, .. } = &mut self.backend {
             drop(queue.take());
             if let Some(handle) = handle.take() {
                 // A thread that panicked has nothing left to give back.

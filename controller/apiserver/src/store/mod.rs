@@ -13,7 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use commit::{CommitError, Expected, Observer, Store, Write};
+pub(crate) use commit::{CommitError, Company, Expected, Observer, Store, Write};
 pub(crate) use object::{Key, Meta, Object, Owner};
 pub(crate) use ring::{Event, EventKind, Portion, watch_line};
 pub(crate) use state::{Layout, Page, Query, Scope};

@@ -2,7 +2,8 @@
 //!
 //! Each step is a call of its own, so that a test can put the steps of writers, watchers and this pipeline into any order.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -19,6 +20,10 @@ const QUEUE_LENGTH: usize = 4096;
 const BATCH_LENGTH: usize = 512;
 /// Bytes from which on a batch takes no further write, so that the write-ahead log stays far below its limit.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the last sync may have taken for a lone writer to wait for the next one itself. Handing over to the journal's thread and
+/// back costs about a tenth of it, and a worker of the runtime is not to be kept from other work for longer.
+const SHORT_SYNC: Duration = Duration::from_millis(1);
 
 /// A write that has its revision.
 pub(super) struct Numbered {
@@ -61,14 +66,22 @@ impl Drop for Alarm {
     }
 }
 
-/// The journal's side of the store.
-pub(super) struct Pipeline {
+/// The journal, and the batch that is on its way through it. Whoever holds it does all steps before the next one does any, so
+/// that batches are shown in their order.
+pub(super) struct Line {
     inner: Arc<Inner>,
     journal: Box<dyn Journal>,
-    queue: Receiver<Queued>,
     batch: Vec<Numbered>,
     replies: Vec<Reply>,
     outcome: Result<(), CommitError>,
+    /// How long the last sync took; nothing before the first.
+    last_sync: Option<Duration>,
+}
+
+/// The journal's side of the store.
+pub(super) struct Pipeline {
+    queue: Receiver<Queued>,
+    line: Arc<Mutex<Line>>,
 }
 
 impl Pipeline {
@@ -76,29 +89,22 @@ impl Pipeline {
     pub(super) fn new(inner: Arc<Inner>, journal: Box<dyn Journal>) -> (Sender<Queued>, Self) {
         // Its memory grows with what waits; a queue that is laid out for its whole length costs a resting server 0.3 MB (PERF-15).
         let (sender, queue) = channel(QUEUE_LENGTH);
-        (sender, Self { inner, journal, queue, batch: Vec::new(), replies: Vec::new(), outcome: Ok(()) })
+        let line = Line { inner, journal, batch: Vec::new(), replies: Vec::new(), outcome: Ok(()), last_sync: None };
+        (sender, Self { queue, line: Arc::new(Mutex::new(line)) })
+    }
+
+    /// What a lone writer takes in place of the queue.
+    pub(super) fn line(&self) -> Arc<Mutex<Line>> {
+        Arc::clone(&self.line)
     }
 
     /// Commits batch after batch until the store is dropped.
     pub(super) fn run(mut self) {
-        let _alarm = Alarm(Arc::clone(&self.inner));
         while let Some(first) = self.queue.blocking_recv() {
-            self.gather(first);
-            ORDER.into_iter().for_each(|step| self.take(step));
-        }
-    }
-
-    /// Puts `first` and what waits behind it into the next batch.
-    fn gather(&mut self, first: Queued) {
-        assert!(self.batch.is_empty() && self.replies.is_empty(), "a batch ends before the next one begins");
-        let mut bytes = 0;
-        let mut next = Some(first);
-        while let Some((entry, reply)) = next {
-            bytes += entry.object.bytes.len();
-            self.batch.push(entry);
-            self.replies.push(reply);
-            let full = self.batch.len() >= BATCH_LENGTH || bytes >= BATCH_BYTES;
-            next = if full { None } else { self.queue.try_recv().ok() };
+            let line = Arc::clone(&self.line);
+            let mut line = lock(&line);
+            line.gather(first, || self.queue.try_recv().ok());
+            line.pass();
         }
     }
 
@@ -106,7 +112,8 @@ impl Pipeline {
     #[cfg(test)]
     pub(super) fn begin(&mut self) {
         if let Ok(first) = self.queue.try_recv() {
-            self.gather(first);
+            let line = Arc::clone(&self.line);
+            lock(&line).gather(first, || self.queue.try_recv().ok());
         }
     }
 
@@ -117,7 +124,49 @@ impl Pipeline {
     }
 
     /// Does one thing to the batch.
+    #[cfg(test)]
     pub(super) fn take(&mut self, step: Step) {
+        lock(&self.line).take(step);
+    }
+}
+
+impl Line {
+    /// Whether a lone writer may wait for the disk itself.
+    pub(super) fn is_short(&self) -> bool {
+        self.last_sync.is_some_and(|last| last <= SHORT_SYNC)
+    }
+
+    /// Makes one write durable and shows it, on the thread of its caller.
+    pub(super) fn write(&mut self, entry: Numbered) -> Result<Arc<Object>, CommitError> {
+        let (reply, mut receiver) = oneshot::channel();
+        self.gather((entry, reply), || None);
+        self.pass();
+        // Answering is the last step.
+        receiver.try_recv().unwrap_or_else(|_| Err(CommitError::Journal("the journal has stopped".to_owned())))
+    }
+
+    /// Takes the batch through all steps.
+    fn pass(&mut self) {
+        let _alarm = Alarm(Arc::clone(&self.inner));
+        ORDER.into_iter().for_each(|step| self.take(step));
+    }
+
+    /// Puts `first` and what waits behind it into the next batch.
+    fn gather(&mut self, first: Queued, mut waiting: impl FnMut() -> Option<Queued>) {
+        assert!(self.batch.is_empty() && self.replies.is_empty(), "a batch ends before the next one begins");
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some((entry, reply)) = next {
+            bytes += entry.object.bytes.len();
+            self.batch.push(entry);
+            self.replies.push(reply);
+            let full = self.batch.len() >= BATCH_LENGTH || bytes >= BATCH_BYTES;
+            next = if full { None } else { waiting() };
+        }
+    }
+
+    /// Does one thing to the batch.
+    fn take(&mut self, step: Step) {
         match step {
             Step::Sync => self.outcome = self.sync(),
             Step::Publish if self.outcome.is_ok() => self.inner.publish(&mut self.batch),
@@ -133,7 +182,9 @@ impl Pipeline {
         if changes.is_empty() {
             return Ok(());
         }
+        let begun = Instant::now();
         let outcome = self.journal.commit(&changes).map_err(|error| CommitError::Journal(error.to_string()));
+        self.last_sync = Some(begun.elapsed());
         *lock(&self.inner.refusal) = outcome.as_ref().err().map(ToString::to_string);
         outcome
     }

@@ -11,6 +11,7 @@ use crate::journal::{Journal as _, Memory};
 use crate::kinds::{Registry, encode};
 use crate::ports::Clock;
 
+mod lone;
 mod model;
 
 struct Fixed(i64);
