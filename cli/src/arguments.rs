@@ -20,8 +20,6 @@ use crate::output::Format;
     name = "koan",
     version,
     infer_subcommands = false,
-    subcommand_required = true,
-    arg_required_else_help = true,
     propagate_version = false,
     help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
     after_help = "Start with: koan init, then koan up. Exit codes: koan help exit-codes."
@@ -30,7 +28,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 /// Flags that every command takes.
@@ -145,6 +143,7 @@ pub(crate) enum Command {
     Env(commands::env::Arguments),
     Wait(commands::wait::Arguments),
     Down(commands::down::Arguments),
+    Inspect(commands::inspect::Arguments),
     Validate(commands::validate::Arguments),
     Plan(commands::plan::Arguments),
     Apply(commands::apply::Arguments),
@@ -166,10 +165,6 @@ pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
             // A closed stdout is not an error of its own.
             let _ = error.print();
             ExitCode::SUCCESS
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
-            ExitCode::from(koan_crds::vocabulary::ExitCode::Usage as u8)
         }
         _ => {
             let failure = usage(&error.render().to_string(), words);

@@ -23,6 +23,9 @@ const DOCKER: (EngineName, &str) = (EngineName::Docker, "DOCKER_HOST");
 /// The same of Podman.
 const PODMAN: (EngineName, &str) = (EngineName::Podman, "CONTAINER_HOST");
 
+/// Stands for the instance of a home where engines are only asked what they are.
+const LOOKER: &str = "look";
+
 /// Engines in the order in which `Auto` asks them (CLI-38).
 pub(crate) struct Engines {
     instance: InstanceId,
@@ -35,7 +38,18 @@ impl Engines {
     /// # Errors
     /// [`Failure::Usage`] for an address that Koan does not speak to, [`Failure::Home`] for a home without an instance id.
     pub(crate) fn of_home(home: &Home, settings: &Settings) -> Result<Self, Failure> {
-        let instance = instance_of(home)?;
+        Self::of(home, instance_of(home)?, settings)
+    }
+
+    /// The engines of a home that is perhaps not there yet, to ask what they are: nothing is written for it (CLI-27).
+    ///
+    /// # Errors
+    /// As [`Engines::of_home`].
+    pub(crate) fn for_a_look(settings: &Settings) -> Result<Self, Failure> {
+        Self::of(&Home { root: settings.home.clone() }, LOOKER.into(), settings)
+    }
+
+    fn of(home: &Home, instance: InstanceId, settings: &Settings) -> Result<Self, Failure> {
         let settings = EngineSettings {
             docker: place(settings, DOCKER)?,
             podman: place(settings, PODMAN)?,

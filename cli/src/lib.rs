@@ -17,6 +17,7 @@ mod logging;
 mod manifest;
 mod output;
 mod panics;
+mod project;
 mod redact;
 pub mod reference;
 mod registry_logins;

@@ -1,4 +1,6 @@
 //! Settings of one run: flag, `KOAN_*`, project file, user file, default; the first that is set wins (CLI-5, CLI-37).
+//!
+//! Over 400 lines: each setting has its variable, its reader and its source in one place.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use crate::arguments::Globals;
 use crate::config::{ConfigFile, Files};
 use crate::failure::Failure;
 use crate::logging::Verbosity;
+use crate::output::SettingLine;
 use crate::redact::redact;
 
 /// The person's environment, taken once.
@@ -156,6 +159,20 @@ pub(crate) struct Settings {
     /// Foreign origins that may call the server; from the user file alone (API-30).
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) environment: Environment,
+    origins: Origins,
+}
+
+/// Where the settings came from that carry no source of their own; unset: nobody made them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origins {
+    home: Option<Source>,
+    namespace: Option<Source>,
+    context: Option<Source>,
+    isolated: Option<Source>,
+    timeout: Option<Source>,
+    otlp: Option<Source>,
+    log: Option<Source>,
+    allowed: Option<Source>,
 }
 
 /// Namespace where nobody names one.
@@ -228,7 +245,14 @@ impl Settings {
         let timeout = look.parsed(look.text(flag("--timeout", &globals.timeout), "KOAN_TIMEOUT", "timeout")?, duration)?;
         let namespace = look.text(flag("--namespace", &globals.namespace), "KOAN_NAMESPACE", "namespace")?;
         let namespace = look.parsed(namespace, named_namespace)?;
-        let origins = files.user.get("allowedOrigins").map(|value| value.text.clone()).unwrap_or_default();
+        let allowed = files.user.get("allowedOrigins").map(|value| value.text.clone()).unwrap_or_default();
+        let origins = Origins {
+            namespace: namespace.as_ref().map(|sourced| sourced.source),
+            isolated: isolated.as_ref().map(|sourced| sourced.source),
+            timeout: timeout.as_ref().map(|sourced| sourced.source),
+            allowed: files.user.get("allowedOrigins").map(|_| Source::UserFile),
+            ..Origins::of(globals, &environment)?
+        };
         Ok(Self {
             home: std::path::absolute(&home).unwrap_or(home),
             namespace_named: namespace.is_some(),
@@ -242,8 +266,55 @@ impl Settings {
             timeout: timeout.map(|sourced| sourced.value),
             otlp_endpoint: environment.get(OTLP)?.map(collector).transpose()?,
             verbosity: environment.get("KOAN_LOG")?.map(verbosity).transpose()?,
-            allowed_origins: origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
+            allowed_origins: allowed.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
+            origins,
             environment,
+        })
+    }
+
+    /// Every setting with its value and its source (CLI-5).
+    pub(crate) fn lines(&self) -> Vec<SettingLine> {
+        let from = self.origins;
+        let line = |name: &str, value: Option<String>, source: Option<Source>| SettingLine {
+            name: name.to_owned(),
+            value,
+            source: source.map_or("default", Source::word).to_owned(),
+        };
+        let engines = |engines: &Vec<EngineName>| engines.iter().map(word).collect::<Vec<_>>().join(",");
+        let preferred = self.preferred.as_ref();
+        vec![
+            line("allowedOrigins", Some(self.allowed_origins.join(",")).filter(|text| !text.is_empty()), from.allowed),
+            line("context", self.context.clone(), from.context),
+            line("engine", self.engine.as_ref().map(|s| word(&s.value)), self.engine.as_ref().map(|s| s.source)),
+            line("home", Some(self.home.display().to_string()), from.home),
+            line("isolated", Some(self.isolated.to_string()), from.isolated),
+            line("log", self.verbosity.as_ref().map(word), from.log),
+            line("namespace", Some(self.namespace.clone()), from.namespace),
+            line("otlpEndpoint", self.otlp_endpoint.as_deref().map(redact), from.otlp),
+            line("portProbeMax", self.probe_max.as_ref().map(|s| s.value.to_string()), self.probe_max.as_ref().map(|s| s.source)),
+            line("preferredProviders", preferred.map(|s| engines(&s.value)), preferred.map(|s| s.source)),
+            line("profile", self.profile.as_ref().map(|s| word(&s.value)), self.profile.as_ref().map(|s| s.source)),
+            line("timeout", self.timeout.map(|timeout| format!("{timeout:?}")), from.timeout),
+        ]
+    }
+}
+
+/// The word of a setting that is one of several.
+fn word(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").to_ascii_lowercase()
+}
+
+impl Origins {
+    /// Those of settings that files do not hold.
+    fn of(globals: &Globals, environment: &Environment) -> Result<Self, Failure> {
+        let variable = |name: &str| Ok::<_, Failure>(environment.get(name)?.map(|_| Source::Environment));
+        let flag = |given: bool| given.then_some(Source::Flag);
+        Ok(Self {
+            home: flag(globals.home.is_some()).or(variable("KOAN_HOME")?),
+            context: flag(globals.context.is_some()).or(variable("KOAN_CONTEXT")?),
+            otlp: variable(OTLP)?,
+            log: variable("KOAN_LOG")?,
+            ..Self::default()
         })
     }
 }

@@ -44,6 +44,11 @@ pub(crate) struct Amendments {
 }
 
 impl Amendments {
+    /// Those of ports alone.
+    pub(crate) fn of_ports(base_port: Option<u16>, ports: Vec<String>, expose_internals: bool) -> Self {
+        Self { base_port, ports, expose_internals, ..Self::default() }
+    }
+
     /// True where what runs from a built image is to be replaced.
     pub(crate) fn rebuilds(&self) -> bool {
         self.build

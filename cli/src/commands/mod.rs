@@ -10,6 +10,7 @@ pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod exit_codes;
 pub(crate) mod init;
+pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod logs;
 mod retry;
@@ -89,10 +90,11 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
     let working = std::env::current_dir().map_err(|source| Failure::ReadFile { path: ".".into(), source })?;
     let settings = Settings::resolve(&cli.globals, Environment::of_process(), &working)?;
     let mut settings = settings;
-    if let Command::Up(arguments) = &cli.command {
+    let command = cli.command.unwrap_or_else(|| Command::Inspect(inspect::Arguments::default()));
+    if let Command::Up(arguments) = &command {
         settings.isolated |= arguments.isolated;
     }
-    let serves = matches!(cli.command, Command::Serve(_));
+    let serves = matches!(command, Command::Serve(_));
     logging::start(&cli.globals, &settings, serves)?;
     panics::watch(serves);
     settings.tell();
@@ -100,7 +102,7 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         say(cli.globals.quiet, &format!("notice: {notice}"));
     }
     let run = Run { globals: cli.globals, settings };
-    match cli.command {
+    match command {
         Command::Serve(arguments) => serve::run(&run, &arguments),
         Command::ExitCodes(_) => exit_codes::run(),
         Command::Completion(arguments) => completion::run(&arguments),
@@ -118,6 +120,7 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Command::Catalog(arguments) => catalog::run(&run, &arguments),
         Command::Doctor(arguments) => block_on(doctor::run(&run, &arguments)),
         Command::Context(arguments) => block_on(context::run(&run, &arguments)),
+        Command::Inspect(arguments) => block_on(inspect::run(&run, &arguments)),
         Command::Plan(arguments) => block_on(plan::run(&run, &arguments)),
         Command::List(arguments) => block_on(list::run(&run, &arguments)),
     }

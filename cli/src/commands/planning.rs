@@ -148,7 +148,8 @@ fn report(stack: &DevStack, before: Option<&DevStack>, planned: &Planned, manner
     }
 }
 
-fn profile(stack: &DevStack) -> (String, String) {
+/// The profile of a stack and where it comes from (CLI-23).
+pub(crate) fn profile(stack: &DevStack) -> (String, String) {
     let word = format!("{:?}", stack.spec.profile.unwrap_or_default()).to_ascii_lowercase();
     let noted = stack.annotations().get(labels::PROFILE_SOURCE).cloned();
     let written = if stack.spec.profile.is_some() { ProfileSource::File } else { ProfileSource::Default };

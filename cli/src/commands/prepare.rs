@@ -45,6 +45,14 @@ pub(crate) fn prepare(run: &Run) -> Result<Prepared, Failure> {
     validate(run, read(run)?, |_| Ok(()))
 }
 
+/// The same, each stack changed by `amend` before the checks.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_amended(run: &Run, amend: impl Fn(&mut Value) -> Result<(), Failure>) -> Result<Prepared, Failure> {
+    validate(run, read(run)?, amend)
+}
+
 /// The same for one stack of the manifest: other stacks are left out. `amend` changes it before the checks (flags of `up`).
 ///
 /// # Errors

@@ -4,6 +4,7 @@ mod documents;
 mod endpoint_table;
 mod env_report;
 mod gc_report;
+mod inspect_report;
 mod lines;
 mod plan_report;
 #[cfg(test)]
@@ -22,6 +23,9 @@ pub(crate) use documents::{Header, ServiceView, StackList, StackRow, StackStatus
 pub(crate) use endpoint_table::render_status;
 pub(crate) use env_report::EnvReport;
 pub(crate) use gc_report::{GcReport, HeldObject};
+pub(crate) use inspect_report::{
+    InspectReport, InspectedPort, InspectedService, Project, ProviderLine, SettingLine, UnlistedService,
+};
 pub(crate) use lines::{LogEntry, ProgressEvent};
 pub(crate) use plan_report::{DecisionLine, EngineLine, PlanReport, PortLine, StepView};
 pub(crate) use small::{InitReport, ServerProcess, ServerStatus, VersionReport};

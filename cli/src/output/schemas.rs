@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    EnvReport, GcReport, Header, InitReport, LogEntry, PlanReport, ProgressEvent, ServerStatus, StackList, StackRow, StackStatus,
-    ValidationReport, VersionReport,
+    EnvReport, GcReport, Header, InitReport, InspectReport, LogEntry, PlanReport, ProgressEvent, ServerStatus, StackList,
+    StackRow, StackStatus, ValidationReport, VersionReport,
 };
 use crate::catalogue::{CatalogEntry, CatalogLint, CatalogList};
 use crate::commands::why::WhyReport;
@@ -45,6 +45,7 @@ fn the_committed_schemas_are_those_of_the_documents() {
     check::<VersionReport>("VersionReport");
     check::<ServerStatus>("ServerStatus");
     check::<InitReport>("InitReport");
+    check::<InspectReport>("InspectReport");
     check::<ErrorReport>("ErrorReport");
     check::<ProgressEvent>("ProgressEvent");
     check::<LogEntry>("LogLine");

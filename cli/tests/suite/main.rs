@@ -9,6 +9,7 @@ mod documented;
 mod flags;
 mod foreground;
 mod home;
+mod inspect;
 mod logging;
 mod overrides;
 mod program;

@@ -7,7 +7,7 @@ use insta::{assert_snapshot, with_settings};
 use crate::program::{HEAD, Koan, Output, SHOP};
 
 /// Every command, with words that make its help complete.
-const COMMANDS: [&[&str]; 32] = [
+const COMMANDS: [&[&str]; 33] = [
     &[],
     &["init"],
     &["up"],
@@ -17,6 +17,7 @@ const COMMANDS: [&[&str]; 32] = [
     &["env"],
     &["wait"],
     &["down"],
+    &["inspect"],
     &["validate"],
     &["plan"],
     &["apply"],

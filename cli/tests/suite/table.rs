@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Koan, SHOP};
 
 /// Each command with words that let it succeed on a stack that is up, and words that make it fail.
-const TABLE: [(&str, &[&str], &[&str]); 18] = [
+const TABLE: [(&str, &[&str], &[&str]); 19] = [
     ("init", &["init", "fresh"], &["init", "fresh"]),
     ("up", &["up", "--progress", "none"], &["up", "nobody"]),
     ("status", &["status"], &["status", "nobody"]),
@@ -15,6 +15,7 @@ const TABLE: [(&str, &[&str], &[&str]); 18] = [
     ("logs", &["logs"], &["logs", "nobody"]),
     ("env", &["env"], &["env", "nobody"]),
     ("wait", &["wait", "shop"], &["wait", "nobody"]),
+    ("inspect", &["inspect"], &["inspect", "-f", "nowhere.yaml"]),
     ("validate", &["validate"], &["validate", "-f", "nowhere.yaml"]),
     ("plan", &["plan"], &["plan", "-f", "nowhere.yaml"]),
     ("apply", &["apply"], &["apply", "-f", "nowhere.yaml"]),

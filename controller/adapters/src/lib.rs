@@ -34,7 +34,7 @@ pub use contract::Prober;
 pub use environment::{environment_candidates, environment_names};
 pub use ownership::{Rule, listener_name, rules};
 pub use prober::LiveProber;
-pub use registry::{Catalogue, EXAMPLE, catalogue};
+pub use registry::{Catalogue, EXAMPLE, FILE_PROVIDERS, FileProvider, catalogue};
 
 /// What detection may cost, as its page in the documentation tells it (DET-12); each limit belongs to the room that keeps it.
 pub mod budgets {

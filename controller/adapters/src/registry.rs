@@ -29,6 +29,32 @@ const ADAPTERS: &[Adapter] = &[
 /// The adapter that documentation takes as its example.
 pub const EXAMPLE: &str = postgres::ID;
 
+/// A product that keeps its data in files of the program itself: there is no server to find or to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileProvider {
+    /// Name for people and documents.
+    pub id: &'static str,
+    /// Packages that bring it.
+    pub packages: &'static [&'static str],
+}
+
+/// Products without a server that projects are often found with.
+pub const FILE_PROVIDERS: [FileProvider; 2] = [
+    FileProvider {
+        id: "sqlite",
+        packages: &[
+            "Microsoft.Data.Sqlite",
+            "Microsoft.EntityFrameworkCore.Sqlite",
+            "sqlite3",
+            "better-sqlite3",
+            "rusqlite",
+            "github.com/mattn/go-sqlite3",
+            "aiosqlite",
+        ],
+    },
+    FileProvider { id: "litedb", packages: &["LiteDB"] },
+];
+
 /// Adapters whose matrix has a real server, as the build script found them.
 const MATRIX_SERVERS: &str = env!("KOAN_MATRIX_SERVERS");
 

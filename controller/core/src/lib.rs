@@ -2,6 +2,7 @@
 //!
 //! No async, clock, environment, files, network, randomness or logging; time and seeds are arguments.
 
+pub mod activation;
 pub mod candidate;
 pub mod conclude;
 pub mod decide;

@@ -94,6 +94,10 @@ pub struct Recipe {
     pub greeting: &'static str,
     /// What an accepted login must be able to do, which writes nothing (DET-21); one sentence.
     pub proof: &'static str,
+    /// Packages whose presence hints at the product: its clients, as package managers name them.
+    pub packages: &'static [&'static str],
+    /// It costs so much to run that only the manifest or a setting for Koan asks for it.
+    pub heavy: bool,
     /// What surprises people, a sentence each, for the product's page (DET-48).
     pub traps: &'static [&'static str],
     /// How the server runs as a process of the host (ENG-17).
@@ -140,6 +144,8 @@ impl Recipe {
             minimum_version: "",
             greeting: "",
             proof: "",
+            packages: &[],
+            heavy: false,
             traps: &[],
             process: None,
         }

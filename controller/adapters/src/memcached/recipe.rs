@@ -29,6 +29,7 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some(""),
         conventional_names: &[("MEMCACHED_SERVERS", "servers")],
         minimum_version: "1.6",
+        packages: &["EnyimMemcachedCore", "memjs", "memcached", "pymemcache", "pylibmc", "github.com/bradfitz/gomemcache"],
         greeting: "`version`: the version, or the refusal that asks for a login.",
         proof: "The login of the text protocol where the server asks for one, then `mn`, which does nothing.",
         traps: &[

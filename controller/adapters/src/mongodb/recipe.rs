@@ -56,6 +56,7 @@ pub(crate) fn recipe() -> Recipe {
             DefaultLogin::Password("mongo", "mongo"),
         ],
         minimum_version: "4.4",
+        packages: &["MongoDB.Driver", "mongodb", "mongoose", "pymongo", "motor", "go.mongodb.org/mongo-driver"],
         greeting: "`hello`: the document with `maxWireVersion`, which every server shows to everybody.",
         proof: "SCRAM-SHA-256, then `listCollections` on the database: `ping` needs no login and proves nothing.",
         traps: &[

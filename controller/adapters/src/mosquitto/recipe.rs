@@ -50,6 +50,7 @@ pub(crate) fn recipe() -> Recipe {
             "Koan__Data__Mqtt__ConnectionString",
         ],
         conventional_names: &[("MQTT_URL", "url")],
+        packages: &["MQTTnet", "mqtt", "paho-mqtt", "rumqttc", "github.com/eclipse/paho.mqtt.golang"],
         greeting: "An anonymous `CONNECT` with a random client id and a clean start: a `CONNACK` of any code.",
         proof: "`CONNECT` with the login is accepted; `DISCONNECT` follows.",
         traps: &[

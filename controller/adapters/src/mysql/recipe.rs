@@ -105,6 +105,7 @@ pub(crate) fn mariadb() -> Recipe {
             "Koan__Data__MariaDb__ConnectionString",
         ],
         minimum_version: "10.6",
+        packages: &["mariadb"],
         process: Some(process(&MARIADB)),
         ..shared(MARIADB_ID, "MariaDB", image("library/mariadb", "11.8.8"))
     }
@@ -117,6 +118,16 @@ pub(crate) fn mysql() -> Recipe {
         exec_check: plain(&["mysqladmin", "ping", "-h", "127.0.0.1"]),
         candidate_names: &["MYSQL_URL", "DATABASE_URL", "ConnectionStrings__MySql", "Koan__Data__MySql__ConnectionString"],
         minimum_version: "8.0",
+        packages: &[
+            "MySqlConnector",
+            "MySql.Data",
+            "mysql",
+            "mysql2",
+            "PyMySQL",
+            "mysqlclient",
+            "mysql_async",
+            "github.com/go-sql-driver/mysql",
+        ],
         process: Some(process(&MYSQL)),
         ..shared(MYSQL_ID, "MySQL", image("library/mysql", "8.4.11"))
     }

@@ -40,6 +40,7 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some(""),
         conventional_names: &[("NATS_URL", "url")],
         minimum_version: "2.2",
+        packages: &["NATS.Net", "NATS.Client", "nats", "nats-py", "async-nats", "github.com/nats-io/nats.go"],
         greeting: "Nothing: the server speaks first, `INFO` with `server_id` and `version`.",
         proof: "`CONNECT` with the login, then `PING` is answered by `PONG`.",
         traps: &[

@@ -26,6 +26,8 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some(""),
         conventional_names: &[("OLLAMA_HOST", "url")],
         minimum_version: "0.3",
+        packages: &["OllamaSharp", "ollama", "ollama-rs", "github.com/ollama/ollama"],
+        heavy: true,
         greeting: "`GET /` and `GET /api/version`: the words `Ollama is running` and the version.",
         proof: "`GET /api/tags` lists the model that the service names.",
         traps: &[

@@ -77,6 +77,15 @@ pub(crate) fn recipe() -> Recipe {
         conventional_names: &[("RABBITMQ_URL", "url")],
         default_logins: &[DefaultLogin::Password("koan", "koan"), DefaultLogin::Password("guest", "guest")],
         minimum_version: "3.8",
+        packages: &[
+            "RabbitMQ.Client",
+            "MassTransit.RabbitMQ",
+            "amqplib",
+            "pika",
+            "aio-pika",
+            "lapin",
+            "github.com/rabbitmq/amqp091-go",
+        ],
         greeting: "The header of AMQP 0-9-1: `Connection.Start` of the product RabbitMQ.",
         proof: "The login, the virtual host opens, and a channel opens and closes on it.",
         traps: &[

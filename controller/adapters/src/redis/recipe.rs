@@ -47,6 +47,7 @@ pub(crate) fn recipe() -> Recipe {
         default_database: Some("0"),
         conventional_names: &[("REDIS_URL", "url")],
         minimum_version: "6",
+        packages: &["StackExchange.Redis", "redis", "ioredis", "fred", "github.com/redis/go-redis"],
         greeting: "`HELLO 3`: the map that names the server, or the refusal that asks for a login.",
         proof: "`AUTH`, `PING` and `INFO replication`: a replica is read-only and counts as not usable.",
         process: Some(process()),

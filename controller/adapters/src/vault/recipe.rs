@@ -46,6 +46,7 @@ pub(crate) fn recipe() -> Recipe {
             DefaultLogin::Token("vault-token"),
         ],
         minimum_version: "1.8",
+        packages: &["VaultSharp", "node-vault", "hvac", "vaultrs", "github.com/hashicorp/vault/api"],
         greeting: "`GET /v1/sys/health`: the document with `initialized`, `sealed` and `version`, which every server shows to everybody.",
         proof: "The server is not sealed, and `GET /v1/auth/token/lookup-self` shows the token its own entry.",
         traps: &[

@@ -59,6 +59,7 @@ pub(crate) fn recipe() -> Recipe {
         candidate_more: TOKENS,
         conventional_names: &[("WEAVIATE_URL", "url"), ("WEAVIATE_API_KEY", "token")],
         minimum_version: "1.20",
+        packages: &["weaviate-client", "weaviate-ts-client", "github.com/weaviate/weaviate-go-client"],
         greeting: "`GET /v1` and `GET /v1/.well-known/ready`: the links of the API, and a server that is ready; both need no key.",
         proof: "`GET /v1/schema` with the key, or without one where the server lets everybody in.",
         traps: &[

@@ -159,7 +159,7 @@ fn adapter<'a>(context: &'a Context, fields: &ServiceFields, findings: &mut Find
             Reason::UnknownAdapter,
             "adapter",
             format!("there is no adapter `{wanted}`"),
-            Some(format!("{near} there are {}", context.recipes.ids().join(", ")).trim().to_owned()),
+            Some(format!("{near} `koan catalog list` shows them all").trim().to_owned()),
         );
     }
     found
