@@ -139,7 +139,7 @@ const OFFERED: &[u8] = b"\0\0\0\0\0\x02\0\x05PLAIN\0\rSCRAM-SHA-256";
 const NOT_OFFERED: &[u8] = b"\0\x21\0\0\0\x02\0\x05PLAIN\0\rSCRAM-SHA-256";
 const NO_LOGIN: &[u8] = b"\0\x22\0\0\0\0";
 const LET_IN: &[u8] = b"\0\0\0\0\0\0\0\0";
-const KEPT_OUT: &[u8] = b"\0:\03Authentication failed: Invalid username or password\0\0\0\0";
+const KEPT_OUT: &[u8] = b"\0:\x003Authentication failed: Invalid username or password\0\0\0\0";
 const CLUSTER: &[u8] = b"\0\0\0\x01\0\0\0\x01\0\t127.0.0.1\0\0fe\xff\xff\0\x16a29hbi10ZXN0cy1zZXJ2ZQ\0\0\0\x01\0\0\0\0";
 
 /// The cluster with one broker there.
