@@ -92,6 +92,53 @@ go_programs() {
   (cd "$WORK/source" && CGO_ENABLED=$1 go_alone 2700 "$(go_program)" build -trimpath -buildvcs=false -mod=readonly -o "$WORK/output/" -ldflags "-s -w $2" "${@:3}") >&2
 }
 
+# maven_zip GROUP:NAME:VERSION SHA256 FOLDER: a zip of Maven, of this checksum, unpacked into FOLDER.
+maven_zip() {
+  local group name version file
+  IFS=: read -r group name version <<<"$1"
+  debian maven unzip
+  timeout 600 nice -n "${KOAN_TOOLS_NICE:-10}" mvn -q -B -ntp -Dstyle.color=never "-Dmaven.repo.local=$WORK/repository" -Dtransitive=false "-Dartifact=$1:zip" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get >&2
+  file=$WORK/repository/${group//.//}/$name/$version/$name-$version.zip
+  sha256sum --quiet --check <<<"$2  $file" >&2 && mkdir -p "$3" && unzip -q "$file" -d "$3"
+}
+
+# bcrypt: of the password on stdin, as cheap as it may be.
+bcrypt() { perl -e 'chomp(my $word = <STDIN>); print crypt($word, $ARGV[0])' "\$2a\$04\$$(secret | cut -c1-21)u"; }
+
+# search_node FROM SETTINGS: what Elasticsearch and OpenSearch alike are told: SETTINGS from what came with them, without logs that
+# have no place, NODE for the file of settings, and HEAP.
+search_node() {
+  mkdir -p "$FOLDER/data/temporary"
+  cp -r "$1" "$2"
+  sed -i -E '/^([0-9]+-?[0-9]*:)?-(Xlog:gc|XX:ErrorFile|XX:HeapDumpPath|XX:\+HeapDump)/d' "$2/jvm.options"
+  HEAP="-Xms256m -Xmx256m -XX:TieredStopAtLevel=1 -XX:-UsePerfData"
+  NODE="cluster.name: koan-tests
+node.name: one
+path.data: $FOLDER/data/node
+path.logs: $FOLDER/data/logs
+network.host: 127.0.0.1
+http.port: $PORT
+transport.port: $(free_port)
+discovery.type: single-node
+cluster.routing.allocation.disk.threshold_enabled: false"
+}
+
+# search_admits PASSWORD: whether either lets the user in. Before the first test asks, the machine of Java has what its answers need:
+# cold, they take longer than a probe waits.
+search_admits() {
+  local address=http://127.0.0.1:$PORT login path
+  login="user = \"$USERNAME:$1\""
+  [ "$(status_of "$address/_cluster/health" --config - <<<"$login")" = 200 ] || return 1
+  [ ! -f "$FOLDER/environment" ] || return 0
+  for _ in {1..20}; do
+    for path in / /_plugins/_security/health /_nodes/_local?filter_path=nodes.*.version /_cluster/health; do
+      status_of "$address$path"
+      status_of "$address$path" --config - <<<"$login"
+    done
+  done
+}
+
 # Where something was to be built, another program of the same name is no substitute: MariaDB brings a `mysqld`.
 available() {
   local name

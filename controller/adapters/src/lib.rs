@@ -1,6 +1,7 @@
 //! Adapters: what is known of each product, and how a running one is identified, proved and checked.
 
 mod contract;
+mod elasticsearch;
 mod environment;
 mod etcd;
 mod http;

@@ -6,10 +6,13 @@ use koan_core::lint::{Finding, lint};
 use koan_core::recipe::{Recipe, Recipes};
 
 use crate::product::Product;
-use crate::{etcd, kafka, memcached, mongodb, mosquitto, mysql, nats, ollama, postgres, rabbitmq, redis, vault, weaviate};
+use crate::{
+    elasticsearch, etcd, kafka, memcached, mongodb, mosquitto, mysql, nats, ollama, postgres, rabbitmq, redis, vault, weaviate,
+};
 
 /// One line per adapter.
 const ADAPTERS: &[Adapter] = &[
+    Adapter { recipe: elasticsearch::elasticsearch, product: &elasticsearch::ELASTICSEARCH },
     Adapter { recipe: etcd::recipe, product: &etcd::Etcd },
     Adapter { recipe: kafka::recipe, product: &kafka::Kafka },
     Adapter { recipe: memcached::recipe, product: &memcached::Memcached },
@@ -19,6 +22,7 @@ const ADAPTERS: &[Adapter] = &[
     Adapter { recipe: mysql::mysql, product: &mysql::MYSQL },
     Adapter { recipe: nats::recipe, product: &nats::Nats },
     Adapter { recipe: ollama::recipe, product: &ollama::Ollama },
+    Adapter { recipe: elasticsearch::opensearch, product: &elasticsearch::OPENSEARCH },
     Adapter { recipe: postgres::recipe, product: &postgres::Postgres },
     Adapter { recipe: rabbitmq::recipe, product: &rabbitmq::RabbitMq },
     Adapter { recipe: redis::recipe, product: &redis::Redis },

@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use koan_core::secret::Login;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -47,11 +49,13 @@ impl Recorder {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// How often this login was sent: a challenge–response sends the user alone, a token comes alone.
+    /// How often this login was sent: a challenge–response sends the user alone, a token comes alone, HTTP Basic encodes both.
     pub(crate) fn logins(&self, login: &Login) -> usize {
         let sent = self.sent.lock().expect("a whole record");
         let secrets = [login.password.as_ref(), login.token.as_ref()].into_iter().flatten().map(|text| text.expose().clone());
-        let words = login.username.clone().into_iter().chain(secrets);
+        let basic = login.username.as_ref().zip(login.password.as_ref());
+        let basic = basic.map(|(user, password)| STANDARD.encode(format!("{user}:{}", password.expose())));
+        let words = login.username.clone().into_iter().chain(secrets).chain(basic);
         words.map(|word| sent.windows(word.len()).filter(|window| *window == word.as_bytes()).count()).max().unwrap_or_default()
     }
 }

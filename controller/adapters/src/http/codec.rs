@@ -24,6 +24,8 @@ pub(super) struct Head {
     pub(super) closes: bool,
     /// Type of the body, in lower case.
     pub(super) content_type: String,
+    /// Every header line: its name in lower case and its value as it came.
+    pub(super) headers: Vec<(String, String)>,
 }
 
 /// How a body ends.
@@ -47,9 +49,13 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
         Err(_) => return Err(Malformed),
     };
     let status = response.code.filter(|code| (200..600).contains(code)).ok_or(Malformed)?;
+    let line = |header: &httparse::Header<'_>| {
+        (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).trim().to_owned())
+    };
+    let headers: Vec<(String, String)> = response.headers.iter().map(line).collect();
     let texts = |name: &str| {
-        let named = response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
-        named.map(|header| String::from_utf8_lossy(header.value).trim().to_ascii_lowercase()).collect::<Vec<_>>()
+        let named = headers.iter().filter(move |(own, _value)| own == name);
+        named.map(|(_name, value)| value.to_ascii_lowercase()).collect::<Vec<_>>()
     };
     let codings = texts("transfer-encoding");
     let length = match (codings.as_slice(), texts("content-length").as_slice()) {
@@ -65,7 +71,7 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
         || response.version != Some(1)
         || texts("connection").iter().any(|text| text.split(',').any(|word| word.trim() == "close"));
     let content_type = texts("content-type").into_iter().next().unwrap_or_default();
-    Ok(Some(Head { status, end, length, closes, content_type }))
+    Ok(Some(Head { status, end, length, closes, content_type, headers }))
 }
 
 /// A body, as far as its bytes came.

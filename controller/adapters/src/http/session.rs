@@ -39,13 +39,14 @@ pub(crate) struct Answer {
     /// The body ended within its limit.
     pub(crate) whole: bool,
     content_type: String,
+    headers: Vec<(String, String)>,
 }
 
 impl Answer {
     /// A whole document of JSON.
     #[cfg(test)]
     pub(crate) fn of(status: u16, body: &[u8]) -> Self {
-        Self { status, body: body.to_vec(), whole: true, content_type: "application/json".to_owned() }
+        Self { status, body: body.to_vec(), whole: true, content_type: "application/json".to_owned(), headers: Vec::new() }
     }
 
     /// The body as JSON, where the server says that it is some.
@@ -58,9 +59,25 @@ impl Answer {
         self.content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json")
     }
 
+    /// Values of every header line of this name, which is given in lower case, as they came.
+    pub(crate) fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(own, _value)| own == name).map(|(_name, value)| value.as_str())
+    }
+
     /// What is said of an HTTP server that is not the product.
     pub(crate) fn stranger() -> Fault {
         Fault::wrong(b"HTTP/")
+    }
+}
+
+#[cfg(test)]
+impl Answer {
+    /// The answer that these bytes are; `None` where they are no whole one.
+    pub(crate) fn parsed(bytes: &[u8]) -> Option<Self> {
+        let head = codec::head(bytes).ok()??;
+        let Body { bytes: body, end } = codec::body(bytes.get(head.end..)?, head.length).ok()?;
+        let whole = end.is_some() || head.length == codec::Length::UntilClose;
+        Some(Self { status: head.status, body, whole, content_type: head.content_type, headers: head.headers })
     }
 }
 
@@ -134,7 +151,7 @@ impl<'a> Session<'a> {
         if whole && !head.closes {
             self.wire = Some(wire);
         }
-        Ok(Answer { status: head.status, body, whole, content_type: head.content_type })
+        Ok(Answer { status: head.status, body, whole, content_type: head.content_type, headers: head.headers })
     }
 }
 

@@ -71,7 +71,7 @@ fn sec_1_a_value_that_ends_its_line_is_no_header() {
 }
 
 /// Adapters that speak HTTP.
-const HTTP: [&str; 4] = ["etcd", "ollama", "vault", "weaviate"];
+const HTTP: [&str; 6] = ["elasticsearch", "etcd", "ollama", "opensearch", "vault", "weaviate"];
 
 /// Asks a port for each product, with a token at hand; none takes it for the right one.
 async fn assert_impostor(port: u16, what: &str) {
