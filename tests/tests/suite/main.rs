@@ -12,6 +12,7 @@ mod drift;
 mod durability;
 mod full_disk;
 mod host;
+mod initialisation;
 mod kubectl;
 mod loss;
 mod own;
