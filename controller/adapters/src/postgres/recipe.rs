@@ -49,6 +49,34 @@ fi
 mv "$1.new" "$1"
 "#;
 
+/// What is injected under names of PostgreSQL's own: name and output.
+const CONVENTIONAL: &[(&str, &str)] = &[
+    ("DATABASE_URL", "url"),
+    ("PGHOST", "host"),
+    ("PGPORT", "port"),
+    ("PGUSER", "user"),
+    ("PGPASSWORD", "password"),
+    ("PGDATABASE", "database"),
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLROOTCERT", "authorities"),
+];
+
+/// Packages of clients, of the registries of .NET, Node, Python, Rust and Go.
+const PACKAGES: &[&str] = &[
+    "Npgsql",
+    "Npgsql.EntityFrameworkCore.PostgreSQL",
+    "pg",
+    "pg-promise",
+    "postgres",
+    "psycopg",
+    "psycopg2",
+    "psycopg2-binary",
+    "asyncpg",
+    "tokio-postgres",
+    "github.com/jackc/pgx",
+    "github.com/lib/pq",
+];
+
 /// The recipe (detection.md 8.1 and 8.2, first row).
 pub(crate) fn recipe() -> Recipe {
     Recipe {
@@ -88,32 +116,10 @@ pub(crate) fn recipe() -> Recipe {
             "Koan__Data__Postgres__ConnectionString",
         ],
         candidate_parts: Some(PARTS),
-        conventional_names: &[
-            ("DATABASE_URL", "url"),
-            ("PGHOST", "host"),
-            ("PGPORT", "port"),
-            ("PGUSER", "user"),
-            ("PGPASSWORD", "password"),
-            ("PGDATABASE", "database"),
-            ("PGSSLMODE", "sslmode"),
-            ("PGSSLROOTCERT", "authorities"),
-        ],
+        conventional_names: CONVENTIONAL,
         default_logins: &[DefaultLogin::Password("postgres", "postgres")],
         minimum_version: "12",
-        packages: &[
-            "Npgsql",
-            "Npgsql.EntityFrameworkCore.PostgreSQL",
-            "pg",
-            "pg-promise",
-            "postgres",
-            "psycopg",
-            "psycopg2",
-            "psycopg2-binary",
-            "asyncpg",
-            "tokio-postgres",
-            "github.com/jackc/pgx",
-            "github.com/lib/pq",
-        ],
+        packages: PACKAGES,
         greeting: "`SSLRequest`, then the start of a session for a user of nobody: PostgreSQL's own answers to both, no password.",
         proof: "SCRAM where the server offers it, then one read-only transaction: the database is there, CONNECT is held, and the server is no standby.",
         process: Some(process()),
