@@ -54,7 +54,7 @@ fn every_violation_is_found_in_one_pass() {
 fn an_unknown_adapter_is_refused_with_the_nearest_names() {
     let (path, reason, hint) = first("- name: db\n  adapter: ledgr");
     assert_eq!((path.as_str(), reason), ("spec.services[0].adapter", Reason::UnknownAdapter));
-    assert!(hint.contains("ledger") && hint.contains("there are"), "{hint}");
+    assert!(hint.contains("ledger") && hint.contains("koan catalog list"), "{hint}");
 }
 
 #[test]
