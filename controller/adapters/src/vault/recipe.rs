@@ -20,7 +20,7 @@ pub(crate) fn recipe() -> Recipe {
     Recipe {
         aliases: &["openbao"],
         wave: 1,
-        maturity: Maturity::Preview("transcripts alone prove it: no build of its server was at hand"),
+        maturity: Maturity::Stable,
         env: vec![
             ("VAULT_DEV_ROOT_TOKEN_ID".to_owned(), Text::value(credential("token"))),
             ("VAULT_DEV_LISTEN_ADDRESS".to_owned(), Text::plain("0.0.0.0:8200")),

@@ -2,6 +2,7 @@ use koan_core::probe::{CandidateVerdict, CredentialRef, Usable};
 use koan_core::recipe::ProcessRecipe;
 use koan_crds::v1alpha1::EvidenceCode;
 use serde_json::json as value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::probe::read;
 use crate::testing::forwarders::no_login_passes;
@@ -27,9 +28,9 @@ fn dev() -> ProcessRecipe {
     program(&["vault"], &["server", "-dev", "-dev-no-store-token"], &variables, &[])
 }
 
-/// On files, which nobody has initialised.
+/// Not in dev mode, which nobody has initialised.
 fn empty() -> ProcessRecipe {
-    let text = "disable_mlock = true\nstorage \"file\" { path = \"<data>\" }\n\
+    let text = "disable_mlock = true\nstorage \"inmem\" {}\n\
         listener \"tcp\" {\n  address = \"127.0.0.1:<http>\"\n  tls_disable = true\n}\n";
     program(&["vault"], &["server", "-config=<file:/vault.hcl>"], &[("HOME", "<data>")], &[("/vault.hcl", text)])
 }
@@ -77,13 +78,47 @@ async fn a_default_token_opens_our_own_server() {
     );
 }
 
-/// DET-5: a real server that nobody has initialised is `Sealed`, and is sent no token.
+/// DET-21: a real server's token needs no more rights than every token has.
 #[tokio::test]
-async fn a_server_that_is_not_initialised_is_sealed() {
+async fn a_token_without_the_rights_of_root_is_enough() {
+    let Some(server) = real(&dev(), ROOT).await else { return };
+    let body = r#"{"id":"an-app-s-token","policies":["default"]}"#;
+    let made = put(server.port, "/v1/auth/token/create", ROOT, body).await;
+    assert!(made.starts_with("HTTP/1.1 200 "), "{made}");
+    let ours = LiveProber::as_user(server.uid);
+    let report = ours.probe(&question("vault", server.port, &ALL[..1]), &manifest(token("an-app-s-token"))).await;
+    assert_eq!(codes(only(&report)), [EvidenceCode::Identified, EvidenceCode::OwnerUser, EvidenceCode::CredentialAccepted]);
+}
+
+/// DET-5, SEC-1: a real server that nobody has initialised is `Sealed`, and so it is once somebody has and nobody unsealed it; no token
+/// helps, and none is counted as refused.
+#[tokio::test]
+async fn sec_1_a_server_that_is_not_initialised_or_not_unsealed_is_sealed() {
     let Some(server) = real(&empty(), ROOT).await else { return };
-    let report = LiveProber::as_user(server.uid).probe(&question("vault", server.port, &ALL), &manifest(token(ROOT))).await;
-    assert_eq!(codes(only(&report)).last(), Some(&EvidenceCode::Sealed), "{report:?}");
-    assert_eq!(only(&report).verdict, CandidateVerdict::Rejected);
+    for (what, state) in [("not initialised", "501"), ("is sealed", "503")] {
+        let question = question("vault", server.port, &ALL);
+        let report = LiveProber::as_user(server.uid).probe(&question, &manifest(token(ROOT))).await;
+        let last = only(&report).evidence.last().unwrap();
+        assert_eq!(last.code, EvidenceCode::Sealed, "{report:?}");
+        assert!(last.detail.as_ref().is_some_and(|detail| detail.contains(what)), "{state} {last:?}");
+        assert_eq!(only(&report).verdict, CandidateVerdict::Rejected);
+        assert!(only(&report).refused.is_empty());
+        let made = put(server.port, "/v1/sys/init", "", r#"{"secret_shares":1,"secret_threshold":1}"#).await;
+        assert!(made.starts_with(if state == "501" { "HTTP/1.1 200 " } else { "HTTP/1.1 400 " }), "{made}");
+    }
+}
+
+/// What a server answers to a document, with a token where there is one.
+async fn put(port: u16, path: &str, token: &str, body: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let length = body.len();
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: localhost\r\nX-Vault-Token: {token}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all((head + body).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 /// Health as Vault 1.21 and OpenBao 2.3 give it, with this status and state.
