@@ -18,21 +18,17 @@ use crate::runtime::{Key, Target, WatchedKind};
 
 type Versions = BTreeMap<ValueRef, String>;
 
-/// Reads every reference, and registers the service for changes of what it refers to.
+/// Registers the service for changes of what it refers to, then reads every reference: a change that comes while it is read
+/// wakes the service again.
 pub(super) async fn read(
     context: &Context,
     object: &ServiceSpec,
     service: &ValidService,
 ) -> Result<(Versions, Vec<MissingReference>), ReadError> {
+    context.interests.set(&Key::service(&service.key.namespace, &service.key.name), targets(object, service));
     let vantage = vantage(context, service);
-    let mut reading = Reading {
-        context,
-        vantage,
-        namespace: &service.key.namespace,
-        versions: BTreeMap::new(),
-        missing: Vec::new(),
-        targets: BTreeSet::new(),
-    };
+    let namespace = &service.key.namespace;
+    let mut reading = Reading { context, vantage, namespace, versions: BTreeMap::new(), missing: Vec::new() };
     for (index, variable) in object.spec.service.env.iter().flatten().enumerate() {
         let Some(source) = &variable.value_from else { continue };
         let path = format!("spec.env[{index}].valueFrom");
@@ -57,14 +53,34 @@ pub(super) async fn read(
         }
     }
     reading.credentials(object, service).await?;
-    for gate in &service.gates {
-        reading.targets.insert(Target::new(WatchedKind::Service, &service.key.namespace, &gate.object));
-    }
-    if let Some(stack) = &service.stack {
-        reading.targets.insert(Target::new(WatchedKind::Secret, &service.key.namespace, &names::environment_secret(&stack.name)));
-    }
-    context.interests.set(&Key::service(&service.key.namespace, &service.key.name), reading.targets);
     Ok((reading.versions, reading.missing))
+}
+
+/// Everything whose change may change what is read of a service's surroundings.
+fn targets(object: &ServiceSpec, service: &ValidService) -> BTreeSet<Target> {
+    let namespace = &service.key.namespace;
+    let of = |kind, name: &str| Target::new(kind, namespace, name);
+    let own = &object.spec.service;
+    let variables = own.env.iter().flatten().filter_map(|variable| variable.value_from.as_ref()).flat_map(|source| {
+        let secret = source.secret_key_ref.as_ref().map(|reference| of(WatchedKind::Secret, &reference.name));
+        let map = source.config_map_key_ref.as_ref().map(|reference| of(WatchedKind::ConfigMap, &reference.name));
+        let peer = source.service_ref.as_ref().map(|reference| of(WatchedKind::Service, &reference.name));
+        [secret, map, peer]
+    });
+    let files = own.files.iter().flatten().filter_map(|file| file.value_from.as_ref()).flat_map(|source| {
+        let secret = source.secret_key_ref.as_ref().map(|reference| of(WatchedKind::Secret, &reference.name));
+        let map = source.config_map_key_ref.as_ref().map(|reference| of(WatchedKind::ConfigMap, &reference.name));
+        [secret, map]
+    });
+    let gates = service.gates.iter().map(|gate| of(WatchedKind::Service, &gate.object));
+    let environment = service.stack.as_ref().map(|stack| of(WatchedKind::Secret, &names::environment_secret(&stack.name)));
+    let credentials = secrets(service).map(|name| of(WatchedKind::Secret, &name));
+    variables.chain(files).flatten().chain(gates).chain(environment).chain(credentials).collect()
+}
+
+/// The Secrets of a service's own credential: the named one, and the generated one.
+fn secrets(service: &ValidService) -> impl Iterator<Item = String> {
+    service.credentials.secret.clone().into_iter().chain([names::credentials_secret(&service.key.name)])
 }
 
 /// Where the workload of a service stands: a program on the host, a container in the stack.
@@ -83,13 +99,11 @@ struct Reading<'a> {
     namespace: &'a str,
     versions: Versions,
     missing: Vec<MissingReference>,
-    targets: BTreeSet<Target>,
 }
 
 impl Reading<'_> {
     async fn secret_key(&mut self, path: &str, reference: &KeyReference) -> Result<(), ReadError> {
         let KeyReference { name, key } = reference;
-        self.targets.insert(Target::new(WatchedKind::Secret, self.namespace, name));
         let secret = self.context.reader.secret(self.namespace, name).await?;
         let has = |data: &BTreeMap<String, _>| data.contains_key(key);
         match &secret {
@@ -104,7 +118,6 @@ impl Reading<'_> {
 
     async fn config_key(&mut self, path: &str, reference: &KeyReference) -> Result<(), ReadError> {
         let KeyReference { name, key } = reference;
-        self.targets.insert(Target::new(WatchedKind::ConfigMap, self.namespace, name));
         let map = self.context.reader.config_map(self.namespace, name).await?;
         match &map {
             Some(map) if map.data.as_ref().is_some_and(|data| data.contains_key(key)) => {
@@ -118,7 +131,6 @@ impl Reading<'_> {
 
     /// The output of another service; one that is not there yet keeps the gate closed and is no violation.
     async fn output(&mut self, service: &str, output: &str) -> Result<(), ReadError> {
-        self.targets.insert(Target::new(WatchedKind::Service, self.namespace, service));
         let key = ServiceKey { namespace: self.namespace.to_owned(), name: service.to_owned() };
         if let Some(peer) = peer(self.context, &key).await?
             && peer.outputs(self.vantage, self.context).is_some_and(|outputs| outputs.contains_key(output))
@@ -131,23 +143,20 @@ impl Reading<'_> {
 
     /// The Secret of the service's own credential, named or generated.
     async fn credentials(&mut self, object: &ServiceSpec, service: &ValidService) -> Result<(), ReadError> {
-        let generated = names::credentials_secret(&service.key.name);
-        let named = service.credentials.secret.clone();
-        for name in named.iter().chain([&generated]) {
-            self.targets.insert(Target::new(WatchedKind::Secret, self.namespace, name));
-            let secret = self.context.reader.secret(self.namespace, name).await?;
+        for name in secrets(service) {
+            let own = Some(&name) == service.credentials.secret.as_ref();
+            let secret = self.context.reader.secret(self.namespace, &name).await?;
             let Some(secret) = secret else {
-                if Some(name) == named.as_ref() {
-                    self.miss("spec.credentials.secretRef", "Secret", name, None);
+                if own {
+                    self.miss("spec.credentials.secretRef", "Secret", &name, None);
                 }
                 continue;
             };
             let version = version(secret.as_ref());
-            let own = Some(name) == named.as_ref();
             let get = |key: &str| value_of(&secret, key);
             let has = |key: &str| get(key).is_some() || (own && part_of(self.context, object, key, get).is_some());
             if own && !has("password") && !has("token") && matches!(service.workload, Workload::Recipe { .. }) {
-                self.miss("spec.credentials.secretRef", "Secret", name, Some(&"password".to_owned()));
+                self.miss("spec.credentials.secretRef", "Secret", &name, Some(&"password".to_owned()));
             }
             for key in CREDENTIAL_KEYS {
                 if has(key) {
