@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{oneshot, watch};
+use tokio::task::block_in_place;
 
 use super::pipeline::{Line, Numbered, Pipeline, Queued, lasting};
 use super::ring::Event;
@@ -242,14 +244,16 @@ impl Store {
         let entry = self.number(write, writer.last + 1)?;
         match &self.backend {
             Backend::Thread { queue, line, .. } => {
-                let lone = (company == Company::Alone && writer.pending.is_empty()).then(|| line.try_lock().ok()).flatten();
+                let alone = company == Company::Alone && writer.pending.is_empty() && may_block();
+                let lone = alone.then(|| line.try_lock().ok()).flatten();
                 // From here on no other write gets into the journal before this one, whoever numbers it.
                 let lone = lone.filter(|line| line.is_short());
                 let queue = queue.as_ref().ok_or(CommitError::Overloaded)?;
                 if let Some(mut line) = lone {
                     writer.begin(&entry);
                     drop(writer);
-                    return line.write(entry).map(Attempted::Done);
+                    // The worker's other tasks go to another thread, should the disk not be as quick as it was.
+                    return block_in_place(|| line.write(entry)).map(Attempted::Done);
                 }
                 let place = queue.try_reserve().map_err(|refused| match refused {
                     TrySendError::Full(()) => CommitError::Overloaded,
@@ -346,6 +350,11 @@ impl Store {
     pub(crate) fn lay_out(&self, kind: &Arc<str>, layout: Layout) {
         self.inner.write().lay_out(kind, layout);
     }
+}
+
+/// Whether this thread is one of several that run tasks, so that others go on while it waits.
+fn may_block() -> bool {
+    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 fn full(state: &State) -> CommitError {

@@ -2,6 +2,7 @@
 //!
 //! Each step is a call of its own, so that a test can put the steps of writers, watchers and this pipeline into any order.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -54,17 +55,6 @@ pub(super) enum Step {
 /// The order that keeps what is promised: nothing is seen before it is durable, nothing is based on what cannot be seen yet, and
 /// nobody is told of what he could not read.
 pub(super) const ORDER: [Step; 4] = [Step::Sync, Step::Publish, Step::Settle, Step::Answer];
-
-/// Tells of a pipeline that ends by a panic.
-struct Alarm(Arc<Inner>);
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.broken.send_replace(true);
-        }
-    }
-}
 
 /// The journal, and the batch that is on its way through it. Whoever holds it does all steps before the next one does any, so
 /// that batches are shown in their order.
@@ -139,16 +129,24 @@ impl Line {
     /// Makes one write durable and shows it, on the thread of its caller.
     pub(super) fn write(&mut self, entry: Numbered) -> Result<Arc<Object>, CommitError> {
         let (reply, mut receiver) = oneshot::channel();
-        self.gather((entry, reply), || None);
-        self.pass();
+        // A panic of the journal ends the process (REL-2); until then its writer hears of it as one in company does.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            self.gather((entry, reply), || None);
+            self.pass();
+        }));
         // Answering is the last step.
         receiver.try_recv().unwrap_or_else(|_| Err(CommitError::Journal("the journal has stopped".to_owned())))
     }
 
     /// Takes the batch through all steps.
     fn pass(&mut self) {
-        let _alarm = Alarm(Arc::clone(&self.inner));
-        ORDER.into_iter().for_each(|step| self.take(step));
+        let passed = catch_unwind(AssertUnwindSafe(|| ORDER.into_iter().for_each(|step| self.take(step))));
+        if let Err(panic) = passed {
+            // Nobody waits for an answer that does not come, and the process is to end (REL-2).
+            self.replies.clear();
+            self.inner.broken.send_replace(true);
+            resume_unwind(panic);
+        }
     }
 
     /// Puts `first` and what waits behind it into the next batch.

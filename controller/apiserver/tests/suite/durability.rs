@@ -265,21 +265,31 @@ async fn concurrent_writes_share_syncs() {
         }
     }
     let home = home();
-    let batches = Arc::default();
+    let batches: Arc<std::sync::Mutex<Vec<usize>>> = Arc::default();
     let (go, gate) = std::sync::mpsc::channel();
     let journal = Counting(Sqlite::open(home.path()).unwrap(), Arc::clone(&batches), gate);
-    let server = Server::builder().journal(journal).start().await.unwrap();
+    let server = Arc::new(Server::builder().journal(journal).start().await.unwrap());
     *batches.lock().unwrap() = vec![0];
-    let names: Vec<String> = (0..64).map(|number| format!("m-{number}")).collect();
+    let first = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { post(&server, MAPS, &map("first")).await.code }
+    });
+    let under_way = async {
+        while batches.lock().unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), under_way).await.expect("the first write waits for the disk");
+    let names: Vec<String> = (0..63).map(|number| format!("m-{number}")).collect();
     let writes = futures::future::join_all(names.iter().map(|name| {
         let server = &server;
         async move { post(server, MAPS, &map(name)).await.code }
     }));
     // Polled after every write was sent.
     let (answers, ()) = tokio::join!(writes, async { go.send(()).unwrap() });
-    assert!(answers.iter().all(|code| *code == 201));
+    assert!(answers.iter().chain([&first.await.unwrap()]).all(|code| *code == 201));
     let batches = batches.lock().unwrap().clone();
-    assert_eq!(batches.iter().sum::<usize>(), names.len());
+    assert_eq!(batches.iter().sum::<usize>(), names.len() + 1);
     assert!(batches.len() - 1 < names.len(), "{batches:?}");
 }
 
@@ -336,8 +346,11 @@ async fn a_write_across_a_schema_change_has_the_new_shape() {
     properties["note"] = json!({"type": "string", "default": "new"});
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/boxes.test.koan.dev";
     let body = changed.to_string();
-    let mut change = std::pin::pin!(patch(&server, path, "application/merge-patch+json", &body));
-    assert!(futures::poll!(&mut change).is_pending());
+    let server = Arc::new(server);
+    let change = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { patch(&server, path, "application/merge-patch+json", &body).await }
+    });
     assert_eq!(arrivals.recv_timeout(Duration::from_secs(30)).unwrap(), KINDS[0]);
 
     // Behind it a write that was checked by the old definition.
@@ -346,7 +359,7 @@ async fn a_write_across_a_schema_change_has_the_new_shape() {
     let mut create = std::pin::pin!(post(&server, BOXES, &a_box));
     assert!(futures::poll!(&mut create).is_pending());
     open_definitions.send(()).unwrap();
-    let answer = change.await;
+    let answer = change.await.unwrap();
     assert_eq!(answer.code, 200, "{}", answer.text);
     assert_eq!(arrivals.recv_timeout(Duration::from_secs(30)).unwrap(), KINDS[1]);
     open_boxes.send(()).unwrap();

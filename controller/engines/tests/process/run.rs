@@ -264,7 +264,7 @@ async fn a_command_runs_beside_its_workload() {
         bed.engine.exec(&reference("web"), &request(&["sh", "-c", "echo $COLOUR; pwd; exit 4"], GRACE, 1000)).await.unwrap();
     assert_eq!(said.exit_code, Some(4));
     assert!(said.output.starts_with("blue\n/") && said.output.ends_with("/run\n"), "{}", said.output);
-    let late = bed.engine.exec(&reference("web"), &request(&["sh", "-c", "yes"], Duration::from_millis(200), 10)).await.unwrap();
+    let late = bed.engine.exec(&reference("web"), &request(&["sh", "-c", "yes"], Duration::from_secs(3), 10)).await.unwrap();
     assert_eq!((late.exit_code, late.output.as_str()), (None, "y\ny\ny\ny\ny\n"));
     bed.stop("web", GRACE).await;
     let gone = bed.engine.exec(&reference("web"), &request(&["true"], GRACE, 10)).await;

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 
 use super::super::commit::lock;
-use super::{Company, Expected, Fixed, Store, write};
+use super::{CommitError, Company, Expected, Fixed, Store, write};
 use crate::journal::{Change, Journal, JournalError, Loaded, Memory};
 
 /// Longer than what a lone writer waits for.
 const SLOW: Duration = Duration::from_millis(5);
+/// Stands for a disk that panics.
+const MAD: Duration = Duration::MAX;
 /// Lone writes of which one finds that the disk is quick.
 const TRIES: u32 = 1_000;
 
@@ -34,6 +36,7 @@ impl Journal for Disk {
     fn commit(&mut self, changes: &[Change]) -> Result<(), JournalError> {
         lock(&self.waited).push(current().name().unwrap_or_default().to_owned());
         let (begun, pace) = (Instant::now(), *lock(&self.pace));
+        assert!(pace != MAD, "mad");
         while begun.elapsed() < pace {
             yield_now();
         }
@@ -80,7 +83,7 @@ impl House {
 }
 
 /// PERF-40: a writer that is alone waits for a quick disk itself; the first one, one in company and one on a slow disk do not.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn perf_40_a_lone_writer_waits_for_a_quick_disk_itself() {
     let house = house();
     assert!(house.handed_over("first", Company::Alone).await, "nothing is known of the disk yet");
@@ -92,6 +95,26 @@ async fn perf_40_a_lone_writer_waits_for_a_quick_disk_itself() {
     assert!(house.handed_over("fourth", Company::Alone).await, "it is slow");
     *lock(&house.pace) = Duration::ZERO;
     house.waits_itself("c").await;
+}
+
+/// PERF-40: where one thread runs all tasks, nobody blocks it.
+#[tokio::test]
+async fn perf_40_the_only_thread_of_a_runtime_waits_for_no_disk() {
+    let house = house();
+    for count in 0..TRIES {
+        assert!(house.handed_over(&format!("a{count}"), Company::Alone).await);
+    }
+}
+
+/// REL-2: a journal that panics under a lone writer is told like any other, and its writer gets an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rel_2_a_panic_under_a_lone_writer_is_told() {
+    let house = house();
+    house.waits_itself("a").await;
+    *lock(&house.pace) = MAD;
+    let made = house.store.commit_in(write("b", Expected::Absent, false), Company::Alone).await;
+    assert!(matches!(made, Err(CommitError::Journal(_))), "{made:?}");
+    assert!(*house.store.broken().borrow());
 }
 
 /// D-1, D-3: whoever waits for the disk, versions are shown once each and in their order.
