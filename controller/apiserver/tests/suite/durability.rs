@@ -1,4 +1,6 @@
 //! What was acknowledged survives: restarts, kills, refused disks, and older schemas.
+//!
+//! Over 400 lines: one promise, and beside each test the disk that puts it to the test.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
